@@ -1,0 +1,51 @@
+"""What data and models both need of pixels: decoding, resizing, normalising.
+
+Resizing is Pillow's bilinear filter with antialiasing, which is what `torchvision.transforms.Resize` does to a PIL
+image and what the paper's networks were trained on; resizing tensors gives other pixels.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from strongreid.errors import InputError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+"""Mean of ImageNet's red, green and blue on the scale 0..1 (Luo et al. 2019, section 2)."""
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Standard deviation of ImageNet's red, green and blue on the scale 0..1 (Luo et al. 2019, section 2)."""
+
+
+def read_image(path: str | Path, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
+    """Decode one image file as RGB, resized to `size` (height, width) in pixels if given: uint8 [3, H, W].
+
+    Raises `InputError` with the path if the file is missing, is no image or is cut short.
+    """
+    try:
+        with Image.open(path) as image:
+            pixels = resize(image.convert("RGB"), size)
+    except FileNotFoundError as error:
+        raise InputError(f"There is no image file {path}.") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"The image {path} cannot be decoded ({error}). Replace the file or take it out of the data set."
+        ) from error
+    return pixels
+
+
+def resize(image: Image.Image, size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
+    """Resize an RGB PIL image to `size` (height, width) in pixels, None keeps it: uint8 [3, H, W]."""
+    if size is not None and (image.height, image.width) != size:
+        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Scale uint8 [B, 3, H, W] to 0..1 and normalise with ImageNet's mean and deviation: float32, same shape."""
+    mean = torch.tensor(IMAGENET_MEAN, device=images.device).view(3, 1, 1)
+    std = torch.tensor(IMAGENET_STD, device=images.device).view(3, 1, 1)
+    return images.float().div_(255).sub_(mean).div_(std)
