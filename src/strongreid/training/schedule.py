@@ -1,0 +1,33 @@
+"""The learning rate as one pure function of the epoch: linear warm-up, then steps down (Luo et al. 2019, section 3.1).
+
+The numbers follow the authors' code where it differs from the paper's text: the rate falls AT epochs 40 and 70, and
+the warm-up rises from 1/100 of the base rate, not along the misprinted line of the paper.
+"""
+
+from collections.abc import Sequence
+
+
+def warmup_multistep(
+    epoch: int,
+    base: float,
+    warmup_epochs: int = 10,
+    milestones: Sequence[int] = (40, 70),
+    *,
+    warmup_factor: float = 0.01,
+    decay: float = 0.1,
+) -> float:
+    """Return the learning rate of an epoch.
+
+    Args:
+        epoch: The epoch, counted from 1.
+        base: The rate after the warm-up and before the first milestone.
+        warmup_epochs: The epoch from which on the rate is `base`; 0 and 1 mean no warm-up.
+        milestones: Epochs from which on the rate is multiplied by `decay` once more.
+        warmup_factor: The share of `base` from which the line starts (at the epoch 0 that never runs).
+        decay: The factor at each milestone.
+    """
+    if epoch < 1:
+        raise ValueError(f"Epochs count from 1; {epoch} came.")
+    share = min(epoch / warmup_epochs, 1.0) if warmup_epochs else 1.0
+    passed = sum(milestone <= epoch for milestone in milestones)
+    return base * (warmup_factor * (1 - share) + share) * decay**passed
