@@ -1,0 +1,135 @@
+"""Flip, pad, crop, normalise, erase: a whole batch in one tensor operation, on the device where the batch lies.
+
+The order is the reference's: padding is black BEFORE normalising, erasing fills AFTER it (Luo et al. 2019, sections
+2 and 3.2). Draws and their application are apart. The draws are a pure function of (seed, epoch, step) for the GLOBAL
+batch, so resuming needs no generator's state and each of several processes takes its share of the same draws.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from strongreid.errors import InputError
+from strongreid.pixels import IMAGENET_MEAN, normalise
+
+ERASE_TRIES = 100
+"""How often a box that does not fit is drawn again before the image stays whole (as in the paper's code)."""
+STREAM = 0xA09
+"""Second word of the generator's key: keeps these draws apart from others made with the same seed."""
+
+
+@dataclass(frozen=True)
+class AugmentationDraws:
+    """What chance decided for each image of a batch; small CPU tensors.
+
+    Attributes:
+        flip: bool [B], whether the image is mirrored left to right.
+        top: int64 [B], first row of the crop in the padded image, 0..2 * padding.
+        left: int64 [B], first column of the crop in the padded image, 0..2 * padding.
+        erase: int64 [B, 4], the box to erase as top, left, height, width in pixels; height 0 erases nothing.
+    """
+
+    flip: Tensor
+    top: Tensor
+    left: Tensor
+    erase: Tensor
+
+    def __len__(self) -> int:
+        return len(self.flip)
+
+    def __getitem__(self, share: slice) -> "AugmentationDraws":
+        """The draws of a part of the batch, as of one process's share."""
+        return AugmentationDraws(self.flip[share], self.top[share], self.left[share], self.erase[share])
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """The training augmentation (Luo et al. 2019, sections 2 and 3.2).
+
+    Attributes:
+        flip_probability: of mirroring left to right.
+        padding: pixels of black on each side before cropping back to the image's size.
+        erase_probability: of erasing a box; 0 switches random erasing off.
+        erase_fill: what an erased box holds: "reference", the raw values (0.485, 0.456, 0.406) after normalising, as
+            in the paper's code; or "mean", the mean colour, which is 0 there.
+        erase_area: smallest and largest share of the image's area.
+        erase_aspect: smallest and largest ratio of the box's height to its width.
+    """
+
+    flip_probability: float = 0.5
+    padding: int = 10
+    erase_probability: float = 0.5
+    erase_fill: Literal["reference", "mean"] = "reference"
+    erase_area: tuple[float, float] = (0.02, 0.4)
+    erase_aspect: tuple[float, float] = (0.3, 1 / 0.3)
+
+    def __post_init__(self) -> None:
+        for name in ("flip_probability", "erase_probability"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"`augment.{name}` is {getattr(self, name)}; it must lie in 0 to 1.")
+        if self.padding < 0:
+            raise InputError(f"`augment.padding` is {self.padding}; it must be at least 0.")
+        if self.erase_fill not in ("reference", "mean"):
+            raise InputError(f"`augment.erase_fill` is {self.erase_fill!r}; it must be 'reference' or 'mean'.")
+        for name, limit in (("erase_area", 1.0), ("erase_aspect", math.inf)):
+            low, high = getattr(self, name)
+            if not 0 < low <= high <= limit:
+                raise InputError(f"`augment.{name}` is {low} to {high}; it must rise within 0 to {limit:g}.")
+
+    def draw(self, count: int, size: tuple[int, int], *, seed: int, epoch: int, step: int) -> AugmentationDraws:
+        """Draw for `count` images of `size` (height, width): a pure function of its arguments.
+
+        `seed`, `epoch` and `step` are at least 0 and below 2**64.
+        """
+        generator = np.random.Generator(np.random.Philox(key=[seed, STREAM], counter=[0, 0, step, epoch]))
+        flip = generator.random(count) < self.flip_probability
+        top, left = generator.integers(0, 2 * self.padding, (2, count), endpoint=True)
+        erase = self._draw_boxes(generator, count, size)
+        return AugmentationDraws(*(torch.from_numpy(part) for part in (flip, top, left, erase)))
+
+    def _draw_boxes(self, generator: np.random.Generator, count: int, size: tuple[int, int]) -> np.ndarray:
+        """Boxes to erase: int64 [count, 4], all 0 for an image that stays whole."""
+        height, width = size
+        boxes = np.zeros((count, 4), dtype=np.int64)
+        waiting = generator.random(count) < self.erase_probability
+        place = generator.random((2, count))
+        for _ in range(ERASE_TRIES):
+            if not waiting.any():
+                break
+            area = generator.uniform(*self.erase_area, count) * (height * width)
+            aspect = generator.uniform(*self.erase_aspect, count)
+            box_height = np.rint(np.sqrt(area * aspect)).astype(np.int64)
+            box_width = np.rint(np.sqrt(area / aspect)).astype(np.int64)
+            fits = waiting & (box_height < height) & (box_width < width)
+            box_top = (place[0] * (height - box_height + 1)).astype(np.int64)
+            box_left = (place[1] * (width - box_width + 1)).astype(np.int64)
+            boxes[fits] = np.stack((box_top, box_left, box_height, box_width), 1)[fits]
+            waiting &= ~fits
+        return boxes
+
+    def apply(self, images: Tensor, draws: AugmentationDraws) -> Tensor:
+        """Augment uint8 [B, 3, H, W] as drawn: float32 [B, 3, H, W], normalised, on the images' device."""
+        batch, channels, height, width = images.shape
+        device = images.device
+        flip, top, left, erase = (part.to(device) for part in (draws.flip, draws.top, draws.left, draws.erase))
+        row = top[:, None] - self.padding + torch.arange(height, device=device)
+        column = left[:, None] - self.padding + torch.arange(width, device=device)
+        black = ((row < 0) | (row >= height))[:, :, None] | ((column < 0) | (column >= width))[:, None, :]
+        column = torch.where(flip[:, None], width - 1 - column, column)
+        source = row.clamp(0, height - 1)[:, :, None] * width + column.clamp(0, width - 1)[:, None, :]
+        source = source.view(batch, 1, -1).expand(-1, channels, -1)
+        cropped = images.flatten(2).gather(2, source).view(images.shape).masked_fill_(black[:, None], 0)
+        return self._erase(normalise(cropped), erase)
+
+    def _erase(self, normalised: Tensor, boxes: Tensor) -> Tensor:
+        _, channels, height, width = normalised.shape
+        row = torch.arange(height, device=boxes.device) - boxes[:, :1]
+        column = torch.arange(width, device=boxes.device) - boxes[:, 1:2]
+        inside = ((row >= 0) & (row < boxes[:, 2:3]))[:, :, None] & ((column >= 0) & (column < boxes[:, 3:4]))[:, None]
+        value = IMAGENET_MEAN if self.erase_fill == "reference" else (0.0,) * channels
+        fill = torch.tensor(value, device=normalised.device).view(1, channels, 1, 1)
+        return torch.where(inside[:, None], fill, normalised)

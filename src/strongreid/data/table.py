@@ -1,0 +1,182 @@
+"""A data set is a table of images: where each file lies, whom it shows, which camera took it.
+
+Columns are arrays, so that 100,000 images are a few megabytes and every step on them is one array operation. Paths are
+plain strings as `open` takes them. Junk (person -1) never enters a table: the readers drop and count it. Two things
+are decided here because everything else rests on them: the label map sorts people, so it depends on no order of files
+and no hash seed; the fingerprint names a table's content without the place where it lies.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from strongreid.errors import InputError
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageTable:
+    """Images in rows, one row an image (or a box of an image).
+
+    Attributes:
+        path: N file paths.
+        person: int64 [N], at least 0; any iterable of integers is accepted and converted.
+        camera: int64 [N], at least 0; all 0 where the camera is not known.
+        frame: int64 [N], the number of the frame in its video, or None where the set has none.
+        box: int64 [N, 4] as x, y, width, height in pixels of the file, or None where files are cut already.
+        domain: int64 [N], which of several joined sets the image came from, or None for one set.
+
+    Raises `InputError` when the columns do not belong together.
+    """
+
+    path: tuple[str, ...]
+    person: Integers
+    camera: Integers
+    frame: Integers | None = field(default=None, kw_only=True)
+    box: Integers | None = field(default=None, kw_only=True)
+    domain: Integers | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", tuple(os.fspath(path) for path in self.path))
+        for name, trailing in (("person", ()), ("camera", ()), ("frame", ()), ("box", (4,)), ("domain", ())):
+            column = getattr(self, name)
+            if column is None:
+                continue
+            column = _integer_column(name, column, (len(self.path), *trailing))
+            object.__setattr__(self, name, column)
+        if self.box is not None and len(self) and (self.box[:, 2:].min() < 1 or self.box[:, :2].min() < 0):
+            row = int(np.flatnonzero((self.box[:, 2:] < 1).any(1) | (self.box[:, :2] < 0).any(1))[0])
+            raise InputError(
+                f"The box {self.box[row].tolist()} of {self.path[row]} is no box: x and y are at least 0, "
+                "width and height at least 1."
+            )
+
+    def __len__(self) -> int:
+        return len(self.path)
+
+    @property
+    def people(self) -> Integers:
+        """The people in the table, each once, in rising order: int64 [people]."""
+        return np.unique(self.person)
+
+    @property
+    def cameras(self) -> Integers:
+        """The cameras in the table, each once, in rising order: int64 [cameras]."""
+        return np.unique(self.camera)
+
+    def person_index(self) -> Integers:
+        """The class of each image, 0..people-1 in the rising order of person numbers: int64 [N].
+
+        It depends on the numbers alone: not on the order of rows, the hash seed or the process.
+        """
+        return np.unique(self.person, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+    def select(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer] | Sequence[int]) -> "ImageTable":
+        """The table of some rows, given as a mask (bool [N]) or as indices (integers, in the order wanted)."""
+        chosen = np.asarray(rows)
+        if chosen.dtype == np.bool_:
+            if chosen.shape != (len(self),):
+                raise InputError(f"A mask of shape {chosen.shape} cannot select from a table of {len(self)} images.")
+            chosen = np.flatnonzero(chosen)
+        chosen = chosen.astype(np.int64)
+        return ImageTable(
+            tuple(self.path[row] for row in chosen.tolist()),
+            self.person[chosen],
+            self.camera[chosen],
+            frame=None if self.frame is None else self.frame[chosen],
+            box=None if self.box is None else self.box[chosen],
+            domain=None if self.domain is None else self.domain[chosen],
+        )
+
+    def relative_path(self) -> tuple[str, ...]:
+        """Each path relative to the folder that all images (of its domain) share, with `/` on every system."""
+        if self.domain is None:
+            return _below_common_folder(self.path)
+        relative = [""] * len(self)
+        for domain in np.unique(self.domain).tolist():
+            rows = np.flatnonzero(self.domain == domain).tolist()
+            for row, path in zip(rows, _below_common_folder([self.path[row] for row in rows]), strict=True):
+                relative[row] = path
+        return tuple(relative)
+
+    def fingerprint(self) -> str:
+        """SHA-256, in hexadecimal, of the rows in their order: relative paths, columns and the files' sizes in bytes.
+
+        The same wherever the set lies and whenever it was copied (time stamps do not count); another as soon as a
+        file is added, removed, renamed, relabelled or replaced by one of another size. Raises `InputError` for a
+        file that is missing.
+        """
+        digest = hashlib.sha256(b"strongreid image table 1\0")
+        digest.update("\0".join(self.relative_path()).encode("utf-8", "surrogateescape"))
+        sizes = np.array([status.st_size for status in self.file_status()], dtype=np.int64)
+        for name in ("person", "camera", "frame", "box", "domain"):
+            column = getattr(self, name)
+            if column is not None:
+                digest.update(f"\0{name}\0".encode() + column.astype("<i8").tobytes())
+        digest.update(b"\0size\0" + sizes.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    def file_status(self) -> list[os.stat_result]:
+        """What the file system says of each file. Raises `InputError` for the first that is missing."""
+        try:
+            return [os.stat(path) for path in self.path]  # noqa: PTH116 - a Path an image costs more than the call
+        except OSError as error:
+            raise InputError(
+                f"The image {error.filename} cannot be found ({error.strerror}). Is the data set complete?"
+            ) from error
+
+
+@dataclass(frozen=True)
+class ReIDData:
+    """A data set split for training and testing.
+
+    Attributes:
+        name: the benchmark's name, or the one given to own data.
+        train: the images to learn from; their people are none of the query's.
+        query: the images to look for.
+        gallery: the images to find them in; person 0 may be among them as a distractor.
+        protocol: how the split was made and what the test counts, in one sentence for people.
+        same_camera: whether the test leaves out gallery images of the query's own person AND camera ("exclude", the
+            rule of the benchmarks) or keeps them ("include", for sets without cameras).
+        warnings: what differs from what was published, one sentence each; empty when all is as expected.
+    """
+
+    name: str
+    train: ImageTable
+    query: ImageTable
+    gallery: ImageTable
+    protocol: str
+    same_camera: Literal["exclude", "include"] = "exclude"
+    warnings: tuple[str, ...] = ()
+
+
+def _integer_column(name: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> Integers:
+    column = np.asarray(values)
+    if column.shape != shape and not (column.size == 0 and shape[0] == 0):
+        raise InputError(f"The column `{name}` has shape {column.shape}; with {shape[0]} paths it must be {shape}.")
+    if column.size and not np.issubdtype(column.dtype, np.integer):
+        raise InputError(f"The column `{name}` holds {column.dtype}; it must hold integers.")
+    column = np.ascontiguousarray(column.astype(np.int64).reshape(shape))
+    if name in ("person", "camera", "domain") and column.size and column.min() < 0:
+        raise InputError(
+            f"The column `{name}` holds {column.min()}; numbers start at 0. Junk images (person -1) are left out of "
+            "a table, not marked in it."
+        )
+    column.flags.writeable = False
+    return column
+
+
+def _below_common_folder(paths: Sequence[str]) -> tuple[str, ...]:
+    if not paths:
+        return ()
+    absolute = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - as above: strings, not Paths
+    # The common folder of all is that of the first and the last in sorted order.
+    common = os.path.commonpath([os.path.dirname(min(absolute)), os.path.dirname(max(absolute))])  # noqa: PTH120
+    start = len(common.rstrip(os.sep)) + 1
+    return tuple(path[start:].replace(os.sep, "/") for path in absolute)
