@@ -113,23 +113,36 @@ class Augmentation:
 
     def apply(self, images: Tensor, draws: AugmentationDraws) -> Tensor:
         """Augment uint8 [B, 3, H, W] as drawn: float32 [B, 3, H, W], normalised, on the images' device."""
-        batch, channels, height, width = images.shape
-        device = images.device
-        flip, top, left, erase = (part.to(device) for part in (draws.flip, draws.top, draws.left, draws.erase))
-        row = top[:, None] - self.padding + torch.arange(height, device=device)
-        column = left[:, None] - self.padding + torch.arange(width, device=device)
-        black = ((row < 0) | (row >= height))[:, :, None] | ((column < 0) | (column >= width))[:, None, :]
-        column = torch.where(flip[:, None], width - 1 - column, column)
-        source = row.clamp(0, height - 1)[:, :, None] * width + column.clamp(0, width - 1)[:, None, :]
-        source = source.view(batch, 1, -1).expand(-1, channels, -1)
-        cropped = images.flatten(2).gather(2, source).view(images.shape).masked_fill_(black[:, None], 0)
-        return self._erase(normalise(cropped), erase)
+        if images.dtype != torch.uint8 or images.ndim != 4 or len(draws) != len(images):
+            raise InputError(
+                f"{len(draws)} draws cannot augment images of {images.dtype} {list(images.shape)}; "
+                "give uint8 [B, 3, H, W] and B draws."
+            )
+        augmented = normalise(self._crop(images, draws))
+        self._erase(augmented, draws)
+        return augmented
 
-    def _erase(self, normalised: Tensor, boxes: Tensor) -> Tensor:
-        _, channels, height, width = normalised.shape
-        row = torch.arange(height, device=boxes.device) - boxes[:, :1]
-        column = torch.arange(width, device=boxes.device) - boxes[:, 1:2]
-        inside = ((row >= 0) & (row < boxes[:, 2:3]))[:, :, None] & ((column >= 0) & (column < boxes[:, 3:4]))[:, None]
-        value = IMAGENET_MEAN if self.erase_fill == "reference" else (0.0,) * channels
-        fill = torch.tensor(value, device=normalised.device).view(1, channels, 1, 1)
-        return torch.where(inside[:, None], fill, normalised)
+    def _crop(self, images: Tensor, draws: AugmentationDraws) -> Tensor:
+        """Flip, pad and crop: uint8 [B, 3, H, W]. Each row of the result is one run of bytes of a padded image."""
+        batch, channels, height, width = images.shape
+        padding = self.padding
+        # Both ways round, so that flipping only chooses where a run starts.
+        padded = images.new_zeros(2, batch, channels, height + 2 * padding, width + 2 * padding)
+        inner = padded[..., padding : padding + height, padding : padding + width]
+        inner[0] = images
+        inner[1] = images.flip(3)
+        plane = (draws.flip.long() * batch + torch.arange(batch))[:, None] * channels + torch.arange(channels)
+        row = plane[:, :, None] * padded.shape[3] + draws.top[:, None, None] + torch.arange(height)  # [B, 3, H]
+        start = row * padded.shape[4] + draws.left[:, None, None]
+        runs = padded.view(-1).unfold(0, width, 1)  # a view: every run of W bytes
+        return runs.index_select(0, start.view(-1).to(images.device, non_blocking=True)).view(images.shape)
+
+    def _erase(self, normalised: Tensor, draws: AugmentationDraws) -> None:
+        """Fill each image's box in place."""
+        value = IMAGENET_MEAN if self.erase_fill == "reference" else (0.0, 0.0, 0.0)
+        fill = torch.tensor(value, device=normalised.device).view(3, 1, 1)
+        # The boxes are known on the CPU, so writing each as a slice waits for no device; one masked operation on the
+        # whole batch takes 8 times as long on a CPU.
+        for image, (top, left, height, width) in zip(normalised, draws.erase.tolist(), strict=True):
+            if height:
+                image[:, top : top + height, left : left + width] = fill

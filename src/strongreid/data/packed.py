@@ -65,7 +65,7 @@ class PackedImages:
 
     def __getitem__(self, indices: npt.NDArray[np.int64]) -> Tensor:
         """Gather the rows `indices` (int64 [B]): uint8 [B, 3, H, W] in memory of its own."""
-        return torch.from_numpy(self._pixels)[torch.as_tensor(indices, dtype=torch.int64)]
+        return torch.from_numpy(self._pixels).index_select(0, torch.as_tensor(indices, dtype=torch.int64))
 
 
 def _key(table: ImageTable) -> str:
