@@ -1,0 +1,9 @@
+"""The losses of the strong baseline: one loss, one file, one paper."""
+
+from strongreid.losses.center import CenterLoss
+from strongreid.losses.distance import pairwise_euclidean
+from strongreid.losses.identity import IdentityLoss
+from strongreid.losses.objective import Objective
+from strongreid.losses.triplet import BatchHardTripletLoss
+
+__all__ = ["BatchHardTripletLoss", "CenterLoss", "IdentityLoss", "Objective", "pairwise_euclidean"]

@@ -1,0 +1,147 @@
+"""Weight files: read without running code in them, load exactly or not at all, fetch only when asked.
+
+A pickle may run anything, so it is read with `weights_only=True`. Keys that do not fit are an error that lists them:
+libraries that load "what fits" leave a half-random network behind. Without a network the answer comes within seconds,
+because reachability is asked once before the download libraries start their retries.
+"""
+
+import http.client
+import pickle
+import threading
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import huggingface_hub
+import torch
+from huggingface_hub.errors import HfHubHTTPError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from strongreid.errors import InputError
+
+SECONDS_TO_ANSWER = 4.0
+"""How long a host may take to answer before it counts as out of reach."""
+HUB_FILE_NAMES = ("model.safetensors", "pytorch_model.bin")
+"""What timm calls the weights in a repository of the hub, newest first."""
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a state dict from a .safetensors file, or from a PyTorch file (.pth, .pt, .bin), onto the CPU.
+
+    Raises `InputError` if the file is missing, cut short, or holds anything but a flat table of tensors.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no weight file {path}. Give the path of a .safetensors or .pth file.")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).split("\n", maxsplit=1)[0][:200]
+        raise InputError(
+            f"The weight file {path} cannot be read ({reason}). It may be cut short, or hold more than tensors: save a "
+            "state dict, as torch.save(network.state_dict(), path)."
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(
+            f"The weight file {path} holds no state dict (a flat table of tensors) but "
+            f"{_described(state)}. Save the network's state_dict() alone."
+        )
+    return dict(state)
+
+
+def load_exactly(module: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
+    """Copy `state` into `module`; every key and every shape must fit, or `InputError` lists what does not.
+
+    BatchNorm's `num_batches_tracked` may be missing: files older than PyTorch 0.4.1 do not have it.
+    """
+    own = module.state_dict()
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in state if key not in own]
+    misshapen = [
+        f"{key} {list(state[key].shape)} in place of {list(value.shape)}"
+        for key, value in own.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    if missing or unexpected or misshapen:
+        raise InputError(
+            f"The weights of {source} are of another architecture. Missing: {_listed(missing)}. "
+            f"Unexpected: {_listed(unexpected)}. Of another shape: {_listed(misshapen)}."
+        )
+    # A plain dict, without the version that a saved state dict carries: BatchNorm then forgives the missing counter.
+    module.load_state_dict(dict(state), strict=True)
+
+
+def fetch(name: str, *, hub_id: str | None, hub_file: str | None, url: str | None) -> Path:
+    """Find the weights `name` on this machine, else download them: from the hub `hub_id`, else from `url`.
+
+    Raises `InputError` within some seconds where neither can be reached; it names the way with a local file.
+    """
+    file_names = (hub_file,) if hub_file else HUB_FILE_NAMES
+    if hub_id is not None:
+        for file_name in file_names:
+            cached = huggingface_hub.try_to_load_from_cache(hub_id, file_name)
+            if isinstance(cached, str):
+                return Path(cached)
+    if url is not None and (kept := _torch_hub_path(url)).is_file():
+        return kept
+    tried = []
+    try:
+        if hub_id is not None:
+            tried.append(huggingface_hub.hf_hub_url(hub_id, file_names[0]))
+            if not huggingface_hub.constants.HF_HUB_OFFLINE and _answers(tried[-1]):
+                return Path(huggingface_hub.hf_hub_download(hub_id, file_names[0]))
+        if url is not None:
+            tried.append(url)
+            if _answers(url):
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                torch.hub.download_url_to_file(url, str(kept), progress=True)
+                return kept
+    except (OSError, HfHubHTTPError, http.client.HTTPException, RuntimeError, ValueError) as error:
+        raise InputError(f"The weights {name} could not be downloaded ({error}). {_by_hand(tried)}") from error
+    raise InputError(f"The weights {name} are not on this machine and cannot be fetched. {_by_hand(tried)}")
+
+
+def _by_hand(tried: list[str]) -> str:
+    return (
+        f"Tried: {' and '.join(tried) or 'no address is known'}. Download the file on a machine with a network and "
+        "give its path (.safetensors or .pth) as the weights, or train from random weights with none."
+    )
+
+
+def _answers(url: str) -> bool:
+    """Whether `url` can be had. Asked in a thread, because looking up a host's name knows no time limit."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "strongreid"})
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS_TO_ANSWER):
+                answered.set()
+        except (OSError, http.client.HTTPException, ValueError):
+            return
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(SECONDS_TO_ANSWER)
+    return answered.is_set()
+
+
+def _torch_hub_path(url: str) -> Path:
+    """Where torch and torchvision keep what they download from `url`."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", maxsplit=1)[-1]
+
+
+def _listed(names: list[str]) -> str:
+    if not names:
+        return "none"
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return ", ".join(names[:6]) + more
+
+
+def _described(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"a table with {_listed([str(key) for key in value])}"
+    return f"a {type(value).__name__}"
