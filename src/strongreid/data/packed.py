@@ -2,87 +2,209 @@
 
 Resizing comes before every random step of the augmentation, so doing it once changes no pixel: each row is byte for
 byte `torchvision.transforms.Resize` on the RGB PIL image. The file's name holds what it was made from: the table's
-fingerprint with the files' time stamps, and the size. It is written beside its place and renamed, so a file under its
-name is whole.
+fingerprint together with the files' time stamps, and the size. So a replaced image gives another pack.
+
+Building: all cores decode (Pillow lets go of the interpreter's lock), rows are appended in order to a partial file
+and the whole file is renamed into its place. The length of a partial file therefore says what is done, and an
+interrupted build goes on there. One process of a host builds; others that want a pack in the same folder wait on a
+lock of that folder, which the system releases when the builder dies.
 """
 
+import fcntl
 import hashlib
+import io
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor
 
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
-from strongreid.files import whole_file
-from strongreid.pixels import read_image
+from strongreid.pixels import read_image, resize
+
+Progress = Callable[[int, int], None]
+"""Called with (images done, images in all)."""
+
+IMAGES_PER_TASK = 32
+"""Images that a thread decodes before it hands them over: enough that handing over costs nothing."""
 
 
 class PackedImages:
     """N images as uint8 [N, 3, H, W] in a memory-mapped file; `packed[indices]` gathers a batch.
 
-    Make it with `PackedImages.build`.
+    Made by `PackedImages.build`, or by `PackedImages(pixels)` from a tensor uint8 [N, 3, H, W].
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        # Copy on write, because torch wants writable memory; nothing writes.
-        self._pixels: npt.NDArray[np.uint8] = np.lib.format.open_memmap(path, mode="c")
+    def __init__(self, pixels: Tensor) -> None:
+        self.pixels = pixels
 
     @classmethod
     def build(
-        cls,
-        table: ImageTable,
-        size: tuple[int, int],
-        folder: Path,
-        progress: Callable[[int, int], None] | None = None,
+        cls, table: ImageTable, size: tuple[int, int], folder: Path, progress: Progress | None = None
     ) -> "PackedImages":
         """Pack the images of `table` at `size` (height, width) into `folder`, or reuse the pack that is there.
 
-        `progress` is called with (images done, images in all). Raises `InputError` with its path for an image that
-        cannot be read; nothing is left behind then.
+        Needs `pack_bytes(table, size)` bytes of disk and constant memory. Raises `InputError` when the disk is too
+        small and, with its path, for an image that cannot be read; nothing is left behind then.
         """
-        if not len(table):
-            raise InputError("There are no images to pack: the table is empty.")
-        path = folder / f"{_key(table)}-{size[0]}x{size[1]}.npy"
-        if not path.exists():
-            with whole_file(path) as partial:
-                _decode_all(table, size, partial, progress)
-        return cls(path)
+        path = pack_path(table, size, folder)
+        if not _is_whole(path, len(table), size):
+            folder.mkdir(parents=True, exist_ok=True)
+            with _only_builder(folder):
+                if not _is_whole(path, len(table), size):
+                    _write(table, size, path, progress)
+        # Copy on write, because torch asks for memory that may be written; nothing writes.
+        return cls(torch.from_numpy(np.lib.format.open_memmap(path, mode="c")))
 
     def __len__(self) -> int:
-        return len(self._pixels)
+        return len(self.pixels)
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of every image in pixels."""
-        return self._pixels.shape[2], self._pixels.shape[3]
+        return self.pixels.shape[2], self.pixels.shape[3]
 
     def __getitem__(self, indices: npt.NDArray[np.int64]) -> Tensor:
-        """Gather the rows `indices` (int64 [B]): uint8 [B, 3, H, W] in memory of its own."""
-        return torch.from_numpy(self._pixels).index_select(0, torch.as_tensor(indices, dtype=torch.int64))
+        """Gather the rows `indices` (int64 [B]) in that order: uint8 [B, 3, H, W], a copy, on the pack's device."""
+        rows = torch.as_tensor(np.ascontiguousarray(indices, dtype=np.int64))
+        return self.pixels.index_select(0, rows.to(self.pixels.device))
+
+    def to(self, device: torch.device | str) -> "PackedImages":
+        """The same images in the memory of `device`: on a GPU batches are then gathered there."""
+        return PackedImages(self.pixels.to(device))
 
 
-def _key(table: ImageTable) -> str:
+def pack_bytes(table: ImageTable, size: tuple[int, int]) -> int:
+    """How many bytes of disk a pack of `table` at `size` (height, width) needs."""
+    return len(_header(len(table), size)) + len(table) * _row_bytes(size)
+
+
+def pack_path(table: ImageTable, size: tuple[int, int], folder: Path) -> Path:
+    """Where `PackedImages.build` puts the pack. Raises `InputError` for an empty table or a missing file."""
+    if not len(table):
+        raise InputError("There are no images to pack: the table is empty.")
+    if min(size) < 1:
+        raise InputError(f"Images cannot be packed at {size[0]} x {size[1]} pixels; both must be at least 1.")
     changed = np.array([status.st_mtime_ns for status in table.file_status()], dtype="<i8")
-    return hashlib.sha256(table.fingerprint().encode() + changed.tobytes()).hexdigest()[:32]
+    key = hashlib.sha256(table.fingerprint().encode() + changed.tobytes()).hexdigest()[:32]
+    return folder / f"{key}-{size[0]}x{size[1]}.npy"
 
 
-def _decode_all(
-    table: ImageTable, size: tuple[int, int], path: Path, progress: Callable[[int, int], None] | None
-) -> None:
-    pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(table), 3, *size))
+def _row_bytes(size: tuple[int, int]) -> int:
+    return 3 * size[0] * size[1]
 
-    def decode(row: int) -> None:
-        pixels[row] = read_image(table.path[row], size)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done, _ in enumerate(pool.map(decode, range(len(table))), start=1):
-            if progress is not None:
-                progress(done, len(table))
-    pixels.flush()
+def _header(count: int, size: tuple[int, int]) -> bytes:
+    """NumPy's own header, so that `numpy.load` reads a pack too."""
+    stream = io.BytesIO()
+    description = {"descr": "|u1", "fortran_order": False, "shape": (count, 3, *size)}
+    np.lib.format.write_array_header_1_0(stream, description)
+    return stream.getvalue()
+
+
+def _is_whole(path: Path, count: int, size: tuple[int, int]) -> bool:
+    header = _header(count, size)
+    try:
+        with path.open("rb") as stream:
+            same_header = stream.read(len(header)) == header
+            return same_header and os.fstat(stream.fileno()).st_size == len(header) + count * _row_bytes(size)
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _only_builder(folder: Path) -> Iterator[None]:
+    """Wait until no other process builds in `folder`. The folder itself is locked, so no lock file stays behind."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write(table: ImageTable, size: tuple[int, int], path: Path, progress: Progress | None) -> None:
+    """Append what is missing to the partial file, then rename it. An interruption leaves it for the next time."""
+    partial = path.with_name(f".{path.name}.partial")
+    header = _header(len(table), size)
+    try:
+        with partial.open("ab") as stream:
+            done = max(0, (stream.tell() - len(header)) // _row_bytes(size))
+            done = min(done, len(table))
+            _need_space(path.parent, (len(table) - done) * _row_bytes(size))
+            stream.truncate(len(header) + done * _row_bytes(size) if done else 0)
+            if not done:
+                stream.write(header)
+            for pixels in _decoded(table, size, done):
+                stream.write(pixels.data)
+                done += len(pixels)
+                if progress is not None:
+                    progress(done, len(table))
+            stream.flush()
+            os.fsync(stream.fileno())
+    except (InputError, OSError) as error:
+        partial.unlink(missing_ok=True)
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"The pack {path} cannot be written ({error.strerror}). Choose another folder.") from error
+    partial.replace(path)
+
+
+def _need_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(
+            f"Packing needs {needed / 1e9:.2f} GB in {folder}, where {free / 1e9:.2f} GB are free. "
+            "Make room there or choose another folder for packed images."
+        )
+
+
+def _decoded(table: ImageTable, size: tuple[int, int], start: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """Decode the rows from `start` on, all cores at work, in order and never more than a few tasks ahead."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pool = ThreadPoolExecutor(cores, thread_name_prefix="decode")
+    waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
+    try:
+        for first in range(start, len(table), IMAGES_PER_TASK):
+            waiting.append(pool.submit(_decode, table, range(first, min(first + IMAGES_PER_TASK, len(table))), size))
+            if len(waiting) > 2 * cores:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _decode(table: ImageTable, rows: range, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    pixels = np.empty((len(rows), 3, *size), dtype=np.uint8)
+    frame_path, frame = None, np.empty((3, 0, 0), dtype=np.uint8)
+    for place, row in enumerate(rows):
+        path = table.path[row]
+        if table.box is None:
+            pixels[place] = read_image(path, size)
+            continue
+        if path != frame_path:  # boxes of one frame usually follow one another
+            frame_path, frame = path, read_image(path)
+        pixels[place] = resize(_cut(frame, table.box[row], path), size)
+    return pixels
+
+
+def _cut(frame: npt.NDArray[np.uint8], box: npt.NDArray[np.int64], path: str) -> Image.Image:
+    """The part of `box` (x, y, width, height) that lies in the frame."""
+    x, y, width, height = box.tolist()
+    part = frame[:, max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
+    if part.size == 0:
+        raise InputError(
+            f"The box {box.tolist()} (x, y, width, height) lies outside {path}, which has "
+            f"{frame.shape[2]} x {frame.shape[1]} pixels. Take it out of the table."
+        )
+    return Image.fromarray(np.ascontiguousarray(part.transpose(1, 2, 0)))

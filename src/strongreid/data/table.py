@@ -29,7 +29,8 @@ class ImageTable:
         person: int64 [N], at least 0; any iterable of integers is accepted and converted.
         camera: int64 [N], at least 0; all 0 where the camera is not known.
         frame: int64 [N], the number of the frame in its video, or None where the set has none.
-        box: int64 [N, 4] as x, y, width, height in pixels of the file, or None where files are cut already.
+        box: int64 [N, 4] as x, y, width, height in pixels of the file, or None where files are cut already; what
+            lies outside the file's image is left off.
         domain: int64 [N], which of several joined sets the image came from, or None for one set.
 
     Raises `InputError` when the columns do not belong together.
@@ -50,11 +51,11 @@ class ImageTable:
                 continue
             column = _integer_column(name, column, (len(self.path), *trailing))
             object.__setattr__(self, name, column)
-        if self.box is not None and len(self) and (self.box[:, 2:].min() < 1 or self.box[:, :2].min() < 0):
-            row = int(np.flatnonzero((self.box[:, 2:] < 1).any(1) | (self.box[:, :2] < 0).any(1))[0])
+        if self.box is not None and len(self) and self.box[:, 2:].min() < 1:
+            row = int(np.flatnonzero((self.box[:, 2:] < 1).any(1))[0])
             raise InputError(
-                f"The box {self.box[row].tolist()} of {self.path[row]} is no box: x and y are at least 0, "
-                "width and height at least 1."
+                f"The box {self.box[row].tolist()} of {self.path[row]} is empty: it is x, y, width, height, and "
+                "width and height must be at least 1."
             )
 
     def __len__(self) -> int:
