@@ -1,0 +1,159 @@
+"""Features of images with their people and cameras: the one thing that evaluation is given.
+
+Features stay a torch tensor on the device they came from, because that is where the arithmetic happens; people and
+cameras are NumPy columns. Everything is checked when the value is made, so that no later function meets a NaN or two
+lengths that disagree.
+"""
+
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Final, final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from strongreid.errors import InputError
+from strongreid.files import whole_file
+
+JUNK: Final = -1
+"""Person number of gallery images that do not count at all (Market-1501's badly cut boxes)."""
+
+_ROWS_AT_ONCE = 4096
+
+
+@final
+class Embeddings:
+    """Features of N images, with the person and the camera of each.
+
+    Args:
+        features: `[N, D]`, NumPy, torch or nested lists, any real dtype; kept as float32 on the device given, without
+            a copy where it is float32 already. Row i is the feature of image i. Need not be normalised.
+        person: `[N]` whole numbers. -1 is junk (dropped from a gallery); distractors keep a number that no query has
+            (0 in Market-1501).
+        camera: `[N]` whole numbers; any one number throughout where cameras are not known.
+
+    Raises `InputError` where shapes disagree, a value is not finite in float32 (naming the row), or people and
+    cameras are not whole numbers.
+    """
+
+    features: Tensor
+    """float32 `[N, D]`, on the device given."""
+    person: npt.NDArray[np.int64]
+    """int64 `[N]`."""
+    camera: npt.NDArray[np.int64]
+    """int64 `[N]`."""
+
+    def __init__(
+        self, features: Tensor | npt.ArrayLike, person: Tensor | npt.ArrayLike, camera: Tensor | npt.ArrayLike
+    ) -> None:
+        self.features = _float32_rows(features)
+        self.person = _whole_numbers("person", person)
+        self.camera = _whole_numbers("camera", camera)
+        for name, column in (("person", self.person), ("camera", self.camera)):
+            if len(column) != len(self.features):
+                raise InputError(
+                    f"There are {len(self.features)} rows of features but {len(column)} values of {name}. "
+                    "Give one for each image, in the same order."
+                )
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __repr__(self) -> str:
+        return f"Embeddings({len(self)} images of {len(np.unique(self.person))} people, {self.features.shape[1]} wide)"
+
+    def to(self, device: torch.device | str) -> "Embeddings":
+        """The same with the features on `device`; this very value where they are there already."""
+        moved = self.features.to(device)
+        return self if moved is self.features else Embeddings(moved, self.person, self.camera)
+
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Embeddings":
+        """The images at `rows` (indices, or a mask `[N]`), as a copy."""
+        chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.asarray(rows, dtype=np.int64)
+        features = self.features[torch.from_numpy(chosen).to(self.features.device)]
+        return Embeddings(features, self.person[chosen], self.camera[chosen])
+
+    def save(self, path: str | Path) -> None:
+        """Write arrays `features`, `person` and `camera` as an uncompressed .npz file, whole or not at all."""
+        with whole_file(Path(path)) as partial, partial.open("wb") as stream:
+            np.savez(stream, features=self.features.cpu().numpy(), person=self.person, camera=self.camera)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Embeddings":
+        """Read a .npz file that holds `features`, `person` and `camera`, of this or of any other program.
+
+        Raises `InputError` where the file is missing, is no .npz, holds pickled objects or lacks an array.
+        """
+        path = Path(path)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                if not isinstance(arrays, np.lib.npyio.NpzFile):
+                    raise InputError(f"{path} is a single array. Save features, person and camera with numpy.savez.")
+                missing = [name for name in ("features", "person", "camera") if name not in arrays.files]
+                if missing:
+                    raise InputError(
+                        f"{path} holds the arrays {', '.join(arrays.files) or 'none'}; missing: {', '.join(missing)}. "
+                        "Save all three with numpy.savez(path, features=..., person=..., camera=...)."
+                    )
+                columns = (arrays["features"], arrays["person"], arrays["camera"])
+        except FileNotFoundError as error:
+            raise InputError(f"There is no file {path}.") from error
+        except InputError:
+            raise
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"{path} cannot be read as an .npz file of plain arrays ({error}). Write it with numpy.savez."
+            ) from error
+        try:
+            return cls(*columns)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+
+def _float32_rows(given: Tensor | npt.ArrayLike) -> Tensor:
+    """Check and convert features to float32 `[N, D]`, sharing memory where nothing has to change."""
+    tensor = given.detach() if isinstance(given, Tensor) else _from_numpy(np.asarray(given))
+    if tensor.ndim != 2 or tensor.shape[1] == 0:
+        raise InputError(f"Features have shape {list(tensor.shape)}; give [images, width], with a width of at least 1.")
+    if tensor.is_complex():
+        raise InputError("Features are complex numbers; give real ones.")
+    tensor = tensor.to(torch.float32)
+    for start in range(0, len(tensor), _ROWS_AT_ONCE):
+        finite = tensor[start : start + _ROWS_AT_ONCE].isfinite().all(dim=1)
+        if not bool(finite.all()):
+            row = start + int((~finite).nonzero()[0])
+            raise InputError(
+                f"Row {row} of the features is not finite (NaN, infinite, or too large for float32). "
+                "Look at the image behind it, and at the model: a diverged training gives such features."
+            )
+    return tensor
+
+
+def _from_numpy(array: npt.NDArray[np.generic]) -> Tensor:
+    """Wrap a NumPy array of numbers as a tensor; float32 is shared (also read-only and mapped from disk)."""
+    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+        raise InputError(f"Features have dtype {array.dtype}; give numbers, such as float32.")
+    if array.dtype != np.float32 or not array.dtype.isnative or any(stride < 0 for stride in array.strides):
+        with np.errstate(over="ignore"):  # the check for finite values says it better
+            array = array.astype(np.float32)
+    with warnings.catch_warnings():
+        # A read-only array (one mapped from disk, say) makes torch warn; nothing here writes into features.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
+def _whole_numbers(name: str, given: Tensor | npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Check and convert a column of people or cameras to int64 `[N]`."""
+    column = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
+    if column.ndim != 1:
+        raise InputError(f"The array {name} has shape {list(column.shape)}; give [images].")
+    if column.dtype.kind not in "fiu" and column.size:
+        raise InputError(f"The array {name} has dtype {column.dtype}; give whole numbers, such as int64.")
+    if column.dtype.kind == "f" and not bool((np.isfinite(column) & (column == np.floor(column))).all()):
+        raise InputError(f"The array {name} has values that are not whole numbers; give whole numbers, such as int64.")
+    if column.dtype.kind in "uf" and column.size and not bool((np.abs(column) < 2**63).all()):
+        raise InputError(f"The array {name} has values beyond int64.")
+    return column.astype(np.int64)

@@ -1,0 +1,109 @@
+"""Which gallery images count as matches of a query, and which are left out of its list.
+
+The gallery is sorted once by (person, camera), so that both are index ranges in that order. Pairs are expanded for a
+block of queries at a time: with few people they are as many as queries times gallery images.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+import numpy.typing as npt
+
+from strongreid.errors import InputError
+from strongreid.evaluation.embeddings import JUNK, Embeddings
+
+Indices = npt.NDArray[np.int64]
+SameCamera = Literal["exclude", "include"]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of a query (its place in the block) and a gallery image (its index), each int64 `[n]`."""
+
+    query: Indices
+    gallery: Indices
+
+
+@final
+class MatchIndex:
+    """Matches of every query: `counts[q]` of them; `valid` lists the queries that have any."""
+
+    def __init__(self, query: Embeddings, gallery: Embeddings, same_camera: SameCamera) -> None:
+        people, gallery_person = np.unique(gallery.person, return_inverse=True)
+        cameras, gallery_camera = np.unique(gallery.camera, return_inverse=True)
+        query_person, known = _places(people, query.person)
+        query_camera, camera_known = _places(cameras, query.camera)
+        known &= query.person != JUNK
+        key = gallery_person * len(cameras) + gallery_camera
+        self._order = np.argsort(key, kind="stable")
+        key = key[self._order]
+        query_key = query_person * len(cameras) + query_camera
+        self._start = np.searchsorted(key, query_person * len(cameras))
+        self._stop = np.where(known, np.searchsorted(key, (query_person + 1) * len(cameras)), self._start)
+        self._left_out_start = np.where(known, np.searchsorted(key, query_key), self._start)
+        self._left_out_stop = np.searchsorted(key, query_key, side="right")
+        nothing = ~(known & camera_known) | (same_camera == "include")
+        self._left_out_stop = np.where(nothing, self._left_out_start, self._left_out_stop)
+        self.of_person: Indices = self._stop - self._start
+        """Gallery images of the same person, left out or not, int64 `[Q]`."""
+        self.counts: Indices = self.of_person - (self._left_out_stop - self._left_out_start)
+        self.valid: Indices = np.flatnonzero(self.counts > 0)
+
+    def matches(self, rows: Indices) -> Pairs:
+        """Every match of the queries at `rows`, ordered by the query's place in `rows`."""
+        return _sorted(
+            _expand(self._order, self._start[rows], self._left_out_start[rows]),
+            _expand(self._order, self._left_out_stop[rows], self._stop[rows]),
+        )
+
+    def left_out(self, rows: Indices) -> Pairs:
+        """Every gallery image of the same person and camera as the query, for the queries at `rows`."""
+        return Pairs(*_expand(self._order, self._left_out_start[rows], self._left_out_stop[rows]))
+
+
+def require_valid(index: MatchIndex, query: Embeddings, gallery: Embeddings, same_camera: SameCamera) -> None:
+    """Raise `InputError` that says why, where no query has a match."""
+    if len(index.valid):
+        return
+    if not index.of_person.any():
+        raise InputError(
+            "No query can be counted: no person of the queries is in the gallery "
+            f"({_some(query.person)} against {_some(gallery.person)}). Check that both use the same numbers for people."
+        )
+    cameras = np.unique(np.concatenate([query.camera, gallery.camera]))
+    why = (
+        f"every image has camera {cameras[0]}"
+        if len(cameras) == 1
+        else "each person's gallery images are all of the query's own camera"
+    )
+    raise InputError(
+        f"No query can be counted: {why}, and images of the same person and camera are left out. "
+        'Where cameras are unknown or there is only one, use same_camera="include".'
+    )
+
+
+def _places(values: Indices, wanted: Indices) -> tuple[Indices, npt.NDArray[np.bool_]]:
+    """Place of each wanted value in the sorted `values`, and whether it is there at all."""
+    places = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
+    return places, values[places] == wanted
+
+
+def _expand(order: Indices, start: Indices, stop: Indices) -> tuple[Indices, Indices]:
+    """Expand the ranges `start[i]:stop[i]` of `order` to pairs (i, order value)."""
+    counts = stop - start
+    row = np.repeat(np.arange(len(counts)), counts)
+    within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return row, order[start[row] + within]
+
+
+def _sorted(first: tuple[Indices, Indices], second: tuple[Indices, Indices]) -> Pairs:
+    query = np.concatenate([first[0], second[0]])
+    order = np.argsort(query, kind="stable")
+    return Pairs(query[order], np.concatenate([first[1], second[1]])[order])
+
+
+def _some(values: Indices) -> str:
+    """The first few different values, for a message."""
+    few = np.unique(values)
+    return ", ".join(map(str, few[:5])) + (", ..." if len(few) > 5 else "")

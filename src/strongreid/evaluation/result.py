@@ -1,0 +1,98 @@
+"""What an evaluation says. Only per-query facts are stored; every summary is computed from them, so none can disagree.
+
+All figures are fractions from 0 to 1. A query without any match in the gallery is not counted (Zheng et al. 2015).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from strongreid.errors import InputError
+
+CMC_LENGTH: Final = 50
+
+
+@dataclass(frozen=True, eq=False)
+class RetrievalResult:
+    """Retrieval quality of Q queries against one gallery.
+
+    Made by `evaluate`; checked when made (`InputError`): at least one valid query, figures in their range, and all
+    arrays agreeing on which queries are valid.
+    """
+
+    protocol: str
+    """In words: metric, rule for the same camera, kind of average precision, re-ranking."""
+    average_precision: npt.NDArray[np.float64]
+    """float64 `[Q]`, 0..1; NaN where a query has no match."""
+    inverse_negative_penalty: npt.NDArray[np.float64]
+    """float64 `[Q]`, 0..1: number of matches / rank of the last one (Ye et al. 2021); NaN where there is no match."""
+    first_match_rank: npt.NDArray[np.int64]
+    """int64 `[Q]`, from 1; 0 where a query has no match."""
+
+    def __post_init__(self) -> None:
+        ap, inp, first = self.average_precision, self.inverse_negative_penalty, self.first_match_rank
+        if ap.ndim != 1 or ap.shape != inp.shape or ap.shape != first.shape:
+            raise InputError(f"A result's arrays have shapes {ap.shape}, {inp.shape}, {first.shape}; all must be [Q].")
+        if first.dtype != np.int64 or ap.dtype != np.float64 or inp.dtype != np.float64:
+            raise InputError(f"A result's arrays have dtypes {ap.dtype}, {inp.dtype}, {first.dtype}.")
+        valid = first > 0
+        if not valid.any():
+            raise InputError("A result without a single valid query has no figures.")
+        for values in (ap, inp):
+            inside = (values[valid] > 0) & (values[valid] <= 1)
+            if not (inside.all() and np.isnan(values[~valid]).all()):
+                raise InputError("A result's figures must lie in 0..1 for valid queries and be NaN for the others.")
+        for array in (ap, inp, first):
+            array.setflags(write=False)
+
+    @cached_property
+    def mean_ap(self) -> float:
+        """Mean average precision over valid queries, 0..1."""
+        return float(np.nanmean(self.average_precision))
+
+    @cached_property
+    def mean_inp(self) -> float:
+        """Mean inverse negative penalty over valid queries, 0..1 (Ye et al. 2021)."""
+        return float(np.nanmean(self.inverse_negative_penalty))
+
+    @property
+    def valid_queries(self) -> int:
+        """How many queries have a match and are counted."""
+        return int(np.count_nonzero(self.first_match_rank))
+
+    @property
+    def invalid_queries(self) -> int:
+        """How many queries have no match and are left out of every figure."""
+        return len(self.first_match_rank) - self.valid_queries
+
+    @cached_property
+    def cmc(self) -> npt.NDArray[np.float64]:
+        """Cumulative matching characteristic, float64 `[50]`: entry k - 1 is rank-k, 0..1."""
+        first = self.first_match_rank[self.first_match_rank > 0]
+        counts = np.bincount(np.minimum(first, CMC_LENGTH + 1), minlength=CMC_LENGTH + 2)
+        return np.cumsum(counts[1 : CMC_LENGTH + 1]) / len(first)
+
+    def rank(self, k: int) -> float:
+        """Fraction of valid queries with a match among their k nearest gallery images, k from 1 on."""
+        if k < 1:
+            raise InputError(f"There is no rank-{k}; ranks count from 1.")
+        first = self.first_match_rank[self.first_match_rank > 0]
+        return float(np.mean(first <= k))
+
+    def to_json(self) -> dict[str, Any]:
+        """Every figure with the protocol's name, as plain values for `json.dump`."""
+        return {
+            "protocol": self.protocol,
+            "mean_ap": self.mean_ap,
+            "rank_1": self.rank(1),
+            "rank_5": self.rank(5),
+            "rank_10": self.rank(10),
+            "rank_20": self.rank(20),
+            "mean_inp": self.mean_inp,
+            "valid_queries": self.valid_queries,
+            "invalid_queries": self.invalid_queries,
+            "cmc": self.cmc.tolist(),
+        }

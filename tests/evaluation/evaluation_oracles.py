@@ -1,0 +1,58 @@
+"""Slow plain-loop forms of what the package computes in blocks; float64 where it matters."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+def distances(query: Array, gallery: Array, metric: str) -> Array:
+    """[Q, G] in float64; euclidean is squared, as in the package's ranking."""
+    query, gallery = query.astype(np.float64), gallery.astype(np.float64)
+    result = np.empty((len(query), len(gallery)))
+    for i, a in enumerate(query):
+        for j, b in enumerate(gallery):
+            if metric == "euclidean":
+                result[i, j] = sum((float(x) - float(y)) ** 2 for x, y in zip(a, b, strict=True))
+            else:
+                norms = max(math.sqrt(float(a @ a)), 1e-12) * max(math.sqrt(float(b @ b)), 1e-12)
+                result[i, j] = 1 - float(a @ b) / norms
+    return result
+
+
+def average_precision(hits: list[bool], kind: str) -> float:
+    """Walk down one ranked list (junk and left-out images already gone)."""
+    found, total, previous = 0, 0.0, 1.0
+    for place, hit in enumerate(hits, start=1):
+        if hit:
+            found += 1
+            now = found / place
+            total += now if kind == "rectangular" else (now + previous) / 2
+        previous = found / place
+    return total / found
+
+
+def evaluate(
+    distance: npt.NDArray[np.floating],
+    query: tuple[list[int], list[int]],
+    gallery: tuple[list[int], list[int]],
+    same_camera: str = "exclude",
+    kind: str = "rectangular",
+) -> list[tuple[float, float, int] | None]:
+    """For each query (average precision, inverse negative penalty, first rank), or None without a match."""
+    answers: list[tuple[float, float, int] | None] = []
+    for i, (person, camera) in enumerate(zip(*query, strict=True)):
+        places = []
+        for j, (other, other_camera) in enumerate(zip(*gallery, strict=True)):
+            same = other == person and other_camera == camera and same_camera == "exclude"
+            if other != -1 and not same:
+                places.append((distance[i, j], j))
+        hits = [gallery[0][j] == person for _, j in sorted(places)]
+        if not any(hits):
+            answers.append(None)
+            continue
+        ranks = [place for place, hit in enumerate(hits, start=1) if hit]
+        answers.append((average_precision(hits, kind), len(ranks) / ranks[-1], ranks[0]))
+    return answers
