@@ -1,6 +1,7 @@
 """From images to features: backbone, neck, model."""
 
 from strongreid.models.embed import embed
-from strongreid.models.model import Features, ReIDModel, read_header
+from strongreid.models.header import read_header
+from strongreid.models.model import Features, ReIDModel
 
 __all__ = ["Features", "ReIDModel", "embed", "read_header"]

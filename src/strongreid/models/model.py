@@ -4,32 +4,23 @@ The file is safetensors; its header holds the model's plain arguments, so that `
 configuration, runs no code from the file and never reaches for the network.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
 from strongreid.files import whole_file
 from strongreid.models.backbone import LastStride, create_backbone
+from strongreid.models.header import HEADER_KEY, Arguments, Feature, Metric, header_text, model_file, read_arguments
 from strongreid.models.neck import Neck, create_classifier, create_neck
 from strongreid.models.weights import load_exactly, read_weights
 from strongreid.pixels import normalise, resize
-
-Feature = Literal["pooled", "necked"]
-Metric = Literal["cosine", "euclidean"]
-
-FORMAT = 1
-"""Version of the header; a file of another version is refused."""
-FILE_NAME = "model.safetensors"
-"""What the model is called in the folder of a run."""
 
 
 class Features(NamedTuple):
@@ -71,16 +62,16 @@ class ReIDModel(nn.Module):
         _check("metric", metric, ("cosine", "euclidean"))
         if people < 1 or min(image_size) < 1:
             raise InputError(f"A model needs people and an image size above 0, not {people} and {image_size}.")
-        self.arguments: dict[str, Any] = {
-            "backbone": backbone,
-            "people": people,
-            "last_stride": last_stride,
-            "stem_relu": stem_relu,
-            "neck": neck,
-            "image_size": list(image_size),
-            "feature": feature,
-            "metric": metric,
-        }
+        self.arguments = Arguments(
+            backbone=backbone,
+            people=people,
+            last_stride=last_stride,
+            stem_relu=stem_relu,
+            neck=neck,
+            image_size=image_size,
+            feature=feature,
+            metric=metric,
+        )
         self.image_size = image_size
         self.feature: Feature = feature
         self.metric: Metric = metric
@@ -108,20 +99,27 @@ class ReIDModel(nn.Module):
         """
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
             raise InputError(f"embed takes images uint8 [N, 3, H, W], not {images.dtype} {list(images.shape)}.")
+        if batch_size < 1:
+            raise InputError(f"embed takes a batch size of at least 1, not {batch_size}.")
         device = self.classifier.weight.device
         rows = [torch.empty(0, self.width)]
         with _eval_mode(self):
-            for batch in torch.split(images, batch_size):
-                features = self(normalise(_resized(batch, self.image_size).to(device)))
+            for start in range(0, len(images), batch_size):
+                batch = _resized(images[start : start + batch_size], self.image_size)
+                features = self(normalise(batch.to(device)))
                 rows.append((features.pooled if self.feature == "pooled" else features.necked).float().cpu())
         return torch.cat(rows)
 
-    def save(self, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-        """Write the model to a .safetensors file, whole or not at all, with `metadata` beside its own header."""
-        header = {"format": FORMAT, "arguments": self.arguments}
+    def save(self, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
+        """Write the model to a .safetensors file, whole or not at all, with `metadata` beside its own header.
+
+        The keys of `metadata` are the caller's, but for "strongreid" (`InputError`).
+        """
+        if HEADER_KEY in (metadata := metadata or {}):
+            raise InputError(f"The metadata key {HEADER_KEY} is the model's own. Choose another.")
         tensors = {key: value.detach().cpu().contiguous() for key, value in self.state_dict().items()}
-        with whole_file(path) as partial:
-            save_file(tensors, partial, metadata={**(metadata or {}), "strongreid": json.dumps(header)})
+        with whole_file(Path(path)) as partial:
+            save_file(tensors, partial, metadata={**metadata, HEADER_KEY: header_text(self.arguments)})
 
     @classmethod
     def load(cls, path: str | Path) -> "ReIDModel":
@@ -129,44 +127,12 @@ class ReIDModel(nn.Module):
 
         Raises `InputError` if there is none, or if it is cut short, not ours, of another version or architecture.
         """
-        file = _model_file(Path(path))
-        arguments = _arguments(file)
+        file = model_file(path)
+        arguments = read_arguments(file)
         with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave no trace
             model = cls(**arguments)
         load_exactly(model, read_weights(file), source=str(file))
         return model.eval()
-
-
-def read_header(path: str | Path) -> dict[str, str]:
-    """Read all metadata of a model file or folder without its weights: "strongreid" is our JSON, the rest as saved."""
-    file = _model_file(Path(path))
-    try:
-        with safe_open(file, framework="pt") as stream:
-            metadata: dict[str, str] = stream.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"The model file {file} cannot be read ({error}). It may be cut short.") from error
-    if "strongreid" not in metadata:
-        raise InputError(f"The file {file} was not written by strongreid: its header has no entry strongreid.")
-    return metadata
-
-
-def _arguments(file: Path) -> dict[str, Any]:
-    header = json.loads(read_header(file)["strongreid"])
-    if header.get("format") != FORMAT:
-        raise InputError(f"The model file {file} has format {header.get('format')}; this version reads {FORMAT}.")
-    arguments: dict[str, Any] = header["arguments"]
-    return {**arguments, "image_size": tuple(arguments["image_size"])}
-
-
-def _model_file(path: Path) -> Path:
-    if path.is_dir():
-        found = sorted(entry.name for entry in path.iterdir())
-        if FILE_NAME not in found:
-            raise InputError(f"The folder {path} holds no {FILE_NAME}. Found: {', '.join(found[:10]) or 'nothing'}.")
-        return path / FILE_NAME
-    if not path.is_file():
-        raise InputError(f"There is no model {path}. Give a .safetensors file or a folder that holds {FILE_NAME}.")
-    return path
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 A pickle may run anything, so it is read with `weights_only=True`. Keys that do not fit are an error that lists them:
 libraries that load "what fits" leave a half-random network behind. Without a network the answer comes within seconds,
-because reachability is asked once before the download libraries start their retries.
+because an address is asked once, with a time limit, before anything is downloaded from it.
 """
 
 import http.client
 import pickle
+import re
 import threading
 import urllib.request
 from collections.abc import Mapping
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import huggingface_hub
 import torch
-from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -23,8 +23,12 @@ from strongreid.errors import InputError
 
 SECONDS_TO_ANSWER = 4.0
 """How long a host may take to answer before it counts as out of reach."""
-HUB_FILE_NAMES = ("model.safetensors", "pytorch_model.bin")
-"""What timm calls the weights in a repository of the hub, newest first."""
+HUB_FILE = "model.safetensors"
+"""What timm calls the weights in a repository of the hub."""
+BY_HAND = (
+    "Download the file on a machine with a network and give its path (.safetensors or .pth) as the weights. "
+    "Without weights the network starts from random ones."
+)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -75,40 +79,40 @@ def load_exactly(module: nn.Module, state: Mapping[str, Tensor], *, source: str)
 
 
 def fetch(name: str, *, hub_id: str | None, hub_file: str | None, url: str | None) -> Path:
-    """Find the weights `name` on this machine, else download them: from the hub `hub_id`, else from `url`.
+    """Find the weights `name` in the hub's cache or torch's, else download them: from the hub, else from `url`.
 
     Raises `InputError` within some seconds where neither can be reached; it names the way with a local file.
     """
-    file_names = (hub_file,) if hub_file else HUB_FILE_NAMES
+    sources: dict[str, Path] = {}
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
     if hub_id is not None:
-        for file_name in file_names:
-            cached = huggingface_hub.try_to_load_from_cache(hub_id, file_name)
-            if isinstance(cached, str):
-                return Path(cached)
-    if url is not None and (kept := _torch_hub_path(url)).is_file():
-        return kept
-    tried = []
-    try:
-        if hub_id is not None:
-            tried.append(huggingface_hub.hf_hub_url(hub_id, file_names[0]))
-            if not huggingface_hub.constants.HF_HUB_OFFLINE and _answers(tried[-1]):
-                return Path(huggingface_hub.hf_hub_download(hub_id, file_names[0]))
-        if url is not None:
-            tried.append(url)
-            if _answers(url):
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                torch.hub.download_url_to_file(url, str(kept), progress=True)
-                return kept
-    except (OSError, HfHubHTTPError, http.client.HTTPException, RuntimeError, ValueError) as error:
-        raise InputError(f"The weights {name} could not be downloaded ({error}). {_by_hand(tried)}") from error
-    raise InputError(f"The weights {name} are not on this machine and cannot be fetched. {_by_hand(tried)}")
-
-
-def _by_hand(tried: list[str]) -> str:
-    return (
-        f"Tried: {' and '.join(tried) or 'no address is known'}. Download the file on a machine with a network and "
-        "give its path (.safetensors or .pth) as the weights, or train from random weights with none."
+        hub_file = hub_file or HUB_FILE
+        cached = huggingface_hub.try_to_load_from_cache(hub_id, hub_file)
+        if isinstance(cached, str):
+            return Path(cached)
+        sources[huggingface_hub.hf_hub_url(hub_id, hub_file)] = folder / (name + Path(hub_file).suffix)
+    if url is not None:
+        sources[url] = folder / url.rsplit("/", maxsplit=1)[-1]
+    for file in sources.values():
+        if file.is_file():
+            return file
+    for address, file in sources.items():
+        if not huggingface_hub.constants.HF_HUB_OFFLINE and _answers(address):
+            return _downloaded(address, file)
+    raise InputError(
+        f"The ImageNet weights {name} are not on this machine and cannot be fetched: no answer from "
+        f"{' and '.join(sources) or 'any address'}. {BY_HAND}"
     )
+
+
+def _downloaded(address: str, file: Path) -> Path:
+    checksum = re.search(r"-([0-9a-f]{8,})\.", file.name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(address, str(file), hash_prefix=checksum and checksum[1], progress=True)
+    except (OSError, http.client.HTTPException, RuntimeError) as error:
+        raise InputError(f"The download of {address} failed ({error}). {BY_HAND}") from error
+    return file
 
 
 def _answers(url: str) -> bool:
@@ -127,11 +131,6 @@ def _answers(url: str) -> bool:
     thread.start()
     thread.join(SECONDS_TO_ANSWER)
     return answered.is_set()
-
-
-def _torch_hub_path(url: str) -> Path:
-    """Where torch and torchvision keep what they download from `url`."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", maxsplit=1)[-1]
 
 
 def _listed(names: list[str]) -> str:
