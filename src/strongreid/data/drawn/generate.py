@@ -1,0 +1,150 @@
+"""Writing a set of drawn people: the plan, drawn by all cores, whole or not at all.
+
+Each image is a pure function of (seed, domain, person, camera, index), so it does not matter which process draws it.
+The processes are spawned: a forked one could inherit locked threads.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from strongreid.data.drawn.camera import CAMERAS
+from strongreid.data.drawn.picture import draw_picture
+from strongreid.data.drawn.plan import SPLITS, Sheet, make_plan
+from strongreid.errors import InputError
+from strongreid.files import whole_folder, write_json
+
+VERSION = 1
+"""Version of the generator: it grows whenever the same seed gives other pictures."""
+QUALITY = 90
+"""JPEG quality of the written files."""
+_NOTE = "These people are drawn by a program. They are not real people, and no photograph was used."
+
+
+def draw_people(
+    folder: Path,
+    *,
+    train_people: int = 120,
+    test_people: int = 80,
+    images_per_person: int = 8,
+    distractors: int = 120,
+    junk: int = 40,
+    seed: int = 0,
+    domain: int = 0,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Draw a set of people in Market-1501's layout, with its counts in `drawn.json`; return its folder.
+
+    Images are JPEGs, 128 pixels high and 64 wide. The same arguments and library versions give the same bytes,
+    whatever `workers` is.
+
+    - `folder`: where; it must not exist, or be empty.
+    - `train_people`, `test_people`: how many people; those of training and test are disjoint.
+    - `images_per_person`: mean number of images of a person (at least 4); it varies by two.
+    - `distractors`, `junk`: further images in the gallery, of person 0 and of person -1.
+    - `seed`: who the people are and how each image came about.
+    - `domain`: which cameras, scenes and clothes; 0 is the default, any other number is another world.
+    - `workers`: number of processes, by default one a core; 1 draws in this process. A script that uses more must guard its
+      main part by `if __name__ == "__main__":`, as always with spawned processes.
+    - `progress`: called with (images done, images in all).
+
+    Raises `InputError` if the folder is in use or a count is impossible.
+    """
+    folder = Path(folder)
+    if seed < 0 or domain < 0:
+        raise InputError(f"seed is {seed} and domain is {domain}; both must be 0 or more.")
+    plan = make_plan(train_people, test_people, images_per_person, distractors, junk, seed)
+    _make_free(folder)
+    with whole_folder(folder) as partial:
+        for split in SPLITS:
+            (partial / split).mkdir()
+        _draw_all(partial, plan, seed, domain, _worker_count(workers, len(plan)), progress)
+        write_json(partial / "drawn.json", _summary(plan, seed, domain))
+    return folder
+
+
+def _make_free(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+    elif folder.exists():
+        found = "a folder with files in it" if folder.is_dir() else "a file"
+        raise InputError(f"{folder} is {found}. Name a folder that does not exist yet, or empty this one first.")
+
+
+def _worker_count(workers: int | None, images: int) -> int:
+    if workers is not None and workers < 1:
+        raise InputError(f"workers is {workers}; give 1 or more, or leave it out for one a core.")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # Below a few hundred images, starting processes takes longer than drawing.
+    return workers if workers is not None else max(1, min(cores, 16, images // 200))
+
+
+def _draw_all(
+    folder: Path, plan: list[Sheet], seed: int, domain: int, workers: int, progress: Callable[[int, int], None] | None
+) -> None:
+    done = 0
+    size = 1 if workers == 1 else 16
+    shares = [plan[start : start + size] for start in range(0, len(plan), size)]
+    with _drawn_shares(folder, shares, seed, domain, workers) as drawn:
+        for count in drawn:
+            done += count
+            if progress is not None:
+                progress(done, len(plan))
+
+
+@contextmanager
+def _drawn_shares(
+    folder: Path, shares: list[list[Sheet]], seed: int, domain: int, workers: int
+) -> Iterator[Iterator[int]]:
+    """Yield an iterator over the sizes of the shares as they are finished."""
+    if workers == 1:
+        yield (draw_share(folder, share, seed, domain) for share in shares)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupt)
+    try:
+        futures = [pool.submit(draw_share, folder, share, seed, domain) for share in shares]
+        yield (future.result() for future in as_completed(futures))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupt() -> None:
+    """The parent alone answers Ctrl-C: it ends its children in order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def draw_share(folder: Path, share: list[Sheet], seed: int, domain: int) -> int:
+    """Draw some images of a plan into `folder`; return how many."""
+    for sheet in share:
+        image = draw_picture(seed, domain, sheet.number, sheet.camera, sheet.index, junk=sheet.person == -1)
+        image.save(folder / sheet.split / sheet.name, "JPEG", quality=QUALITY)
+    return len(share)
+
+
+def _summary(plan: list[Sheet], seed: int, domain: int) -> dict[str, Any]:
+    return {
+        "note": _NOTE,
+        "generator": "strongreid.data.drawn",
+        "version": VERSION,
+        "seed": seed,
+        "domain": domain,
+        "cameras": CAMERAS,
+        "splits": {split: _counts([sheet for sheet in plan if sheet.split == split]) for split in SPLITS},
+    }
+
+
+def _counts(sheets: list[Sheet]) -> dict[str, int]:
+    return {
+        "images": len(sheets),
+        "people": len({sheet.person for sheet in sheets if sheet.person > 0}),
+        "cameras": len({sheet.camera for sheet in sheets}),
+        "distractors": sum(sheet.person == 0 for sheet in sheets),
+        "junk": sum(sheet.person == -1 for sheet in sheets),
+    }
