@@ -1,0 +1,256 @@
+import fcntl
+import os
+import shutil
+import signal
+import threading
+import time
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision import transforms
+
+from strongreid.data import packed as room
+from strongreid.data.packed import PackedImages, pack_bytes, pack_path
+from strongreid.data.table import ImageTable
+from strongreid.errors import InputError
+
+SIZE = (32, 16)
+
+
+def noise(mode: str, size: tuple[int, int], seed: int) -> Image.Image:
+    channels = {"L": (), "RGB": (3,), "RGBA": (4,), "LA": (2,), "P": (3,), "1": (3,), "CMYK": (4,)}[mode]
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, *channels), dtype=np.uint8)
+    if mode in ("P", "1"):
+        return Image.fromarray(pixels).convert(mode)
+    return Image.fromarray(pixels, mode if mode in ("LA", "CMYK") else None)
+
+
+def table_of(folder: Path, count: int, size: tuple[int, int] = (20, 10)) -> ImageTable:
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in range(count):
+        noise("RGB", size, row).save(folder / f"{row:04}.jpg")
+    paths = tuple(str(folder / f"{row:04}.jpg") for row in range(count))
+    return ImageTable(paths, np.arange(count), np.zeros(count, dtype=np.int64))
+
+
+def by_torchvision(path: str, size: tuple[int, int]) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(transforms.Resize(size)(image.convert("RGB"))).transpose(2, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [(mode, "png") for mode in ("RGB", "L", "RGBA", "LA", "P", "1")] + [(mode, "jpg") for mode in ("RGB", "L", "CMYK")],
+)
+def test_rows_are_byte_for_byte_torchvision_s_resize(mode: str, suffix: str, tmp_path: Path) -> None:
+    paths = []
+    for row, size in enumerate([(128, 64), (33, 71), SIZE, (7, 5), (160, 60)]):
+        paths.append(str(tmp_path / f"{row}.{suffix}"))
+        noise(mode, size, row).save(paths[-1])
+    for size in (SIZE, (256, 128)):
+        packed = PackedImages.build(ImageTable(tuple(paths), range(5), [0] * 5), size, tmp_path / "packs")
+        assert packed.size == size
+        assert len(packed) == 5
+        for row, path in enumerate(paths):
+            assert np.array_equal(packed[np.array([row])][0].numpy(), by_torchvision(path, size)), (row, size)
+
+
+def test_gathering_follows_the_indices_and_gives_copies(tmp_path: Path) -> None:
+    table = table_of(tmp_path / "images", 9)
+    packed = PackedImages.build(table, SIZE, tmp_path)
+    rows = np.array([3, 3, 0, 8], dtype=np.int64)
+    batch = packed[rows]
+    assert batch.dtype == torch.uint8
+    assert batch.shape == (4, 3, *SIZE)
+    for place, row in enumerate(rows):
+        assert np.array_equal(batch[place].numpy(), by_torchvision(table.path[row], SIZE))
+    batch.zero_()
+    assert packed[rows].any()
+
+
+def test_boxes_are_cut_from_their_frames_before_resizing(tmp_path: Path) -> None:
+    frame = noise("RGB", (60, 80), 0)
+    frame.save(tmp_path / "frame.png")
+    boxes = [[0, 0, 80, 60], [10, 20, 30, 40], [79, 59, 1, 1], [-5, 50, 20, 30]]
+    table = ImageTable((str(tmp_path / "frame.png"),) * 4, range(4), [0] * 4, box=boxes)
+    packed = PackedImages.build(table, SIZE, tmp_path)
+    for row, (left, top, right, bottom) in enumerate(
+        [(0, 0, 80, 60), (10, 20, 40, 60), (79, 59, 80, 60), (0, 50, 15, 60)]
+    ):
+        expected = np.asarray(transforms.Resize(SIZE)(frame.crop((left, top, right, bottom)))).transpose(2, 0, 1)
+        assert np.array_equal(packed[np.array([row])][0].numpy(), expected)
+
+
+def test_a_box_outside_its_frame_is_named_and_nothing_left_behind(tmp_path: Path) -> None:
+    noise("RGB", (60, 80), 0).save(tmp_path / "frame.png")
+    table = ImageTable((str(tmp_path / "frame.png"),), [1], [0], box=[[80, 0, 5, 5]])
+    with pytest.raises(InputError, match=r"\[80, 0, 5, 5\].*outside .*frame\.png"):
+        PackedImages.build(table, SIZE, tmp_path / "packs")
+    assert list((tmp_path / "packs").iterdir()) == []
+
+
+def test_progress_rises_to_the_whole_and_a_valid_pack_is_reused(tmp_path: Path) -> None:
+    table = table_of(tmp_path / "images", 70)
+    said: list[tuple[int, int]] = []
+    first = PackedImages.build(table, SIZE, tmp_path / "packs", lambda done, total: said.append((done, total)))
+    assert said[-1] == (70, 70)
+    assert sorted(said) == said
+    assert [file.stat().st_size for file in (tmp_path / "packs").iterdir()] == [pack_bytes(table, SIZE)]
+    again = PackedImages.build(table, SIZE, tmp_path / "packs", lambda done, total: pytest.fail("built again"))
+    assert torch.equal(first[np.arange(70)], again[np.arange(70)])
+
+
+def test_the_pack_is_the_same_array_for_numpy(tmp_path: Path) -> None:
+    table = table_of(tmp_path / "images", 3)
+    packed = PackedImages.build(table, SIZE, tmp_path)
+    assert np.array_equal(np.load(pack_path(table, SIZE, tmp_path)), packed[np.arange(3)].numpy())
+
+
+def test_a_replaced_image_of_the_same_size_gives_another_pack(tmp_path: Path) -> None:
+    table = table_of(tmp_path / "images", 4)
+    before = pack_path(table, SIZE, tmp_path)
+    content = Path(table.path[1]).read_bytes()
+    fingerprint = table.fingerprint()
+    Path(table.path[1]).write_bytes(content[:-10] + b"other byte")
+    os.utime(table.path[1], (1, 1))
+    assert table.fingerprint() == fingerprint, "the fingerprint looks at sizes"
+    assert pack_path(table, SIZE, tmp_path) != before, "the pack looks at time stamps too"
+
+
+@pytest.mark.parametrize("cut", [0, 60, 128, 5000, 1])
+def test_a_truncated_pack_is_never_used(cut: int, tmp_path: Path) -> None:
+    table = table_of(tmp_path / "images", 40)
+    whole = PackedImages.build(table, SIZE, tmp_path / "packs")[np.arange(40)].clone()
+    path = pack_path(table, SIZE, tmp_path / "packs")
+    content = path.read_bytes()
+    path.write_bytes(content[:cut] if cut != 1 else content + b"x")
+    assert torch.equal(PackedImages.build(table, SIZE, tmp_path / "packs")[np.arange(40)], whole)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "missing", "empty"])
+def test_a_corrupt_image_is_named_and_nothing_left_behind(damage: str, tmp_path: Path) -> None:
+    table = table_of(tmp_path / "images", 90)
+    bad = Path(table.path[77])
+    if damage == "missing":
+        bad.unlink()
+    else:
+        bad.write_bytes({"cut": bad.read_bytes()[:300], "text": b"no image", "empty": b""}[damage])
+    with pytest.raises(InputError, match=r"0077\.jpg"):
+        PackedImages.build(table, SIZE, tmp_path / "packs")
+    assert not (tmp_path / "packs").exists() or list((tmp_path / "packs").iterdir()) == []
+
+
+def build_and_die(table: ImageTable, folder: Path, after: int) -> None:
+    def progress(done: int, total: int) -> None:
+        if done >= after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    PackedImages.build(table, SIZE, folder, progress)
+
+
+def test_a_killed_build_leaves_no_pack_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    table = table_of(tmp_path / "images", 130)
+    folder = tmp_path / "packs"
+    process = get_context("spawn").Process(target=build_and_die, args=(table, folder, 64))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    path = pack_path(table, SIZE, folder)
+    assert not path.exists()
+    said: list[int] = []
+    packed = PackedImages.build(table, SIZE, folder, lambda done, total: said.append(done))
+    assert len(said) < 5, "what was decoded is not decoded again"
+    assert [file.name for file in folder.iterdir()] == [path.name]
+    for row in range(130):
+        assert np.array_equal(packed[np.array([row])][0].numpy(), by_torchvision(table.path[row], SIZE))
+
+
+@pytest.mark.parametrize("bytes_left", [1, 100, 128, 128 + 3 * 32 * 16 + 1, 10**9])
+def test_a_partial_file_of_any_length_is_mended(bytes_left: int, tmp_path: Path) -> None:
+    table = table_of(tmp_path / "images", 5)
+    whole = PackedImages.build(table, SIZE, tmp_path / "packs")
+    expected = whole[np.arange(5)]
+    path = pack_path(table, SIZE, tmp_path / "packs")
+    content = path.read_bytes()
+    path.unlink()
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes((content + b"\0" * 5000)[: min(bytes_left, len(content) + 5000)])
+    assert torch.equal(PackedImages.build(table, SIZE, tmp_path / "packs")[np.arange(5)], expected)
+    assert not partial.exists()
+
+
+def test_one_process_builds_while_others_wait(tmp_path: Path) -> None:
+    table = table_of(tmp_path / "images", 5)
+    folder = tmp_path / "packs"
+    folder.mkdir()
+    holder = os.open(folder, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    built: list[PackedImages] = []
+    waiting = threading.Thread(target=lambda: built.append(PackedImages.build(table, SIZE, folder)))
+    waiting.start()
+    time.sleep(0.3)
+    assert not built
+    # What the other builder made meanwhile is taken, not made again.
+    PackedImages.build(table, SIZE, tmp_path / "elsewhere")
+    made = pack_path(table, SIZE, tmp_path / "elsewhere")
+    shutil.copy2(made, folder / made.name)
+    stamp = (folder / made.name).stat().st_mtime_ns
+    os.close(holder)
+    waiting.join(timeout=20)
+    assert len(built) == 1
+    assert (folder / made.name).stat().st_mtime_ns == stamp
+
+
+def test_the_disk_s_room_is_checked_before_the_first_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = table_of(tmp_path / "images", 4)
+    usage = shutil.disk_usage(tmp_path)
+    needed = 4 * 3 * SIZE[0] * SIZE[1]
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda folder: usage._replace(free=needed - 1))
+    with pytest.raises(InputError, match="Make room"):
+        PackedImages.build(table, SIZE, tmp_path / "packs", lambda done, total: pytest.fail("began"))
+    assert list((tmp_path / "packs").iterdir()) == []
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda folder: usage._replace(free=needed))
+    assert len(PackedImages.build(table, SIZE, tmp_path / "packs")) == 4
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    """However slow the disk, only a few tasks are decoded ahead."""
+    table = table_of(tmp_path / "images", 4).select(np.zeros(2000, dtype=np.int64))
+    decoded = 0
+    real = room._decode
+
+    def counting(table: ImageTable, rows: range, size: tuple[int, int]) -> np.ndarray:
+        nonlocal decoded
+        decoded += len(rows)
+        return real(table, rows, size)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "_decode", counting)
+        rows = room._decoded(table, SIZE, 0)
+        next(rows)
+        time.sleep(0.3)
+        ahead = decoded
+        rows.close()
+    assert ahead <= (2 * (os.cpu_count() or 1) + 2) * room.IMAGES_PER_TASK < 2000
+
+
+def test_an_empty_table_and_an_empty_size_are_refused(tmp_path: Path) -> None:
+    table = table_of(tmp_path / "images", 1)
+    with pytest.raises(InputError, match="empty"):
+        PackedImages.build(table.select([]), SIZE, tmp_path)
+    with pytest.raises(InputError, match="at least 1"):
+        PackedImages.build(table, (0, 5), tmp_path)
+
+
+def test_a_pack_moved_to_a_device_gathers_there(tmp_path: Path) -> None:
+    table = table_of(tmp_path / "images", 6)
+    packed = PackedImages.build(table, SIZE, tmp_path)
+    moved = packed.to("cuda" if torch.cuda.is_available() else "cpu")
+    rows = np.array([5, 0, 1])
+    assert moved[rows].device == moved.pixels.device
+    assert torch.equal(moved[rows].cpu(), packed[rows])
