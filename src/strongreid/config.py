@@ -6,11 +6,17 @@ Only `cli`, `experiments` and `build` read this module; the parts themselves tak
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
+
 from strongreid.errors import InputError
+
+RECIPES = Path(__file__).parent / "recipes"
+"""The folder of the recipes that come with the package."""
 
 
 @dataclass(frozen=True)
@@ -242,8 +248,8 @@ def _problems(config: Config) -> list[str]:
         ),
         (
             all(1 <= epoch <= schedule.epochs for epoch in schedule.milestones),
-            f"schedule.milestones is {list(schedule.milestones)}, but schedule.epochs is {schedule.epochs}: a milestone "
-            "outside the training would never be reached. Set both together (the paper's are 1/3 and 7/12 of the epochs).",
+            f"schedule.milestones is {list(schedule.milestones)}, but schedule.epochs is {schedule.epochs}: every "
+            "milestone must lie within the training. Set both (the paper's lie at 1/3 and 7/12 of the epochs).",
         ),
         (schedule.weight_decay >= 0, f"schedule.weight_decay is {schedule.weight_decay}; it must be 0 or more."),
         (config.evaluation.every_epochs >= 0, "evaluation.every_epochs must be 0 (only at the end) or more."),
@@ -256,6 +262,44 @@ def _problems(config: Config) -> list[str]:
     ):
         checks.append((0 <= probability <= 1, f"{name} is {probability}; a probability lies between 0 and 1."))
     return [sentence for holds, sentence in checks if not holds]
+
+
+def recipe_path(recipe: str) -> Path:
+    """Return the file of a recipe, given by the name of one that comes with the package or as a path to a YAML."""
+    names = sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    if recipe in names:
+        return RECIPES / f"{recipe}.yaml"
+    if Path(recipe).is_file():
+        return Path(recipe)
+    raise InputError(f"There is no recipe {recipe!r}: name one of {', '.join(names)}, or a YAML file.")
+
+
+def config_parser(recipe: Path, description: str = "", *, exit_on_error: bool = True) -> ArgumentParser:
+    """Return a parser with an option for each field, whose defaults are those of `recipe`."""
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    parser = ArgumentParser(
+        default_config_files=[str(recipe)],
+        description=description,
+        exit_on_error=exit_on_error,
+        allow_abbrev=False,  # a misspelt field is an error, not another field
+    )
+    parser.add_class_arguments(Config, None)
+    return parser
+
+
+def config_from(parser: ArgumentParser, parsed: Namespace) -> Config:
+    """Return the configuration among the values that `config_parser` parsed."""
+    objects = parser.instantiate(parsed)
+    return Config(**{item.name: objects[item.name] for item in dataclasses.fields(Config)})
+
+
+def read_config(recipe: Path, overrides: Sequence[str] = ()) -> Config:
+    """Return the configuration of a recipe's YAML file, with overrides such as `--schedule.epochs=24`."""
+    parser = config_parser(recipe, exit_on_error=False)
+    try:
+        return config_from(parser, parser.parse_args(list(overrides)))
+    except (ArgumentError, TypeError) as error:
+        raise InputError(f"{recipe}: {error}") from error
 
 
 def as_plain(config: Config) -> dict[str, Any]:

@@ -1,0 +1,138 @@
+"""The only way from a configuration to objects. Each function reads the settings it names and builds one part."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+from lightning.fabric import Fabric
+
+from strongreid.config import Config
+from strongreid.data import Augmentation, ImageTable, PackedImages, PKBatchSampler, ReIDData, load_benchmark
+from strongreid.errors import InputError
+from strongreid.losses import BatchHardTripletLoss, CenterLoss, IdentityLoss, Objective
+from strongreid.models import ReIDModel
+from strongreid.training.checkpoint import Learner
+from strongreid.training.loop import Plan, TrainingImages
+from strongreid.training.optimizer import adam, center_sgd
+from strongreid.training.schedule import warmup_multistep
+
+ReportProgress = Callable[[int, int], None]
+"""Called with (done, total) by long work, for a progress bar."""
+
+
+def build_data(config: Config) -> ReIDData:
+    """Read the tables of the data set."""
+    if config.data.root is None:
+        raise InputError(f"data.root is missing: the folder of {config.data.name}, as in --data.root DIR.")
+    return load_benchmark(config.data.name, config.data.root, split_seed=config.data.split_seed)
+
+
+def build_packed(config: Config, table: ImageTable, progress: ReportProgress | None = None) -> PackedImages:
+    """Decode and resize a table's images once, or take what an earlier run has decoded."""
+    folder = config.data.cache or config.output / "packed"
+    return PackedImages.build(table, size=config.model.image_size, folder=folder, progress=progress)
+
+
+def build_training_images(config: Config, table: ImageTable, packed: PackedImages) -> TrainingImages:
+    """Put the training set together with its sampler and its augmentation."""
+    sampler = PKBatchSampler(
+        table.person,
+        people_per_batch=config.batch.people_per_batch,
+        images_per_person=config.batch.images_per_person,
+        seed=config.seed,
+    )
+    augmentation = Augmentation(
+        flip_probability=config.augment.flip_probability,
+        padding=config.augment.padding,
+        erase_probability=config.augment.erase_probability,
+        erase_fill=config.augment.erase_fill,
+    )
+    return TrainingImages(table, packed, sampler, augmentation)
+
+
+def build_model(config: Config, people: int) -> ReIDModel:
+    """Build the network; its random weights are a function of the seed."""
+    weights: Path | Literal["imagenet"] | None
+    match config.model.weights:
+        case None | "imagenet":
+            weights = config.model.weights
+        case path:
+            weights = Path(path)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = ReIDModel(
+            backbone=config.model.backbone,
+            people=people,
+            last_stride=config.model.last_stride,
+            stem_relu=config.model.stem_relu,
+            neck=config.model.neck,
+            image_size=config.model.image_size,
+            feature=config.evaluation.feature,
+            metric=config.evaluation.metric,
+            weights=weights,
+        )
+    if config.runtime.channels_last:
+        model.to(memory_format=torch.channels_last)
+    return model
+
+
+def build_objective(config: Config, people: int, dim: int) -> Objective:
+    """Build the sum of the losses; the centers' start is a function of the seed."""
+    center = None
+    if config.objective.center.weight > 0:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed + 1)
+            center = CenterLoss(people, dim, weight=config.objective.center.weight)
+    return Objective(
+        identity=IdentityLoss(label_smoothing=config.objective.identity.label_smoothing),
+        triplet=BatchHardTripletLoss(margin=config.objective.triplet.margin),
+        center=center,
+    )
+
+
+def build_learner(config: Config, people: int) -> Learner:
+    """Build the network, the losses and their optimisers."""
+    model = build_model(config, people)
+    objective = build_objective(config, people, model.width)
+    optimizer = adam(model.parameters(), rate=config.schedule.base_rate, weight_decay=config.schedule.weight_decay)
+    center_optimizer = None
+    if objective.center is not None:
+        center_optimizer = center_sgd(objective.center.centers, rate=config.objective.center.rate)
+    terms = 2 if objective.center is None else 3
+    return Learner(model, objective, optimizer, center_optimizer, sums=torch.zeros(terms + 2))
+
+
+def build_plan(config: Config) -> Plan:
+    """Put together how long and how fast to train."""
+    rate = partial(
+        warmup_multistep,
+        base=config.schedule.base_rate,
+        warmup_epochs=config.schedule.warmup_epochs,
+        milestones=config.schedule.milestones,
+    )
+    return Plan(
+        epochs=config.schedule.epochs,
+        rate=rate,
+        seed=config.seed,
+        log_every=config.runtime.log_every,
+        checkpoint_every=config.runtime.checkpoint_every,
+        evaluate_every=config.evaluation.every_epochs,
+    )
+
+
+def build_fabric(config: Config) -> Fabric:
+    """Choose device, precision and processes (several under torchrun); refuse batches they cannot share."""
+    if config.runtime.accelerator == "cuda" and not torch.cuda.is_available():
+        raise InputError("runtime.accelerator is cuda, but PyTorch sees no GPU here: set it to auto or cpu.")
+    devices = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun
+    fabric = Fabric(accelerator=config.runtime.accelerator, devices=devices, precision=config.runtime.precision)
+    images = config.batch.people_per_batch * config.batch.images_per_person
+    if images % fabric.world_size:
+        raise InputError(
+            f"A batch of {images} images (batch.people_per_batch x batch.images_per_person) cannot be shared evenly "
+            f"by {fabric.world_size} processes: make the product divisible by {fabric.world_size}."
+        )
+    return fabric

@@ -1,0 +1,256 @@
+"""One run: from a configuration to trained weights and their result, in one folder.
+
+RUN/config.yaml         the whole configuration; `strongreid train --recipe RUN/config.yaml` runs it again
+RUN/run.json            versions, machine, seed, data fingerprint, label map
+RUN/log.jsonl           the curve; tensorboard/ holds the same numbers
+RUN/checkpoints/        the newest checkpoint, from which `--resume` goes on
+RUN/model.safetensors   the last epoch's weights, loadable by themselves
+RUN/result.json         the metrics of these weights; written last, so it marks a finished run
+"""
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from strongreid import build
+from strongreid.config import Config, as_plain, read_config
+from strongreid.data import ImageTable, PackedImages, ReIDData
+from strongreid.errors import InputError
+from strongreid.evaluation import Embeddings, RetrievalResult, evaluate
+from strongreid.files import whole_folder, write_json
+from strongreid.models import ReIDModel
+from strongreid.reports.console import Console
+from strongreid.training.checkpoint import newest_checkpoint, read_state
+from strongreid.training.loop import StepReport, fit
+
+EMBED_BATCH = 128
+"""Images that go through the network at once when features are made."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Query or gallery: its table and its decoded images, in the table's order."""
+
+    table: ImageTable
+    packed: PackedImages
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set, read and decoded."""
+
+    data: ReIDData
+    train: PackedImages
+    query: Side
+    gallery: Side
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run."""
+
+    folder: Path
+    """The run's folder."""
+    metrics: dict[str, Any]
+    """The contents of `result.json`."""
+
+
+def run_folder(config: Config, recipe: str) -> Path:
+    """Return the folder of a run: its name, or else recipe, data set and seed, below the output folder."""
+    return config.output / (config.name or f"{recipe}-{config.data.name}-seed{config.seed}")
+
+
+def prepare(config: Config, console: Console) -> Prepared:
+    """Read the data set and decode its images, with a progress bar for each part that is not decoded yet."""
+    data = build.build_data(config)
+    for warning in data.warnings:
+        console.say(f"Warning: {warning}")
+
+    def packed(title: str, table: ImageTable) -> PackedImages:
+        with console.bar(f"Decoding {title} images") as report:
+            return build.build_packed(config, table, report)
+
+    query, gallery = (
+        Side(table, packed(title, table)) for title, table in (("query", data.query), ("gallery", data.gallery))
+    )
+    return Prepared(data, packed("training", data.train), query, gallery)
+
+
+def start(config: Config, folder: Path, console: Console) -> RunResult:
+    """Train and evaluate in a new folder. Everything that can be refused is refused before the folder is made."""
+    if folder.exists():
+        raise InputError(
+            f"{folder} exists already. Go on with that run by --resume {folder}, choose another --name, or remove it."
+        )
+    run = _assemble(config, console)
+    with whole_folder(folder) as partial:
+        text = yaml.safe_dump(as_plain(config), sort_keys=False)
+        (partial / "config.yaml").write_text(text, encoding="utf-8")
+        write_json(partial / "run.json", run.record)
+    return _train(run, folder, console, checkpoint=None)
+
+
+def resume(folder: Path, console: Console) -> RunResult:
+    """Go on with the run in `folder` from its newest checkpoint; one that is finished is only read."""
+    if not (folder / "config.yaml").is_file():
+        raise InputError(f"{folder} is not the folder of a run: it holds no config.yaml.")
+    finished = folder / "result.json"
+    if finished.is_file():
+        console.say(f"{folder} is finished already.")
+        return RunResult(folder, json.loads(finished.read_text(encoding="utf-8")))
+    checkpoint = newest_checkpoint(folder / "checkpoints")
+    where = f"from {checkpoint.name}" if checkpoint else "from its first epoch: it has no checkpoint yet"
+    console.say(f"Going on with {folder} {where}.")
+    run = _assemble(read_config(folder / "config.yaml"), console)
+    if checkpoint is not None:
+        _compare_with(read_state(checkpoint), run.record, console)
+    return _train(run, folder, console, checkpoint)
+
+
+def embed_test(model: ReIDModel, prepared: Prepared, console: Console) -> tuple[Embeddings, Embeddings]:
+    """Return the features of query and gallery, the ones that the model's `feature` names."""
+    sides = []
+    for title, side in (("query", prepared.query), ("gallery", prepared.gallery)):
+        with console.bar(f"Embedding {title} images") as report:
+            sides.append(_embed_side(model, side, report))
+    return sides[0], sides[1]
+
+
+def rank(model: ReIDModel, query: Embeddings, gallery: Embeddings, data: ReIDData, console: Console) -> RetrievalResult:
+    """Rank the gallery for each query by the model's `metric` and the data set's camera rule."""
+    with console.bar("Ranking") as report:
+        return evaluate(query, gallery, metric=model.metric, same_camera=data.same_camera, progress=report)
+
+
+def _embed_side(model: ReIDModel, side: Side, report: Callable[[int, int], None]) -> Embeddings:
+    """Embed the images of one side, in the order of its table."""
+    count = len(side.packed)
+    features = []
+    for start in range(0, count, EMBED_BATCH):
+        rows = np.arange(start, min(start + EMBED_BATCH, count))
+        features.append(model.embed(side.packed[rows], batch_size=EMBED_BATCH))
+        report(int(rows[-1]) + 1, count)
+    return Embeddings(torch.cat(features), side.table.person, side.table.camera)
+
+
+def show(run: RunResult, console: Console) -> None:
+    """Write a finished run's metrics as a table, in percent."""
+    metrics = run.metrics
+    columns = ("", "rank-1", "rank-5", "rank-10", "mAP", "mINP")
+    names = ("rank_1", "rank_5", "rank_10", "mean_ap", "mean_inp")
+    console.table(metrics["protocol"], columns, [[run.folder.name, *(f"{100 * metrics[name]:.1f}" for name in names)]])
+    console.say(f"Files: {run.folder}")
+
+
+@dataclass(frozen=True)
+class _Run:
+    config: Config
+    prepared: Prepared
+    record: dict[str, Any]
+    people: int
+
+
+def _assemble(config: Config, console: Console) -> _Run:
+    prepared = prepare(config, console)
+    train = prepared.data.train
+    build.build_training_images(config, train, prepared.train)  # refuses a batch that the people cannot fill
+    return _Run(config, prepared, _record(config, prepared.data), len(train.people))
+
+
+def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -> RunResult:
+    config, prepared = run.config, run.prepared
+    learner = build.build_learner(config, run.people)
+    images = build.build_training_images(config, prepared.data.train, prepared.train)
+    fabric = build.build_fabric(config)
+    fabric.launch()
+    if config.runtime.compile:
+        learner.model.compile()
+    started = time.perf_counter()
+
+    def evaluate_now() -> RetrievalResult:
+        query, gallery = embed_test(learner.model, prepared, console)
+        return rank(learner.model, query, gallery, prepared.data, console)
+
+    with console.training_bar(folder.name, config.schedule.epochs) as report:
+
+        def on_step(step: StepReport) -> None:
+            report(step.epoch, step.step / step.steps, step.values)
+
+        fit(
+            fabric,
+            learner,
+            images,
+            build.build_plan(config),
+            folder,
+            run.record,
+            checkpoint,
+            evaluate=lambda: _summary(evaluate_now()),
+            on_step=on_step,
+        )
+    trained = time.perf_counter()
+    result = evaluate_now()
+    metrics = {
+        **result.to_json(),
+        "feature": config.evaluation.feature,
+        "stem_relu": config.model.stem_relu,
+        "epoch": config.schedule.epochs,
+        "training_seconds": round(trained - started, 1),
+        "evaluation_seconds": round(time.perf_counter() - trained, 1),
+    }
+    if fabric.is_global_zero:
+        learner.model.save(folder / "model.safetensors")
+        write_json(folder / "result.json", metrics)
+    return RunResult(folder, metrics)
+
+
+def _summary(result: RetrievalResult) -> dict[str, float]:
+    return {"mean_ap": result.mean_ap, "rank_1": result.rank(1)}
+
+
+def _record(config: Config, data: ReIDData) -> dict[str, Any]:
+    """What is written beside the weights so that the run can be understood and repeated."""
+    return {
+        "config": as_plain(config),
+        "seed": config.seed,
+        "data": {
+            "name": data.name,
+            "protocol": data.protocol,
+            "fingerprint": {
+                "train": data.train.fingerprint(),
+                "query": data.query.fingerprint(),
+                "gallery": data.gallery.fingerprint(),
+            },
+        },
+        "label_map": data.train.people.tolist(),
+        "environment": {
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "threads": torch.get_num_threads(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            **{name: version(name) for name in ("strongreid", "torch", "torchvision", "timm", "lightning", "pillow")},
+        },
+    }
+
+
+def _compare_with(before: dict[str, Any], now: dict[str, Any], console: Console) -> None:
+    """Refuse to go on with other data; warn where the machine differs, because results then differ in the last bits."""
+    if before["data"]["fingerprint"] != now["data"]["fingerprint"]:
+        raise InputError(
+            f"The images of {now['data']['name']} are not those that this run was started with (their fingerprints "
+            "differ): restore them, or start a new run."
+        )
+    for name, value in before["environment"].items():
+        if now["environment"][name] != value:
+            console.say(
+                f"Warning: {name} was {value} when this run was started and is {now['environment'][name]} now; "
+                "the run goes on, but not bit for bit as it would have."
+            )

@@ -1,0 +1,76 @@
+"""The console: progress bars on all long work, tables, plain messages. The one door to rich."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import rich.console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+ReportProgress = Callable[[int, int], None]
+"""Called with (done, total) by long work."""
+SHOWN = ("total", "identity", "triplet", "center", "rate", "images_per_second")
+"""Values of a log line that the training bar shows, in this order."""
+
+
+class Console:
+    """Writes for people, on standard error, so that standard output stays free for results.
+
+    Args:
+        quiet: Write nothing: for other processes than the first, and for tests.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = rich.console.Console(stderr=True, quiet=quiet, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Write a line. The text is taken as it is: brackets in it are no markup."""
+        self._console.print(escape(text), soft_wrap=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Write a table; the first column is aligned left, the others right."""
+        table = Table(title=escape(title), title_justify="left")
+        for index, column in enumerate(columns):
+            table.add_column(escape(column), justify="left" if index == 0 else "right")
+        for row in rows:
+            table.add_row(*(escape(cell) for cell in row))
+        self._console.print(table)
+
+    @contextmanager
+    def bar(self, title: str) -> Iterator[ReportProgress]:
+        """Show a progress bar while the work in the block reports (done, total); it goes when the block ends."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            task: TaskID | None = None
+
+            def report(done: int, total: int) -> None:
+                nonlocal task
+                if task is None:
+                    task = progress.add_task(escape(title), total=total)
+                progress.update(task, completed=done, total=total)
+
+            yield report
+
+    @contextmanager
+    def training_bar(self, title: str, epochs: int) -> Iterator["ReportEpoch"]:
+        """Show a training's progress: epoch, losses, rate, images a second, time left."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[values]}"),
+        )
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            task = progress.add_task(escape(title), total=epochs, epoch=1, epochs=epochs, values="")
+
+            def report(epoch: int, share: float, values: Mapping[str, float]) -> None:
+                shown = "  ".join(f"{name.replace('_', ' ')} {values[name]:.4g}" for name in SHOWN if name in values)
+                progress.update(task, completed=epoch - 1 + share, epoch=epoch, values=shown)
+
+            yield report
+
+
+ReportEpoch = Callable[[int, float, Mapping[str, float]], None]
+"""Called with the epoch (from 1), the share of it that is done (0 to 1) and the values to show."""

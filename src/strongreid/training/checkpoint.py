@@ -1,0 +1,140 @@
+"""Checkpoints: a new folder each, written beside its place and renamed into it, so that none is ever half there.
+
+A checkpoint holds the model (`model.safetensors`, loadable by itself), what training needs beyond it
+(`training.safetensors`: Adam's moments, the centers, the sums of the log line in progress) and `state.json` (where
+training stands, and the record of the run: configuration, label map, versions, seed, data fingerprint, metrics).
+Nothing is pickled. The newest complete checkpoint is the state of the run; older ones are removed.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from strongreid.errors import InputError
+from strongreid.files import whole_folder, write_json
+from strongreid.losses import Objective
+from strongreid.models import ReIDModel
+
+FORMAT = 1
+"""Version of the layout of a checkpoint folder."""
+
+
+@dataclass
+class Progress:
+    """Where training stands: between two steps."""
+
+    epoch: int = 1
+    """The epoch in progress, counted from 1."""
+    step: int = 0
+    """Steps done in this epoch."""
+    total_steps: int = 0
+    """Steps done since the start of the training."""
+    log_bytes: int = 0
+    """Length of the log at this point; lines after it are cut when training is resumed."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Metrics of the last evaluation, if there was one."""
+
+
+@dataclass
+class Learner:
+    """What training changes: everything a checkpoint must hold to continue bit for bit."""
+
+    model: ReIDModel
+    """The network."""
+    objective: Objective
+    """The losses; the center loss has parameters."""
+    optimizer: torch.optim.Optimizer
+    """Adam for the network."""
+    center_optimizer: torch.optim.Optimizer | None
+    """SGD for the centers, None without center loss."""
+    sums: Tensor
+    """Sums of the loss terms since the last line of the log, then the number of steps in them: float32 [terms + 1]."""
+
+
+def save_checkpoint(folder: Path, learner: Learner, progress: Progress, record: dict[str, Any]) -> Path:
+    """Write a checkpoint below `folder`, remove older ones and return the new one's folder."""
+    target = folder / f"epoch-{progress.epoch:04d}-step-{progress.step:05d}"
+    if target.exists():
+        return target
+    state = {
+        "format": FORMAT,
+        "epoch": progress.epoch,
+        "step": progress.step,
+        "total_steps": progress.total_steps,
+        "log_bytes": progress.log_bytes,
+        "threads": torch.get_num_threads(),
+        "metrics": progress.metrics,
+        **record,
+    }
+    with whole_folder(target) as partial:
+        learner.model.save(partial / "model.safetensors")
+        save_file(_training_tensors(learner), partial / "training.safetensors")
+        write_json(partial / "state.json", state)
+    for older in _checkpoints(folder):
+        if older != target:
+            shutil.rmtree(older)
+    return target
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """Return the newest complete checkpoint below `folder`, or None."""
+    found = _checkpoints(folder)
+    return found[-1] if found else None
+
+
+def read_state(checkpoint: Path) -> dict[str, Any]:
+    """Return the contents of a checkpoint's `state.json`; `InputError` if it cannot be read."""
+    path = checkpoint / "state.json"
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}); remove {checkpoint} to start again without it.") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise InputError(f"{path} is not a checkpoint of format {FORMAT}; this version of strongreid reads no other.")
+    return state
+
+
+def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:
+    """Put a checkpoint's values into `learner`, in place, and return where training stands."""
+    state = read_state(checkpoint)
+    try:
+        learner.model.load_state_dict(load_file(checkpoint / "model.safetensors"))
+        tensors = load_file(checkpoint / "training.safetensors")
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(f"{checkpoint} cannot be restored ({error}); remove it to start again without it.") from error
+    with torch.no_grad():
+        learner.sums.copy_(tensors.pop("sums"))
+        for name, parameter in learner.objective.named_parameters():
+            parameter.copy_(tensors.pop(f"objective.{name}"))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        _, index, name = key.split(".")
+        moments.setdefault(int(index), {})[name] = tensor
+    groups = learner.optimizer.state_dict()["param_groups"]
+    learner.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    return Progress(
+        epoch=state["epoch"],
+        step=state["step"],
+        total_steps=state["total_steps"],
+        log_bytes=state["log_bytes"],
+        metrics=state["metrics"],
+    )
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return sorted(folder.glob("epoch-*-step-*")) if folder.is_dir() else []
+
+
+def _training_tensors(learner: Learner) -> dict[str, Tensor]:
+    tensors = {"sums": learner.sums}
+    tensors |= {f"objective.{name}": parameter for name, parameter in learner.objective.named_parameters()}
+    for index, moments in learner.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

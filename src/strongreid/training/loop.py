@@ -1,0 +1,217 @@
+"""Training, one straight page: `fit` reads from top to bottom.
+
+Every random draw is a function of (seed, epoch, step), so no generator's state has to survive: a resumed run makes
+the same batches, the same flips and the same rectangles. A batch is this process's SHARE of one global P x K batch;
+features are gathered with gradient before the losses see them, so that what is mined does not depend on the number of
+processes. Numbers leave the device every `log_every` steps only; a flag on the device remembers the first step whose
+loss was not finite. The result of a training is its last epoch's: nothing here chooses weights by a metric.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from strongreid.data import Augmentation, ImageTable, PackedImages, PKBatchSampler
+from strongreid.errors import InputError
+from strongreid.training.checkpoint import Learner, Progress, restore_checkpoint, save_checkpoint
+from strongreid.training.log import RunLog
+from strongreid.training.optimizer import set_rate
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """The training set: its table, its decoded images (in the table's order) and how they are drawn and changed."""
+
+    table: ImageTable
+    packed: PackedImages
+    sampler: PKBatchSampler
+    augmentation: Augmentation
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, how fast, and how often to write things down."""
+
+    epochs: int
+    rate: Callable[[int], float]
+    """Learning rate of an epoch, counted from 1."""
+    seed: int
+    log_every: int
+    """Steps between two lines of the log."""
+    checkpoint_every: int
+    """Epochs between two checkpoints."""
+    evaluate_every: int
+    """Epochs between two evaluations for the curve; 0 for none."""
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What a progress bar shows after a step."""
+
+    epoch: int
+    step: int
+    steps: int
+    """Steps in this epoch."""
+    values: Mapping[str, float]
+    """The last line of the log: loss terms, rate, images per second."""
+
+
+def fit(
+    fabric: Fabric,
+    learner: Learner,
+    images: TrainingImages,
+    plan: Plan,
+    folder: Path,
+    record: dict[str, Any],
+    resume: Path | None,
+    evaluate: Callable[[], dict[str, float]],
+    on_step: Callable[[StepReport], None],
+) -> Progress:
+    """Train to the end of the last epoch, from the start or from the checkpoint `resume`; return where it ended.
+
+    `learner` is changed in place and holds the objects before `fabric.setup`. `record` goes into each checkpoint,
+    which are written to `folder / "checkpoints"`. `evaluate` returns metrics for the curve. After SIGINT the step in
+    progress is finished, a checkpoint written and `KeyboardInterrupt` raised; a second SIGINT does not wait.
+    """
+    module, optimizer = fabric.setup(learner.model, learner.optimizer)
+    objective = learner.objective.to(fabric.device)
+    learner.sums = learner.sums.to(fabric.device)
+    progress = restore_checkpoint(resume, learner) if resume else Progress()
+    checkpoints = folder / "checkpoints"
+    values: dict[str, float] = {}
+
+    def checkpoint() -> None:
+        fabric.barrier()
+        if fabric.is_global_zero:
+            progress.log_bytes = log.bytes
+            save_checkpoint(checkpoints, learner, progress, record)
+        fabric.barrier()
+
+    with RunLog(folder, keep_bytes=progress.log_bytes, keep_steps=progress.total_steps) as log, _interrupt() as asked:
+        while progress.epoch <= plan.epochs:
+            epoch = progress.epoch
+            rate = plan.rate(epoch)
+            set_rate(learner.optimizer, rate)
+            images.sampler.set_epoch(epoch)
+            steps = len(images.sampler)
+            first_bad = torch.full((), -1, device=fabric.device)
+            module.train()
+            clock, timed_steps = time.perf_counter(), 0
+
+            for step, indices in enumerate(images.sampler):
+                if step < progress.step:
+                    continue  # done before the run was resumed
+                torch.manual_seed(_step_seed(plan.seed, epoch, step))  # for backbones that drop activations
+                share = _share(len(indices), fabric)
+                draws = images.augmentation.draw(
+                    len(indices), images.packed.size, seed=plan.seed, epoch=epoch, step=step
+                )
+                batch = images.packed[indices[share]].to(fabric.device, non_blocking=True)
+                batch = images.augmentation.apply(batch, draws[share])
+                person = torch.from_numpy(images.table.person_index()[indices]).to(fabric.device)
+
+                features = module(batch)
+                total, terms = objective(_gather(features.pooled, fabric), _gather(features.logits, fabric), person)
+                optimizer.zero_grad()
+                if learner.center_optimizer is not None:
+                    learner.center_optimizer.zero_grad()
+                fabric.backward(total)
+                optimizer.step()
+                if learner.center_optimizer is not None:
+                    learner.center_optimizer.step()
+
+                losses = torch.stack([total.detach().float(), *terms.values(), torch.ones_like(total)])
+                learner.sums += losses
+                first_bad = torch.where((first_bad < 0) & ~losses.isfinite().all(), step, first_bad)
+                progress.step, progress.total_steps, timed_steps = step + 1, progress.total_steps + 1, timed_steps + 1
+
+                interrupted = fabric.strategy.reduce_boolean_decision(asked(), all=False)
+                if progress.total_steps % plan.log_every == 0 or step + 1 == steps or interrupted:
+                    _stop_if_not_finite(int(first_bad), images, plan, epoch, checkpoints)
+                if progress.total_steps % plan.log_every == 0:
+                    *sums, count = learner.sums.tolist()
+                    learner.sums.zero_()
+                    means = [value / count for value in sums]
+                    seconds, clock = time.perf_counter() - clock, time.perf_counter()
+                    values = {"epoch": epoch, "rate": rate, **dict(zip(("total", *terms), means, strict=True))}
+                    values["images_per_second"] = round(timed_steps * len(indices) / seconds, 1)
+                    timed_steps = 0
+                    if fabric.is_global_zero:
+                        log.write(progress.total_steps, values)
+                on_step(StepReport(epoch, step + 1, steps, values))
+                if interrupted:
+                    checkpoint()
+                    raise KeyboardInterrupt
+
+            progress.epoch, progress.step = epoch + 1, 0
+            if plan.evaluate_every and epoch % plan.evaluate_every == 0 and epoch < plan.epochs:
+                progress.metrics = evaluate()
+                if fabric.is_global_zero:
+                    log.write(progress.total_steps, {"epoch": epoch, **progress.metrics})
+            if epoch % plan.checkpoint_every == 0 or epoch == plan.epochs or asked():
+                checkpoint()
+            if asked():
+                raise KeyboardInterrupt
+    return progress
+
+
+def _share(count: int, fabric: Fabric) -> slice:
+    """Return this process's part of a global batch of `count` images."""
+    each = count // fabric.world_size
+    return slice(fabric.global_rank * each, (fabric.global_rank + 1) * each)
+
+
+def _gather(values: Tensor, fabric: Fabric) -> Tensor:
+    """Return the rows of all processes, [B, D], with gradient; every process then computes the same loss."""
+    if fabric.world_size == 1:
+        return values
+    gathered = fabric.all_gather(values, sync_grads=True)
+    assert isinstance(gathered, Tensor)
+    return gathered.flatten(0, 1)
+
+
+def _step_seed(seed: int, epoch: int, step: int) -> int:
+    return (seed * 1_000_003 + epoch) * 1_000_003 + step
+
+
+def _stop_if_not_finite(bad: int, images: TrainingImages, plan: Plan, epoch: int, checkpoints: Path) -> None:
+    if bad < 0:
+        return
+    images.sampler.set_epoch(epoch)
+    indices = next(indices for step, indices in enumerate(images.sampler) if step == bad)
+    names = "\n".join(f"  {images.table.path[index]}" for index in indices)
+    raise InputError(
+        f"The loss is not finite at epoch {epoch}, step {bad + 1}. A lower schedule.base_rate, a longer "
+        f"schedule.warmup_epochs or runtime.precision 32-true may help; checkpoints before it are in {checkpoints}. "
+        f"The images of that batch:\n{names}"
+    )
+
+
+@contextmanager
+def _interrupt() -> Iterator[Callable[[], bool]]:
+    """Turn the first SIGINT into a request, to be asked for by the yielded function; a second one interrupts."""
+    asked = False
+
+    def request(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, before)
+
+    try:
+        before = signal.signal(signal.SIGINT, request)
+    except ValueError:  # not in the main thread (a notebook's worker): leave Ctrl-C as it is
+        yield lambda: False
+        return
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)

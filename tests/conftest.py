@@ -1,0 +1,41 @@
+"""What many tests need: a small set of drawn people, and the options of a training that takes seconds."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from strongreid.data.drawn import draw_people
+
+SMALL = (
+    "--model.image_size=[64,32]",
+    "--batch.people_per_batch=4",
+    "--batch.images_per_person=2",
+    "--schedule.epochs=3",
+    "--schedule.warmup_epochs=2",
+    "--schedule.milestones=[2]",
+    "--runtime.log_every=2",
+)
+"""Overrides that make a recipe small enough for a test."""
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small drawn set in Market-1501's layout; read it, never write to it."""
+    folder = tmp_path_factory.mktemp("drawn") / "people"
+    return draw_people(folder, train_people=10, test_people=6, images_per_person=6, distractors=4, junk=3, seed=7)
+
+
+@pytest.fixture
+def train_words(drawn: Path, tmp_path: Path) -> list[str]:
+    """The command line of a training of seconds, below `tmp_path`, still without its name."""
+    return [
+        "train",
+        "--recipe=bag_of_tricks_small",
+        f"--data.root={drawn}",
+        f"--output={tmp_path / 'runs'}",
+        *SMALL,
+    ]
+
+
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the tests' promises are for the CPU
