@@ -1,17 +1,23 @@
 """Data sets as tables of images, packed, sampled and augmented; the public names of this room."""
 
 from strongreid.data.augment import Augmentation, AugmentationDraws
-from strongreid.data.benchmarks import load_benchmark
-from strongreid.data.packed import PackedImages
+from strongreid.data.benchmarks import load_benchmark, multi_query_rows
+from strongreid.data.packed import PackedImages, pack_bytes
 from strongreid.data.sampler import PKBatchSampler
+from strongreid.data.specs import BENCHMARKS, NOT_READ, Benchmark
 from strongreid.data.table import ImageTable, ReIDData
 
 __all__ = [
+    "BENCHMARKS",
+    "NOT_READ",
     "Augmentation",
     "AugmentationDraws",
+    "Benchmark",
     "ImageTable",
     "PKBatchSampler",
     "PackedImages",
     "ReIDData",
     "load_benchmark",
+    "multi_query_rows",
+    "pack_bytes",
 ]

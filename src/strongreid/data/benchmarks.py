@@ -1,142 +1,153 @@
-"""What is known of the public benchmarks: where their files lie, how they are named, what was published of them.
+"""From a name and a folder to a data set that can be trained on.
 
-A benchmark is a value, not a class: folders, a pattern of file names and counts. One reader serves all that follow a
-pattern; the few that do not have a small function each.
+Reading goes in two steps, so that training and checking see the same: `read_data` lists what is there with all that
+is wrong with it; `load_benchmark` refuses a reading with faults.
 """
 
+import difflib
+import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from strongreid.data.listing import FileName, find_root, list_images
+from strongreid.data.cuhk01 import scan_cuhk01
+from strongreid.data.cuhk03 import scan_cuhk03
+from strongreid.data.listing import Part, find_root, scan_folder
+from strongreid.data.msmt17 import scan_msmt17
+from strongreid.data.own import read_own_folder, read_own_table
+from strongreid.data.reading import Reading, usable
+from strongreid.data.specs import BENCHMARKS, Benchmark, Campus, Counts, Cuhk03, Folders, Lists
 from strongreid.data.table import ImageTable, ReIDData
 from strongreid.errors import InputError
 
 
-@dataclass(frozen=True)
-class Counts:
-    """How many people, images and cameras a part of a benchmark has; None where it was not published."""
-
-    people: int | None
-    images: int | None
-    cameras: int | None = None
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """A benchmark whose file names say all.
-
-    Attributes:
-        name: as the command line takes it.
-        title: as papers print it.
-        train, query, gallery: the folders, below the root.
-        pattern: of a file's name, with the groups `person`, `camera` and perhaps `frame`.
-        cameras: how many cameras there are; their numbers in file names are 1 to this.
-        published: counts of "train", "query" and "gallery" without junk, as published.
-        junk: numbers that mark boxes which are neither right nor wrong: dropped.
-        terms: on what terms the images may be used.
-        source: who made it, and where it is described.
-    """
-
-    name: str
-    title: str
-    train: str
-    query: str
-    gallery: str
-    pattern: str
-    cameras: int
-    published: dict[str, Counts]
-    terms: str
-    source: str
-    junk: frozenset[int] = frozenset({-1})
-
-
-MARKET1501 = Benchmark(
-    name="market1501",
-    title="Market-1501",
-    train="bounding_box_train",
-    query="query",
-    gallery="bounding_box_test",
-    pattern=r"(?P<person>-?\d+)_c(?P<camera>\d+)s\d+_(?P<frame>\d+)_\d+\.jpg",
-    cameras=6,
-    published={
-        "train": Counts(751, 12_936, 6),
-        "query": Counts(750, 3_368, 6),
-        "gallery": Counts(751, 15_913, 6),
-    },
-    terms="Academic research only.",
-    source="Zheng et al., 'Scalable Person Re-identification: A Benchmark', ICCV 2015",
-)
-
-SPECS = {spec.name: spec for spec in (MARKET1501,)}
-
-
 def load_benchmark(name: str, root: str | Path, *, split_seed: int = 0) -> ReIDData:
-    """Read the benchmark `name` below `root`.
+    """Load the data set `name` that lies in `root`.
 
-    `split_seed` chooses the split of the sets that publish none (CUHK01). Raises `InputError` when the name is not
-    known, or a folder or file is not as the benchmark ships it.
+    `name` is one of `BENCHMARKS`, or "folder" (a folder for each person) or "table" (a CSV or Parquet file, which
+    `root` then names) for own data. `split_seed` (at least 0) chooses the split of those that have none. Raises
+    `InputError` for an unknown name, and where folders or files are not as the set ships them.
     """
-    if name == "cuhk01":
-        return read_cuhk01(root, split_seed)
-    if name not in SPECS:
-        raise InputError(f"There is no benchmark `{name}`. Known are: {', '.join(sorted([*SPECS, 'cuhk01']))}.")
-    return read_by_pattern(SPECS[name], Path(root))
+    return usable(read_data(name, root, split_seed=split_seed))
 
 
 def read_market1501(root: str | Path) -> ReIDData:
-    """Read Market-1501, or drawn people in its layout; `root` is the folder that holds `bounding_box_train`."""
-    return read_by_pattern(MARKET1501, Path(root))
-
-
-def read_by_pattern(spec: Benchmark, root: Path) -> ReIDData:
-    """Read a benchmark whose file names say all. Raises `InputError` where its folders are not as shipped."""
-    root = find_root(root, (spec.train, spec.query, spec.gallery), spec.title)
-    pattern = re.compile(spec.pattern)
-    parts = {}
-    for part, folder in (("train", spec.train), ("query", spec.query), ("gallery", spec.gallery)):
-        names = list_images(root / folder, pattern, spec.cameras)
-        parts[part] = _table([name for name in names if name.person not in spec.junk])
-    return ReIDData(
-        name=spec.name,
-        train=parts["train"],
-        query=parts["query"],
-        gallery=parts["gallery"],
-        protocol=f"{spec.title}: published split, single query, gallery images of the same person and camera left out",
-    )
+    """Load Market-1501, or drawn people in its layout; `root` is the folder that holds `bounding_box_train`."""
+    return load_benchmark("market1501", root)
 
 
 def read_cuhk01(root: str | Path, split_seed: int = 0) -> ReIDData:
-    """Read CUHK01 with a seeded split of its people into 485 for training and 486 for the test.
+    """Load CUHK01 with a seeded split of its people into 485 and 486; `root` is the folder that holds `campus`."""
+    return load_benchmark("cuhk01", root, split_seed=split_seed)
 
-    Camera A (images 001, 002) gives the queries, camera B (003, 004) the gallery (Li et al., ACCV 2012). `root` is
-    the folder that holds `campus`. The split is a pure function of `split_seed`.
+
+def read_data(name: str, root: str | Path, *, split_seed: int = 0) -> Reading:
+    """List what is there of a data set, with what is wrong. Arguments and errors as in `load_benchmark`."""
+    if split_seed < 0:
+        raise InputError(f"`data.split_seed` is {split_seed}; it must be at least 0.")
+    root = Path(root)
+    match name:
+        case "folder":
+            return read_own_folder(root, split_seed)
+        case "table":
+            return read_own_table(root, split_seed)
+    if name not in BENCHMARKS:
+        names = [*BENCHMARKS, "folder", "table"]
+        near = difflib.get_close_matches(name, names, n=1)
+        meant = f" Did you mean `{near[0]}`?" if near else ""
+        raise InputError(f"There is no data set `{name}`.{meant} Known are: {', '.join(names)}.")
+    return _read_benchmark(BENCHMARKS[name], root, split_seed)
+
+
+def _read_benchmark(spec: Benchmark, root: Path, split_seed: int) -> Reading:
+    how = "published split"
+    match spec.layout:
+        case Folders():
+            parts = _scan_folders(spec, spec.layout, root)
+        case Lists():
+            parts = scan_msmt17(spec, spec.layout, root)
+        case Cuhk03():
+            parts = scan_cuhk03(root, spec.layout.boxes)
+        case Campus():
+            parts = scan_cuhk01(root, split_seed)
+            how = f"485/486 people with split seed {split_seed}, query camera A, gallery camera B"
+    drawn = root / "drawn.json"
+    title, expected = spec.title, spec.published
+    if isinstance(spec.layout, Folders) and drawn.is_file():
+        title, expected = f"Drawn people ({spec.title}'s layout)", _drawn_counts(drawn, spec.layout)
+    protocol = f"{title}: {how}, single query, gallery images of the same person and camera left out"
+    return Reading(spec.name, title, parts, expected, protocol)
+
+
+def _scan_folders(spec: Benchmark, layout: Folders, root: Path) -> dict[str, Part]:
+    needed = [layout.train, layout.query, layout.gallery]
+    if layout.distractors is not None:
+        needed.append(layout.distractors)
+    root = find_root(root, tuple(needed), spec.title)
+    pattern = re.compile(layout.pattern)
+
+    def scan(folder: str) -> Part:
+        return scan_folder(root / folder, pattern, spec.cameras, layout.junk)
+
+    parts = {"train": scan(layout.train), "query": scan(layout.query), "gallery": scan(layout.gallery)}
+    if layout.distractors is not None:
+        more = scan_folder(root / layout.distractors, re.compile(layout.distractor_pattern), spec.cameras, layout.junk)
+        parts["gallery"] = _with_distractors(parts["gallery"], more)
+    if layout.multi_query is not None and (root / layout.multi_query).is_dir():
+        parts["multi_query"] = _of_queries(scan(layout.multi_query), parts["query"].table)
+    return parts
+
+
+def _with_distractors(gallery: Part, more: Part) -> Part:
+    first, second = gallery.table, more.table
+    assert first.frame is not None
+    assert second.frame is not None
+    table = ImageTable(
+        first.path + second.path,
+        np.concatenate((first.person, np.zeros(len(second), dtype=np.int64))),
+        np.concatenate((first.camera, second.camera)),
+        frame=np.concatenate((first.frame, second.frame)),
+    )
+    place = f"{gallery.place} and {more.place}"
+    return Part(place, table, gallery.junk + more.junk, gallery.findings + more.findings)
+
+
+def _of_queries(boxes: Part, query: ImageTable) -> Part:
+    """Keep the images that show a query's person from the query's camera: the others are of training people."""
+    wanted = set(zip(query.person.tolist(), query.camera.tolist(), strict=True))
+    rows = zip(boxes.table.person.tolist(), boxes.table.camera.tolist(), strict=True)
+    kept = np.array([row in wanted for row in rows], dtype=np.bool_)
+    return Part(boxes.place, boxes.table.select(kept), boxes.junk, boxes.findings)
+
+
+def multi_query_rows(query: ImageTable, multi_query: ImageTable) -> npt.NDArray[np.int64]:
+    """The query that each multi-query image belongs to, as a row of `query`: int64 [len(multi_query)].
+
+    The multi-query protocol gives a query the mean feature of these images (Zheng et al. 2015, section 5). Where a
+    set has several queries of one person and camera, it is the first of them.
     """
-    root = find_root(Path(root), ("campus",), "CUHK01")
-    names = list_images(root / "campus", re.compile(r"(?P<person>\d{4})(?P<frame>\d{3})\.png"), None)
-    table = _table(names)
-    assert table.frame is not None
-    table = ImageTable(table.path, table.person, np.where(table.frame <= 2, 1, 2), frame=table.frame)
-    people = table.people
-    if len(people) < 2:
-        raise InputError(f"CUHK01 in {root} has {len(people)} person; a split needs at least 2.")
-    shuffled = np.random.Generator(np.random.Philox(key=[split_seed, 0xC01])).permutation(people)
-    learned = np.isin(table.person, shuffled[: len(people) // 2])
-    return ReIDData(
-        name="cuhk01",
-        train=table.select(learned),
-        query=table.select(~learned & (table.camera == 1)),
-        gallery=table.select(~learned & (table.camera == 2)),
-        protocol=f"CUHK01: 485/486 split of people with seed {split_seed}, query camera A, gallery camera B",
-    )
+    keys = zip(query.person.tolist(), query.camera.tolist(), strict=True)
+    row_of = {key: row for row, key in reversed(list(enumerate(keys)))}
+    wanted = zip(multi_query.person.tolist(), multi_query.camera.tolist(), strict=True)
+    return np.array([row_of[key] for key in wanted], dtype=np.int64)
 
 
-def _table(names: list[FileName]) -> ImageTable:
-    return ImageTable(
-        tuple(name.path for name in names),
-        np.array([name.person for name in names], dtype=np.int64),
-        np.array([name.camera for name in names], dtype=np.int64),
-        frame=np.array([name.frame for name in names], dtype=np.int64),
-    )
+def _drawn_counts(path: Path, layout: Folders) -> Mapping[str, Counts]:
+    """What `drawn.json` says of each part, in the terms of `Counts`: without junk, distractors as one person."""
+    try:
+        splits = json.loads(path.read_text(encoding="utf-8"))["splits"]
+        return {
+            part: Counts(
+                splits[folder]["people"] + (splits[folder]["distractors"] > 0),
+                splits[folder]["images"] - splits[folder]["junk"],
+                splits[folder]["cameras"],
+            )
+            for part, folder in (("train", layout.train), ("query", layout.query), ("gallery", layout.gallery))
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error!r}). Draw the set again with `strongreid data draw`."
+        ) from error

@@ -1,20 +1,42 @@
-"""Listing the files of a data set: fast, sorted, and with errors that name the folder that was meant.
+"""Listing the files of a data set: fast, sorted, and collecting what is wrong instead of stopping at the first.
 
-Folders are read with `os.scandir` and names stay strings: 100,000 images take a fraction of a second.
+Folders are read with `os.scandir` and names stay strings: 100,000 images take a fraction of a second. What is wrong
+is kept as findings beside the rows that are sound: loading refuses a set that has any, checking tells them all.
 """
 
 import os
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+"""Files with other endings (Thumbs.db, .txt, .mat) are no images and are passed over."""
 
 
-class FileName(NamedTuple):
-    """What one file's name says."""
+class Finding(NamedTuple):
+    """One thing that is wrong with a data set.
+
+    `path` is the file or folder; `problem` says what is wrong with it; where `serious` is false it is worth knowing
+    but no reason not to train.
+    """
+
+    path: str
+    problem: str
+    serious: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
+class Row(NamedTuple):
+    """One image as its name describes it."""
 
     path: str
     person: int
@@ -22,47 +44,111 @@ class FileName(NamedTuple):
     frame: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """One part of a set, as found: where it was looked for, what is sound, what is not.
+
+    Attributes:
+        place: the folder or file that lists the images.
+        table: the images that are sound.
+        junk: how many images were dropped because they are marked as neither right nor wrong.
+        findings: what is wrong with the others.
+    """
+
+    place: str
+    table: ImageTable
+    junk: int = 0
+    findings: tuple[Finding, ...] = ()
+
+
 def find_root(root: Path, needed: tuple[str, ...], title: str) -> Path:
-    """Return `root` if it holds all folders `needed`; else raise `InputError` that names the right folder, if any."""
+    """Return `root` if it holds all of `needed`; else raise `InputError` that names the right folder, if it is near.
+
+    One level up and one level down are looked at; nothing is guessed.
+    """
     if not root.is_dir():
-        raise InputError(f"The folder {root} does not exist. Give the folder of {title} that holds `{needed[0]}`.")
-    if all((root / folder).is_dir() for folder in needed):
+        kind = "is a file, not a folder" if root.exists() else "does not exist"
+        raise InputError(f"{root} {kind}. Give the folder of {title} that holds {_quoted(needed[:1])}.")
+    if all((root / name).exists() for name in needed):
         return root
-    beside = [root.parent, *sorted(child for child in root.iterdir() if child.is_dir())]
-    for candidate in beside:
-        if all((candidate / folder).is_dir() for folder in needed):
+    for candidate in (root.absolute().parent, *sorted(child for child in root.iterdir() if child.is_dir())):
+        if all((candidate / name).exists() for name in needed):
             raise InputError(f"{root} is one level off: {title} lies in {candidate}. Give that folder.")
     found = sorted(child.name for child in root.iterdir())
-    missing = [folder for folder in needed if not (root / folder).is_dir()]
+    missing = [name for name in needed if not (root / name).exists()]
     raise InputError(
-        f"{title} needs {_names(missing)} in {root}, which holds {_names(found) if found else 'nothing'}. "
-        f"Give the folder that holds `{needed[0]}`."
+        f"{title} needs {_quoted(missing)} in {root}, which holds {_quoted(found) if found else 'nothing'}. "
+        f"Give the folder that holds {_quoted(needed[:1])}."
     )
 
 
-def list_images(folder: Path, pattern: re.Pattern[str], cameras: int | None) -> list[FileName]:
-    """List the images of `folder` by name, read with `pattern` (groups person, camera, frame).
+def image_paths(folder: Path, *, deep: bool = False) -> list[str]:
+    """The paths of all images in `folder`, sorted; with `deep` those in folders below it too."""
+    paths: list[str] = []
+    waiting = [os.fspath(folder)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.name.lower().endswith(IMAGE_SUFFIXES) and not entry.name.startswith("."):
+                    paths.append(entry.path)
+                elif deep and entry.is_dir():
+                    waiting.append(entry.path)
+    return sorted(paths)
 
-    Raises `InputError` when there is none, or for a name that does not follow the pattern or whose camera is not in
-    1..`cameras`.
+
+def scan_folder(
+    folder: Path, pattern: re.Pattern[str], cameras: int | None, junk: frozenset[int] = frozenset()
+) -> Part:
+    """Read the images of `folder` whose names follow `pattern`, with the groups person, camera and perhaps frame.
+
+    Names that do not follow it, and cameras outside 1..`cameras`, become findings; people in `junk` are counted.
     """
-    with os.scandir(folder) as entries:
-        paths = sorted(entry.path for entry in entries if entry.name.lower().endswith(IMAGE_SUFFIXES))
-    if not paths:
-        raise InputError(f"There are no images in {folder}.")
-    groups = pattern.groupindex
-    names = []
-    for path in paths:
-        match = pattern.fullmatch(path, path.rfind(os.sep) + 1)
+    start = len(os.fspath(folder).rstrip(os.sep)) + 1
+    return scan_names(((path, path[start:]) for path in image_paths(folder)), os.fspath(folder), pattern, cameras, junk)
+
+
+def scan_names(
+    names: Iterable[tuple[str, str]],
+    place: str,
+    pattern: re.Pattern[str],
+    cameras: int | None,
+    junk: frozenset[int] = frozenset(),
+) -> Part:
+    """As `scan_folder`, for pairs of a path and the name that describes it."""
+    has_frame = "frame" in pattern.groupindex
+    rows: list[Row] = []
+    findings: list[Finding] = []
+    dropped = 0
+    for path, name in names:
+        match = pattern.fullmatch(name)
         if match is None:
-            raise InputError(f"The name of {path} does not follow the set's pattern `{pattern.pattern}`.")
-        camera = int(match["camera"]) if "camera" in groups else 0
-        if cameras is not None and not 1 <= camera <= cameras:
-            raise InputError(f"{path} is of camera {camera}; the set has cameras 1 to {cameras}.")
-        names.append(FileName(path, int(match["person"]), camera, int(match["frame"]) if "frame" in groups else 0))
-    return names
+            findings.append(Finding(path, f"the name does not follow the set's pattern {pattern.pattern}"))
+            continue
+        person, camera = int(match["person"]), int(match["camera"])
+        if person in junk:
+            dropped += 1
+        elif person < 0:
+            findings.append(Finding(path, f"the person is {person}; people are numbered from 0"))
+        elif cameras is not None and not 1 <= camera <= cameras:
+            findings.append(Finding(path, f"the camera is {camera}; the set has cameras 1 to {cameras}"))
+        else:
+            rows.append(Row(path, person, camera, int(match["frame"]) if has_frame else 0))
+    if not rows and not findings:
+        findings.append(Finding(place, "there are no images"))
+    return Part(place, table_of(rows), dropped, tuple(findings))
 
 
-def _names(names: list[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:8])
-    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"
+def table_of(rows: list[Row]) -> ImageTable:
+    """Put rows into columns."""
+    return ImageTable(
+        tuple(row.path for row in rows),
+        np.array([row.person for row in rows], dtype=np.int64),
+        np.array([row.camera for row in rows], dtype=np.int64),
+        frame=np.array([row.frame for row in rows], dtype=np.int64),
+    )
+
+
+def _quoted(names: Iterable[str]) -> str:
+    listed = list(names)
+    shown = ", ".join(f"`{name}`" for name in listed[:8])
+    return shown if len(listed) <= 8 else f"{shown} and {len(listed) - 8} more"

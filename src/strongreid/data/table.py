@@ -145,6 +145,8 @@ class ReIDData:
         protocol: how the split was made and what the test counts, in one sentence for people.
         same_camera: whether the test leaves out gallery images of the query's own person AND camera ("exclude", the
             rule of the benchmarks) or keeps them ("include", for sets without cameras).
+        multi_query: more images of the queries' people and cameras, for the multi-query protocol; None where the set
+            has none.
         warnings: what differs from what was published, one sentence each; empty when all is as expected.
     """
 
@@ -154,6 +156,7 @@ class ReIDData:
     gallery: ImageTable
     protocol: str
     same_camera: Literal["exclude", "include"] = "exclude"
+    multi_query: ImageTable | None = None
     warnings: tuple[str, ...] = ()
 
 

@@ -1,0 +1,137 @@
+"""A data set as read, before it is judged: its parts, what was expected of them, and what is wrong between them.
+
+Training and checking both start from a `Reading`: training refuses one with faults, checking tells them all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from strongreid.data.listing import Finding, Part
+from strongreid.data.specs import Counts
+from strongreid.data.table import ImageTable, ReIDData
+from strongreid.errors import InputError
+
+SHOWN = 3
+"""How many faults a refusal quotes; `strongreid data check` tells all."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A data set as read.
+
+    Attributes:
+        name: as the command line takes it.
+        title: for people.
+        parts: "train", "query", "gallery" and perhaps "multi_query".
+        expected: the counts that each part should have; empty for own data.
+        protocol: how the split was made and what the test counts, in one sentence.
+        same_camera: as in `ReIDData`.
+    """
+
+    name: str
+    title: str
+    parts: Mapping[str, Part]
+    expected: Mapping[str, Counts]
+    protocol: str
+    same_camera: Literal["exclude", "include"] = "exclude"
+
+
+def usable(reading: Reading) -> ReIDData:
+    """Make the data set of a reading. Raises `InputError` when a file or a person stands in the way.
+
+    Counts that differ from what was expected, and people in both training and test, become warnings.
+    """
+    faults = [finding for part in reading.parts.values() for finding in part.findings if finding.serious]
+    if not faults:
+        faults = _too_few(reading) + absent_people(reading)
+    if faults:
+        quoted = " ".join(f"{fault}." for fault in faults[:SHOWN])
+        more = f" And {len(faults) - SHOWN} more faults." if len(faults) > SHOWN else ""
+        raise InputError(
+            f"{reading.title} cannot be used. {quoted}{more} `strongreid data check {reading.name} DIR` names them all."
+        )
+    warnings = count_differences(reading) + people_in_both(reading)
+    extra = reading.parts.get("multi_query")
+    return ReIDData(
+        name=reading.name,
+        train=reading.parts["train"].table,
+        query=reading.parts["query"].table,
+        gallery=reading.parts["gallery"].table,
+        protocol=reading.protocol,
+        same_camera=reading.same_camera,
+        multi_query=None if extra is None else extra.table,
+        warnings=tuple(str(warning) for warning in warnings),
+    )
+
+
+def counts_of(table: ImageTable) -> Counts:
+    """Count a table's people, images and cameras."""
+    return Counts(len(table.people), len(table), len(table.cameras))
+
+
+def count_differences(reading: Reading) -> list[Finding]:
+    """One finding for each part that has other counts than expected."""
+    findings = []
+    for name, expected in reading.expected.items():
+        found = counts_of(reading.parts[name].table)
+        differing = [
+            f"{getattr(found, what)} {what} instead of {getattr(expected, what)}"
+            for what in ("people", "images", "cameras")
+            if getattr(expected, what) not in (None, getattr(found, what))
+        ]
+        if differing:
+            findings.append(Finding(reading.parts[name].place, f"the {name} part has {', '.join(differing)}"))
+    return findings
+
+
+def people_in_both(reading: Reading) -> list[Finding]:
+    """One finding for each person, distractors apart, who is in training and in the test."""
+    train = reading.parts["train"].table
+    tested = [reading.parts[name].table for name in ("query", "gallery")]
+    both = np.intersect1d(train.person, np.concatenate([table.person for table in tested]))
+    findings = []
+    for person in both[both > 0].tolist():
+        other = next(table for table in tested if person in table.person)
+        findings.append(
+            Finding(_first(other, person), f"person {person} is in the training set too, as {_first(train, person)}")
+        )
+    return findings
+
+
+def absent_people(reading: Reading) -> list[Finding]:
+    """One finding for each query person of whom the gallery has no image at all."""
+    query, gallery = (reading.parts[name].table for name in ("query", "gallery"))
+    return [
+        Finding(
+            _first(query, person), f"query person {person} is not in the gallery ({reading.parts['gallery'].place})"
+        )
+        for person in np.setdiff1d(query.person, gallery.person).tolist()
+    ]
+
+
+def queries_without_match(query: ImageTable, gallery: ImageTable, same_camera: str) -> npt.NDArray[np.int64]:
+    """Rows of `query` that have nothing to find: int64 [M]. With "exclude", images of their own camera do not count."""
+    if same_camera == "include":
+        return np.flatnonzero(~np.isin(query.person, gallery.person))
+    pairs = np.unique(np.stack((gallery.person, gallery.camera), 1), axis=0)
+    people, cameras_of = np.unique(pairs[:, 0], return_counts=True)
+    cameras = dict(zip(people.tolist(), cameras_of.tolist(), strict=True))
+    own = {(person, camera) for person, camera in pairs.tolist()}
+    rows = zip(query.person.tolist(), query.camera.tolist(), strict=True)
+    others = [cameras.get(person, 0) - ((person, camera) in own) for person, camera in rows]
+    return np.flatnonzero(np.array(others, dtype=np.int64) == 0)
+
+
+def _too_few(reading: Reading) -> list[Finding]:
+    train = reading.parts["train"]
+    if len(train.table.people) == 1:
+        return [Finding(train.place, "the training set has one person only; telling people apart needs at least 2")]
+    return []
+
+
+def _first(table: ImageTable, person: int) -> str:
+    return table.path[int(np.flatnonzero(table.person == person)[0])]
