@@ -23,6 +23,7 @@ from strongreid.errors import InputError
 from strongreid.files import whole_folder
 
 Boxes = Literal["detected", "labeled"]
+_Integers = npt.NDArray[np.int64]
 _NP_NAME = re.compile(r"(?P<person>\d+)_c(?P<camera>\d+)_.*\.(?:png|jpg)")
 _NAME = re.compile(r"(?P<pair>\d)_(?P<number>\d{3})_(?P<camera>[12])_(?P<frame>\d{2})\.(?:png|jpg)")
 _RELEASE = Path("cuhk03_release", "cuhk-03.mat")
@@ -69,7 +70,7 @@ def _scan_rows(
             findings.append(Finding(str(config), f"it names image {row + 1} of {len(files)}"))
             continue
         match = _NAME.fullmatch(files[row])
-        path = os.path.join(images, files[row])
+        path = f"{images}{os.sep}{files[row]}"
         if match is None:
             findings.append(Finding(path, f"the name does not follow the set's pattern {_NAME.pattern}"))
         else:

@@ -14,6 +14,7 @@ from strongreid.errors import InputError
 
 TEST_PEOPLE_FROM = 10_000
 """Number of the test's person 0."""
+_LIKE = "0000/0000_000_01_0303morning_0015_0.jpg 0"
 _LINE = re.compile(r"(?P<path>\S+) +(?P<person>\d+)")
 _CAMERA = re.compile(r"\d+_\d+_(\d+)_.*")
 
@@ -39,12 +40,11 @@ def _scan(root: Path, folder: str, lists: tuple[str, ...], cameras: int, first_p
         before = len(rows) + len(findings)
         for number, line in _lines(root / name):
             match = _LINE.fullmatch(line)
-            camera = _CAMERA.fullmatch(os.path.basename(match["path"])) if match else None
+            camera = _CAMERA.fullmatch(match["path"].rsplit("/", 1)[-1]) if match else None
             if match is None or camera is None:
-                problem = f"line {number} is {line!r}; expected a path like 0000/0000_000_01_0303morning_0015_0.jpg and a person"
-                findings.append(Finding(str(root / name), problem))
+                findings.append(Finding(str(root / name), f"line {number} is {line!r}; expected {_LIKE!r}"))
                 continue
-            path = os.path.join(root, folder, *match["path"].split("/"))
+            path = f"{root / folder}{os.sep}{match['path']}"
             if 1 <= int(camera[1]) <= cameras:
                 rows.append(Row(path, int(match["person"]) + first_person, int(camera[1]), 0))
             else:

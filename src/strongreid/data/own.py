@@ -69,7 +69,7 @@ def read_own_table(path: Path, split_seed: int = 0) -> Reading:
     box = columns.integers(("x", "y", "w", "h"))
     frame = columns.integers(("frame",))
     table = ImageTable(
-        tuple(os.path.join(path.parent, name) for name, keep in zip(columns.needed("path"), kept, strict=True) if keep),
+        tuple(str(path.parent / name) for name, keep in zip(columns.needed("path"), kept, strict=True) if keep),
         person[kept],
         camera[kept],
         frame=None if frame is None else frame[kept, 0],
@@ -163,12 +163,8 @@ def _scan(home: Path, people: dict[str, int]) -> Part:
         person += [number] * len(found)
     if not paths:
         findings.append(Finding(str(home), "there are no images"))
-    return Part(
-        str(home),
-        ImageTable(tuple(paths), np.array(person, dtype=np.int64), np.zeros(len(paths), np.int64)),
-        0,
-        tuple(findings),
-    )
+    table = ImageTable(tuple(paths), np.array(person, dtype=np.int64), np.zeros(len(paths), dtype=np.int64))
+    return Part(str(home), table, 0, tuple(findings))
 
 
 def _numbered(names: Sequence[str]) -> dict[str, int]:

@@ -98,8 +98,8 @@ class Benchmark:
 
 
 _RESEARCH = "Real people; academic research only."
-_MARKET_NAMES = r"(?P<person>-1|\d{4})_c(?P<camera>\d)s\d_(?P<frame>\d{6})_\d{2}\.jpg"
-_DUKE_NAMES = r"(?P<person>\d{4})_c(?P<camera>\d)_f(?P<frame>\d{7})\.jpg"
+_MARKET_NAMES = r"(?P<person>-?\d+)_c(?P<camera>\d+)s\d+_(?P<frame>\d+)_\d+(?:\.jpg|\.png)+"
+_DUKE_NAMES = r"(?P<person>\d+)_c(?P<camera>\d+)_f(?P<frame>\d+)(?:\.jpg|\.png)+"
 _MARKET_SOURCE = "Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 2015"
 _MARKET_URL = "https://zheng-lab.cecs.anu.edu.au/Project/project_reid.html"
 _MSMT17_SOURCE = "Wei et al., Person Transfer GAN to Bridge Domain Gap for Person Re-Identification, CVPR 2018"
@@ -108,6 +108,10 @@ _MSMT17_TEST = {"query": Counts(3_060, 11_659, 15), "gallery": Counts(3_060, 82_
 _CUHK03_SOURCE = (
     "Li et al., DeepReID, CVPR 2014; new protocol: Zhong et al., Re-ranking Person Re-identification with "
     "k-reciprocal Encoding, CVPR 2017"
+)
+_CUHK03_PARTS: tuple[tuple[Literal["detected", "labeled"], int, int], ...] = (
+    ("detected", 7_365, 5_332),
+    ("labeled", 7_368, 5_328),
 )
 _CUHK03_URL = "https://github.com/zhunzhong07/person-re-ranking/tree/master/CUHK03-NP"
 _MARKET_COUNTS = {"train": Counts(751, 12_936, 6), "query": Counts(750, 3_368, 6), "gallery": Counts(751, 15_913, 6)}
@@ -208,9 +212,9 @@ _ALL = (
             terms=_RESEARCH,
             source=_CUHK03_SOURCE,
             url=_CUHK03_URL,
-            note="Read from CUHK03-NP's folders, or from images_* extracted of cuhk-03.mat and the protocol's .mat files.",
+            note="Read from CUHK03-NP's folders, or from cuhk-03.mat (extracted first) and the protocol's .mat files.",
         )
-        for boxes, images, gallery in (("detected", 7_365, 5_332), ("labeled", 7_368, 5_328))
+        for boxes, images, gallery in _CUHK03_PARTS
     ),
     Benchmark(
         name="cuhk01",
@@ -230,7 +234,7 @@ _ALL = (
             "image_train",
             "image_query",
             "image_test",
-            r"(?P<person>\d{4})_c(?P<camera>\d{3})_(?P<frame>\d{8})_\d+\.jpg",
+            r"(?P<person>\d+)_c(?P<camera>\d+)_(?P<frame>\d+)_\d+\.jpg",
         ),
         cameras=20,
         published={"train": Counts(576, 37_778, 20), "query": Counts(200, 1_678), "gallery": Counts(200, 11_579)},
