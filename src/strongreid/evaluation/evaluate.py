@@ -63,7 +63,7 @@ def evaluate(
     penalty = np.full(len(query), np.nan)
     first = np.zeros(len(query), dtype=np.int64)
     with full_precision(gallery.features.device):
-        distances = GalleryDistances(gallery.features, metric)
+        distances = GalleryDistances([gallery.features], metric)
         junk = torch.from_numpy(np.flatnonzero(gallery.person == JUNK)).to(gallery.features.device)
         done = 0
         for rows in _blocks(index, len(gallery), memory_mb):

@@ -30,7 +30,7 @@ def nearest(
     shown = min(count, len(gallery))
     rows = np.full((len(query), count), -1, dtype=np.int64)
     with full_precision(gallery.features.device):
-        distances = GalleryDistances(gallery.features, metric)
+        distances = GalleryDistances([gallery.features], metric)
         junk = torch.from_numpy(np.flatnonzero(gallery.person == JUNK))
         for start in range(0, len(query), _QUERIES_AT_ONCE):
             chosen = np.arange(start, min(start + _QUERIES_AT_ONCE, len(query)))

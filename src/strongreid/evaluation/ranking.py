@@ -1,7 +1,10 @@
 """Ranks of the few true matches, by counting the gallery images that come before each: no list is ever sorted.
 
-Order is by (distance, gallery index): equal distances rank by index. A query, a distance and a gallery index make one
-64-bit key, so that this order is plain integer order and ties need no case of their own.
+Order is by (distance, gallery index): equal distances rank by index. Counting goes in two steps. Each query's span of
+match distances is cut into equal bins and the images in each bin are counted; a bin without a match needs no more.
+The few images that share a bin with a match are compared exactly: query, distance and gallery index make one 64-bit
+key, so that the order is plain integer order and ties need no case of their own. The cost hardly depends on how many
+matches there are or how good the features are, and the same code runs on CPU and GPU.
 """
 
 from typing import Final
@@ -11,39 +14,49 @@ from torch import Tensor
 
 from strongreid.evaluation.matches import Indices, Pairs
 
-_AT_ONCE: Final = 2**20
+_BINS: Final = 1024
+_STEEPEST: Final = 1e30
 
 
 def match_ranks(distances: Tensor, matches: Pairs) -> Indices:
     """Rank of each match in its query's list: int64 `[n]`, from 1, in the order of `matches`.
 
     Args:
-        distances: float32 `[G, B]`, finite, or infinite where a gallery image is not in the query's list.
-        matches: at least one for each of the B queries, ordered by query.
+        distances: float32 `[G, B]`, contiguous; infinite where a gallery image is not in the query's list.
+        matches: at least one for each of the B queries, ordered by query; their distances are finite.
     """
-    gallery_count, query_count = distances.shape
-    device = distances.device
+    device, (gallery_count, query_count) = distances.device, distances.shape
     gallery = torch.from_numpy(matches.gallery).to(device)
     query = torch.from_numpy(matches.query).to(device)
     distance = distances[gallery, query]
-    farthest = distance.new_full((query_count,), -torch.inf).scatter_reduce_(0, query, distance, "amax")
     bits = max(gallery_count - 1, 1).bit_length()
-    keys, order = _keys(query, distance, gallery, bits).sort()
-    # Query q with m matches has m + 1 slots: images up to its first match, ..., up to its last, after its last.
-    before = torch.zeros(len(keys) + query_count, dtype=torch.int64, device=device)
-    rows_at_once = max(1, _AT_ONCE // query_count)
-    for start in range(0, gallery_count, rows_at_once):
-        part = distances[start : start + rows_at_once]
-        near, of_query = (part <= farthest).nonzero(as_tuple=True)
-        slot = torch.searchsorted(keys, _keys(of_query, part[near, of_query], near + start, bits)).add_(of_query)
-        before += torch.bincount(slot, minlength=len(before))
-    before = before.cumsum_(0)
-    # Sorting by key keeps the queries in order, so `query` belongs to `keys` as well.
+    keys, order = _keys(query, distance, gallery, bits).sort()  # queries stay in order, so `query` fits both
+    bins = _Bins(query, distance, query_count)
+    match_bins = bins.of(distance[:, None], query[:, None])[:, 0]
+    shared = torch.zeros(query_count * _BINS, dtype=torch.bool, device=device)
+    shared[match_bins] = True
+
+    in_bin = torch.zeros(len(shared), dtype=torch.int64, device=device)
+    # Query q with m matches has m + 1 places: up to its first match, ..., up to its last, after its last.
+    in_place = torch.zeros(len(keys) + query_count, dtype=torch.int64, device=device)
+    at_once = max(1, (2**20 if device.type == "cpu" else 2**24) // query_count)
+    for start in range(0, gallery_count, at_once):
+        part = distances[start : start + at_once]
+        bin_of = bins.of(part).view(-1)
+        in_bin += torch.bincount(bin_of, minlength=len(in_bin))
+        close = shared.index_select(0, bin_of).nonzero()[:, 0]
+        of_query = close % query_count
+        close_keys = _keys(of_query, part.view(-1).take(close), close // query_count + start, bits)
+        in_place += torch.bincount(torch.searchsorted(keys, close_keys).add_(of_query), minlength=len(in_place))
+
+    in_bin[shared] = 0
+    before = _sum_before(in_bin.view(_BINS, query_count)).view(-1)[match_bins[order]]
+    in_place = in_place.cumsum_(0)
     first = torch.searchsorted(query, torch.arange(query_count, device=device))
-    slots = first + torch.arange(query_count, device=device)
-    earlier = torch.where(slots > 0, before[slots - 1], 0)
+    first += torch.arange(query_count, device=device)
+    earlier = torch.where(first > 0, in_place[first - 1], 0)
     ranks = torch.empty_like(order)
-    ranks[order] = before[torch.arange(len(keys), device=device) + query] - earlier[query]
+    ranks[order] = before + in_place[torch.arange(len(keys), device=device) + query] - earlier[query]
     result: Indices = ranks.cpu().numpy()
     return result
 
@@ -51,6 +64,36 @@ def match_ranks(distances: Tensor, matches: Pairs) -> Indices:
 def most_queries(gallery_count: int) -> int:
     """How many queries a block may have, so that the keys fit into 64 bits."""
     return int(2 ** (63 - 32 - max(gallery_count - 1, 1).bit_length() - 1))
+
+
+class _Bins:
+    """Bin of each distance, by query: 0 is below all matches, the last above all.
+
+    Only monotone rounding is relied on: subtraction, product and truncation are each rounded the same way wherever
+    they are computed (a fused multiply-add would not be), so a lower bin always means a smaller distance.
+    """
+
+    def __init__(self, query: Tensor, distance: Tensor, query_count: int) -> None:
+        nothing = distance.new_zeros(query_count)
+        self._low = nothing.scatter_reduce(0, query, distance, "amin", include_self=False)
+        high = nothing.scatter_reduce(0, query, distance, "amax", include_self=False)
+        self._scale = ((_BINS - 3) / (high - self._low)).clamp_max_(_STEEPEST)
+        self._query = torch.arange(query_count, dtype=torch.int32, device=distance.device)
+
+    def of(self, distances: Tensor, query: Tensor | None = None) -> Tensor:
+        """Bin numbers, int32, of distances `[n, B]`, or of distances of the queries given.
+
+        Bin by bin, not query by query: neighbours in memory then belong to different queries, so that counting
+        never waits for the counter it has just changed.
+        """
+        chosen = slice(None) if query is None else query
+        place = (distances - self._low[chosen]).mul_(self._scale[chosen]).add_(1).clamp_(0, _BINS - 1)
+        return place.to(torch.int32).mul_(len(self._query)).add_(self._query[chosen])
+
+
+def _sum_before(counts: Tensor) -> Tensor:
+    """Sum of all earlier entries of each column."""
+    return counts.cumsum(0) - counts
 
 
 def _keys(query: Tensor, distance: Tensor, gallery: Tensor, gallery_bits: int) -> Tensor:
