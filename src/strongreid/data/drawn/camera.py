@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-from strongreid.data.drawn.canvas import HEIGHT, WIDTH
-from strongreid.data.drawn.difficulty import DIFFICULTY
-from strongreid.data.drawn.scene import SCENES, paint_scene
+from .canvas import HEIGHT, WIDTH
+from .difficulty import DIFFICULTY
+from .scene import SCENES, paint_scene
 
 CAMERAS = 6
 """How many cameras a domain has, as in Market-1501."""
@@ -65,14 +65,14 @@ def cameras(domain: int) -> tuple[Camera, ...]:
             light=float(rng.choice([-1, 1]) * rng.uniform(0.5, 1.0)),
             pitch=float(rng.uniform(0.06, 0.34)),
             turn=float(turns[i]),
-            gains=_cast(float(hues[i]), float(rng.uniform(0.1, 0.2))),
-            brightness=float(1 + DIFFICULTY.exposure * (0.42 * bright[i] - 0.26)),
-            contrast=float(1 + DIFFICULTY.exposure * (0.3 * flat[i] - 0.2)),
-            haze=float(DIFFICULTY.exposure * 0.16 * (1 - flat[i])),
-            saturation=float(1 - DIFFICULTY.exposure * 0.4 * rng.uniform(0, 1)),
-            blur=float(DIFFICULTY.blur * (0.2 + 0.55 * sharp[i])),
-            noise=float(DIFFICULTY.noise * (1.5 + 6.5 * noisy[i])),
-            resolution=float(1.0 - 0.4 * sharp[i] * rng.uniform(0.6, 1)),
+            gains=_cast(float(hues[i]), float(rng.uniform(0.07, 0.15))),
+            brightness=float(1 + DIFFICULTY.exposure * (0.36 * bright[i] - 0.2)),
+            contrast=float(1 + DIFFICULTY.exposure * (0.26 * flat[i] - 0.14)),
+            haze=float(DIFFICULTY.exposure * 0.13 * (1 - flat[i])),
+            saturation=float(1 - DIFFICULTY.exposure * 0.3 * rng.uniform(0, 1)),
+            blur=float(DIFFICULTY.blur * (0.2 + 0.4 * sharp[i])),
+            noise=float(DIFFICULTY.noise * (1.5 + 5 * noisy[i])),
+            resolution=float(1.0 - 0.36 * sharp[i] * rng.uniform(0.6, 1)),
             quality=int(rng.integers(45, 85)),
             slope=float(rng.uniform(-0.22, 0.22)),
         )

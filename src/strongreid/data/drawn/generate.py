@@ -1,28 +1,27 @@
 """Writing a set of drawn people: the plan, drawn by all cores, whole or not at all.
 
 Each image is a pure function of (seed, domain, person, camera, index), so it does not matter which process draws it.
-The processes are spawned: a forked one could inherit locked threads.
+The processes are fresh interpreters that run `worker.py`: they need neither torch nor the caller's main module, so
+they start in a fraction of a second, and scripts and notebooks need no guard.
 """
 
-import multiprocessing
+import json
 import os
-import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from strongreid.data.drawn.camera import CAMERAS
-from strongreid.data.drawn.picture import draw_picture
 from strongreid.data.drawn.plan import SPLITS, Sheet, make_plan
+from strongreid.data.drawn.worker import Job, draw_file
 from strongreid.errors import InputError
 from strongreid.files import whole_folder, write_json
 
 VERSION = 1
 """Version of the generator: it grows whenever the same seed gives other pictures."""
-QUALITY = 90
-"""JPEG quality of the written files."""
 _NOTE = "These people are drawn by a program. They are not real people, and no photograph was used."
 
 
@@ -50,8 +49,7 @@ def draw_people(
     - `distractors`, `junk`: further images in the gallery, of person 0 and of person -1.
     - `seed`: who the people are and how each image came about.
     - `domain`: which cameras, scenes and clothes; 0 is the default, any other number is another world.
-    - `workers`: number of processes, by default one a core; 1 draws in this process. A script that uses more must guard its
-      main part by `if __name__ == "__main__":`, as always with spawned processes.
+    - `workers`: number of processes, by default one a core; 1 draws in this process.
     - `progress`: called with (images done, images in all).
 
     Raises `InputError` if the folder is in use or a count is impossible.
@@ -88,44 +86,41 @@ def _worker_count(workers: int | None, images: int) -> int:
 def _draw_all(
     folder: Path, plan: list[Sheet], seed: int, domain: int, workers: int, progress: Callable[[int, int], None] | None
 ) -> None:
-    done = 0
-    size = 1 if workers == 1 else 16
-    shares = [plan[start : start + size] for start in range(0, len(plan), size)]
-    with _drawn_shares(folder, shares, seed, domain, workers) as drawn:
-        for count in drawn:
-            done += count
-            if progress is not None:
-                progress(done, len(plan))
+    jobs = [
+        Job(str(folder / sheet.split / sheet.name), seed, domain, sheet.number, sheet.camera, sheet.index, sheet.junk)
+        for sheet in plan
+    ]
+    files = map(draw_file, jobs) if workers == 1 else _draw_in_processes(jobs, workers)
+    for done, _ in enumerate(files, start=1):
+        if progress is not None:
+            progress(done, len(plan))
 
 
-@contextmanager
-def _drawn_shares(
-    folder: Path, shares: list[list[Sheet]], seed: int, domain: int, workers: int
-) -> Iterator[Iterator[int]]:
-    """Yield an iterator over the sizes of the shares as they are finished."""
-    if workers == 1:
-        yield (draw_share(folder, share, seed, domain) for share in shares)
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupt)
+def _draw_in_processes(jobs: list[Job], workers: int) -> Iterator[str]:
+    """Let processes draw the jobs and yield once for each finished file.
+
+    All of them write to one pipe, a line a file; it ends when the last process has ended.
+    """
+    read_end, write_end = os.pipe()
+    children: list[subprocess.Popen[str]] = []
     try:
-        futures = [pool.submit(draw_share, folder, share, seed, domain) for share in shares]
-        yield (future.result() for future in as_completed(futures))
+        command = [sys.executable, str(Path(__file__).with_name("worker.py"))]
+        for _ in range(workers):
+            children.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=write_end, text=True))  # noqa: PERF401
+        os.close(write_end)
+        with os.fdopen(read_end) as finished:
+            for start, child in enumerate(children):
+                assert child.stdin is not None
+                json.dump([asdict(job) for job in jobs[start::workers]], child.stdin)
+                child.stdin.close()
+            yield from finished
+        failed = [child.wait() for child in children]
+        if any(failed):
+            raise RuntimeError(f"A process that drew people ended with exit codes {failed}; its traceback is above.")
     finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupt() -> None:
-    """The parent alone answers Ctrl-C: it ends its children in order."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def draw_share(folder: Path, share: list[Sheet], seed: int, domain: int) -> int:
-    """Draw some images of a plan into `folder`; return how many."""
-    for sheet in share:
-        image = draw_picture(seed, domain, sheet.number, sheet.camera, sheet.index, junk=sheet.person == -1)
-        image.save(folder / sheet.split / sheet.name, "JPEG", quality=QUALITY)
-    return len(share)
+        for child in children:
+            child.kill()
+            child.wait()
 
 
 def _summary(plan: list[Sheet], seed: int, domain: int) -> dict[str, Any]:

@@ -5,13 +5,14 @@ single details useless; the whole of clothes, patterns, bag, hair and build make
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
-from strongreid.data.drawn.canvas import Colour, mix, shade
-from strongreid.data.drawn.difficulty import DIFFICULTY
-from strongreid.data.drawn.palette import HAIR, SKIN, Palette, any_colour, palette
+from .canvas import Colour, mix, shade
+from .difficulty import DIFFICULTY
+from .palette import HAIR, SKIN, Palette, any_colour, palette
 
 Hair = Literal["bald", "short", "crop", "bob", "long", "ponytail", "bun", "afro"]
 Headwear = Literal["none", "cap", "beanie", "hat"]
@@ -67,6 +68,7 @@ class Person:
         return {"t-shirt": 0.42, "dress": 0.3, "vest": 0.0}.get(self.top, 1.0)
 
 
+@lru_cache(maxsize=512)
 def make_person(seed: int, domain: int, number: int) -> Person:
     """The person with this number in this drawing."""
     rng = np.random.default_rng([seed, domain, number, 2])
@@ -76,7 +78,7 @@ def make_person(seed: int, domain: int, number: int) -> Person:
     skin = SKIN[int(rng.integers(len(SKIN)))]
     top, bottom = _clothes(rng, womanly)
     top_colour = colours.pick(colours.tops, rng, DIFFICULTY.shared_clothes)
-    hair_choice = ["bob", "long", "long", "ponytail", "bun", "afro", "crop"] if womanly else _MEN_HAIR
+    hair_choice = _LONG_HAIR if womanly else _SHORT_HAIR
     carries = rng.random() < DIFFICULTY.accessories
     covered = rng.random() < DIFFICULTY.accessories / 2
     return Person(
@@ -110,7 +112,8 @@ def make_person(seed: int, domain: int, number: int) -> Person:
     )
 
 
-_MEN_HAIR: list[Hair] = ["short", "short", "short", "crop", "crop", "bald", "afro", "long"]
+_LONG_HAIR: list[Hair] = ["bob", "long", "long", "ponytail", "ponytail", "bun", "afro", "crop"]
+_SHORT_HAIR: list[Hair] = ["short", "short", "short", "crop", "crop", "bald", "afro", "long"]
 _HEADWEAR: list[Headwear] = ["cap", "cap", "beanie", "hat"]
 _BAGS: list[Bag] = ["backpack", "backpack", "backpack", "shoulder bag", "shoulder bag", "tote", "suitcase"]
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from strongreid.data.drawn.camera import Camera, background, cameras, record
-from strongreid.data.drawn.canvas import HEIGHT, SUPER, WIDTH, Canvas
-from strongreid.data.drawn.difficulty import DIFFICULTY
-from strongreid.data.drawn.figure import draw_figure
-from strongreid.data.drawn.occluder import draw_occluder
-from strongreid.data.drawn.person import Person, make_person
-from strongreid.data.drawn.pose import make_pose
-from strongreid.data.drawn.shape import View
+from .camera import Camera, background, cameras, record
+from .canvas import HEIGHT, SUPER, WIDTH, Canvas
+from .difficulty import DIFFICULTY
+from .figure import draw_figure
+from .occluder import draw_occluder
+from .person import Person, make_person
+from .pose import make_pose
+from .shape import View
 
 STRANGERS = 1_000_000
 """Numbers from here on are passers-by, who are nobody's picture."""
@@ -64,21 +64,21 @@ def _view(person: Person, style: Camera, rng: np.random.Generator) -> View:
     turn = style.turn + rng.normal(0, DIFFICULTY.turn_spread)
     pitch = float(np.clip(style.pitch + rng.normal(0, 0.04), 0.0, 0.45))
     scale = size * tall / (person.height + 0.04)
-    return View(turn, pitch, scale, (x * wide, foot * tall), stretch=1.16 + shift * rng.normal(0, 0.05))
+    return View(turn, pitch, scale, complex(x * wide, foot * tall), stretch=1.16 + shift * rng.normal(0, 0.05))
 
 
 def _junk_view(person: Person, style: Camera, rng: np.random.Generator) -> View:
     """A box around a piece of somebody, or around next to nobody."""
     view = _view(person, style, rng)
     away = rng.choice([-1, 1]) * rng.uniform(0.3, 0.5) * WIDTH * SUPER
-    x, y = view.ground[0] + away, view.ground[1] + rng.uniform(-0.4, 0.6) * HEIGHT * SUPER
-    return replace(view, scale=view.scale * rng.uniform(0.5, 1.8), ground=(x, y))
+    ground = view.ground + complex(away, rng.uniform(-0.4, 0.6) * HEIGHT * SUPER)
+    return replace(view, scale=view.scale * rng.uniform(0.5, 1.8), ground=ground)
 
 
 def _draw_passer_by(canvas: Canvas, style: Camera, seed: int, domain: int, rng: np.random.Generator) -> None:
     person = make_person(seed, domain, STRANGERS + int(rng.integers(100_000)))
     scale = rng.uniform(0.42, 0.72) * HEIGHT * SUPER / 1.8
-    ground = (rng.uniform(-0.02, 1.02) * WIDTH * SUPER, rng.uniform(0.72, 0.86) * HEIGHT * SUPER)
+    ground = complex(rng.uniform(-0.02, 1.02) * WIDTH * SUPER, rng.uniform(0.72, 0.86) * HEIGHT * SUPER)
     view = View(rng.uniform(0, 2 * math.pi), style.pitch, scale, ground)
     draw_figure(canvas, person, make_pose(person, rng), view)
 
@@ -88,7 +88,7 @@ def _occlude(canvas: Canvas, style: Camera, view: View, seed: int, domain: int, 
     if rng.random() < 0.3:
         person = make_person(seed, domain, STRANGERS + int(rng.integers(100_000)))
         side = rng.choice([-1, 1]) * rng.uniform(0.3, 0.48) * WIDTH * SUPER
-        ground = (view.ground[0] + side, view.ground[1] + rng.uniform(0.03, 0.1) * HEIGHT * SUPER)
+        ground = view.ground + complex(side, rng.uniform(0.03, 0.1) * HEIGHT * SUPER)
         other = replace(
             view, turn=rng.uniform(0, 2 * math.pi), ground=ground, scale=view.scale * rng.uniform(0.98, 1.1)
         )

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strongreid.data.drawn.camera import CAMERAS
 from strongreid.errors import InputError
+
+from .camera import CAMERAS
 
 SPLITS = ("bounding_box_train", "query", "bounding_box_test")
 """Market-1501's three folders."""
@@ -26,6 +27,11 @@ class Sheet:
     number: int
     camera: int
     index: int
+
+    @property
+    def junk(self) -> bool:
+        """Whether it is a box around a piece of somebody, which evaluation drops."""
+        return self.person == -1
 
 
 def make_plan(
@@ -65,7 +71,7 @@ def _check(train_people: int, test_people: int, images_per_person: int, distract
         )
     if not 1 <= train_people + test_people <= 9999:
         raise InputError(
-            f"train_people + test_people is {train_people + test_people}; the four digits of a file name allow 1 to 9999."
+            f"train_people + test_people is {train_people + test_people}; four digits in a file name allow 1 to 9999."
         )
 
 
@@ -100,6 +106,7 @@ def _divide(
 
 
 def _name(split: str, person: int, number: int, shots: list[tuple[int, int]], rng: np.random.Generator) -> list[Sheet]:
+    """Names in Market-1501's form: the images of one camera are frames of one walk, a second apart."""
     sheets = []
     for camera, index in shots:
         sequence, frame, box = int(rng.integers(1, 7)), int(rng.integers(1, 120_000)), int(rng.integers(1, 10))

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from strongreid.data.drawn.canvas import Points
-from strongreid.data.drawn.person import Person
+from .person import Person
 
+Points = npt.NDArray[np.float64]
 Gesture = Literal["swing", "phone", "call", "pocket", "strap"]
 
 
@@ -37,12 +38,14 @@ class Joints:
     lift: float
 
 
+_GESTURES: tuple[Gesture, ...] = ("phone", "call", "pocket", "swing")
+
+
 def make_pose(person: Person, rng: np.random.Generator) -> Pose:
     """Draw a moment: mostly walking, at times standing."""
     walking = rng.random() < 0.8
     swing = person.stride * rng.uniform(0.75, 1.1) if walking else rng.uniform(0.02, 0.1)
-    gestures: list[Gesture] = ["swing"] * 6 + ["phone", "call", "pocket"]
-    gesture = gestures[int(rng.integers(len(gestures)))]
+    gesture = _GESTURES[min(int(rng.integers(9)), 3)]
     if person.bag == "backpack" and rng.random() < 0.2:
         gesture = "strap"
     return Pose(float(rng.uniform(0, 2 * math.pi)), float(swing), gesture, float(rng.normal(0, 0.25)))
@@ -88,7 +91,7 @@ def _arm(person: Person, pose: Pose, side: int) -> tuple[Points, Points, Points]
     elif person.bag in ("tote", "suitcase") and side == person.bag_side:
         upper, fore, spread = -0.05, 0.02, 0.16
     width = shoulder_width(person)
-    shoulder = np.array([side * (width - 0.015), 0.79 * person.height, 0.0])
+    shoulder = np.array([side * (width * 0.87), 0.777 * person.height, 0.0])
     elbow = shoulder + 0.172 * person.height * _swing(upper, side * (spread + 0.05 * person.girth))
     hand = elbow + 0.16 * person.height * _swing(fore, -side * inward)
     return shoulder, elbow, hand
@@ -100,4 +103,4 @@ def _swing(forward: float, outward: float) -> Points:
 
 def shoulder_width(person: Person) -> float:
     """Half the breadth of the shoulders in metres."""
-    return (0.205 - 0.035 * person.curve) * person.girth**0.7 * person.height / 1.72
+    return (0.205 - 0.035 * person.curve) * math.pow(person.girth, 0.7) * person.height / 1.72
