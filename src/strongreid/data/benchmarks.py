@@ -79,7 +79,7 @@ def _read_benchmark(spec: Benchmark, root: Path, split_seed: int) -> Reading:
     if isinstance(spec.layout, Folders) and drawn.is_file():
         title, expected = f"Drawn people ({spec.title}'s layout)", _drawn_counts(drawn, spec.layout)
     protocol = f"{title}: {how}, single query, gallery images of the same person and camera left out"
-    return Reading(spec.name, title, parts, expected, protocol)
+    return Reading(spec.name, title, parts, expected, protocol, known_faults=spec.known_faults)
 
 
 def _scan_folders(spec: Benchmark, layout: Folders, root: Path) -> dict[str, Part]:

@@ -101,8 +101,8 @@ def split_rows(
     test = np.flatnonzero(np.isin(person, tested))
     order = generator.permutation(test)
     groups = np.stack((person[order], np.zeros_like(order) if camera is None else camera[order]), 1)
-    first = np.sort(order[np.unique(groups, axis=0, return_index=True)[1]])
-    query = first[_has_match(first, np.setdiff1d(test, first), person, camera)]
+    candidates = np.sort(order[np.unique(groups, axis=0, return_index=True)[1]])
+    query = _findable(candidates, np.setdiff1d(test, candidates), person, camera)
     return {
         "train": np.setdiff1d(np.arange(len(person)), test),
         "query": query,
@@ -110,23 +110,25 @@ def split_rows(
     }
 
 
-def _has_match(
-    query: npt.NDArray[np.int64],
+def _findable(
+    candidates: npt.NDArray[np.int64],
     gallery: npt.NDArray[np.int64],
     person: npt.NDArray[np.int64],
     camera: npt.NDArray[np.int64] | None,
-) -> npt.NDArray[np.bool_]:
-    """Which query rows have an image of their person (from another camera) among the gallery rows: bool [Q]."""
-    seen: dict[int, set[int]] = {}
+) -> npt.NDArray[np.int64]:
+    """The candidates that have something to find; each of the others joins the gallery, where the next may find it."""
+    seen: dict[int, set[int]] = {}  # the cameras that show a person in the gallery
     for row in gallery.tolist():
         seen.setdefault(int(person[row]), set()).add(0 if camera is None else int(camera[row]))
-    return np.array(
-        [
-            bool(seen.get(int(person[row]), set()) - (set() if camera is None else {int(camera[row])}))
-            for row in query.tolist()
-        ],
-        dtype=np.bool_,
-    )
+    query = []
+    for row in candidates.tolist():
+        cameras = seen.setdefault(int(person[row]), set())
+        own = None if camera is None else int(camera[row])
+        if cameras - {own}:
+            query.append(row)
+        else:
+            cameras.add(0 if own is None else own)
+    return np.array(query, dtype=np.int64)
 
 
 def _given_split(

@@ -198,6 +198,12 @@ def _decode(table: ImageTable, rows: range, size: tuple[int, int]) -> npt.NDArra
     return pixels
 
 
+def decode_row(table: ImageTable, row: int, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Decode one image of a table, its box if it has one, at `size` (height, width): uint8 [3, H, W]."""
+    pixels: npt.NDArray[np.uint8] = _decode(table, range(row, row + 1), size)[0]
+    return pixels
+
+
 def _cut(frame: npt.NDArray[np.uint8], box: npt.NDArray[np.int64], path: str) -> Image.Image:
     """The part of `box` (x, y, width, height) that lies in the frame."""
     x, y, width, height = box.tolist()

@@ -30,6 +30,7 @@ class Reading:
         expected: the counts that each part should have; empty for own data.
         protocol: how the split was made and what the test counts, in one sentence.
         same_camera: as in `ReIDData`.
+        known_faults: as in `Benchmark`.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Reading:
     expected: Mapping[str, Counts]
     protocol: str
     same_camera: Literal["exclude", "include"] = "exclude"
+    known_faults: frozenset[str] = frozenset()
 
 
 def usable(reading: Reading) -> ReIDData:
@@ -47,7 +49,7 @@ def usable(reading: Reading) -> ReIDData:
     """
     faults = [finding for part in reading.parts.values() for finding in part.findings if finding.serious]
     if not faults:
-        faults = _too_few(reading) + absent_people(reading)
+        faults = too_few_people(reading) + absent_people(reading)
     if faults:
         quoted = " ".join(f"{fault}." for fault in faults[:SHOWN])
         more = f" And {len(faults) - SHOWN} more faults." if len(faults) > SHOWN else ""
@@ -102,6 +104,14 @@ def people_in_both(reading: Reading) -> list[Finding]:
     return findings
 
 
+def too_few_people(reading: Reading) -> list[Finding]:
+    """A finding for a training set of one person."""
+    train = reading.parts["train"]
+    if len(train.table.people) == 1:
+        return [Finding(train.place, "the training set has one person only; telling people apart needs at least 2")]
+    return []
+
+
 def absent_people(reading: Reading) -> list[Finding]:
     """One finding for each query person of whom the gallery has no image at all."""
     query, gallery = (reading.parts[name].table for name in ("query", "gallery"))
@@ -124,13 +134,6 @@ def queries_without_match(query: ImageTable, gallery: ImageTable, same_camera: s
     rows = zip(query.person.tolist(), query.camera.tolist(), strict=True)
     others = [cameras.get(person, 0) - ((person, camera) in own) for person, camera in rows]
     return np.flatnonzero(np.array(others, dtype=np.int64) == 0)
-
-
-def _too_few(reading: Reading) -> list[Finding]:
-    train = reading.parts["train"]
-    if len(train.table.people) == 1:
-        return [Finding(train.place, "the training set has one person only; telling people apart needs at least 2")]
-    return []
 
 
 def _first(table: ImageTable, person: int) -> str:

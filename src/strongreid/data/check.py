@@ -1,0 +1,201 @@
+"""Looking at a data set before the first step, so that days are not lost on a wrong folder or a leaking split.
+
+Every image is decoded once, on all cores. What is wrong is told with the path it is wrong at; what is sound is not
+named. A finding that is not serious (an image twice within one part, as CUHK01 has them) does not stop a training.
+"""
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from strongreid.data.benchmarks import read_data
+from strongreid.data.listing import Finding
+from strongreid.data.reading import (
+    Reading,
+    absent_people,
+    count_differences,
+    counts_of,
+    people_in_both,
+    queries_without_match,
+    too_few_people,
+)
+from strongreid.data.specs import Counts
+from strongreid.data.table import ImageTable
+from strongreid.errors import InputError
+from strongreid.pixels import read_image
+
+IMAGES_AT_ONCE = 256
+"""Images handed to the decoding threads at a time, so that memory stays constant."""
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """Numbers of one part: "train", "query", "gallery" or "multi_query".
+
+    Attributes:
+        name: of the part.
+        place: the folder or file that lists it.
+        found: its counts, without junk.
+        expected: what was published (or drawn), or None.
+        junk: how many images were dropped as junk.
+        people_per_camera: how many people each camera shows.
+        images_per_person: smallest, median and largest number, distractors (person 0) apart.
+    """
+
+    name: str
+    place: str
+    found: Counts
+    expected: Counts | None
+    junk: int
+    people_per_camera: dict[int, int]
+    images_per_person: tuple[int, float, int]
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What `check_data` found.
+
+    Attributes:
+        title: the data set's.
+        protocol: how it is split and tested.
+        parts: numbers of each part.
+        sizes: smallest, median and largest (height, width) in pixels, each side by itself.
+        findings: all that is wrong or worth knowing, serious ones first.
+    """
+
+    title: str
+    protocol: str
+    parts: tuple[PartReport, ...]
+    sizes: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    findings: tuple[Finding, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing serious was found."""
+        return not any(finding.serious for finding in self.findings)
+
+
+class _Decoded(NamedTuple):
+    """What decoding one file told: its size and a hash of its pixels, or what is wrong with it."""
+
+    size: tuple[int, int]
+    digest: bytes
+    problem: str
+
+
+def check_data(
+    name: str, root: str | Path, *, split_seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> CheckReport:
+    """Check the data set `name` in `root`; arguments as in `load_benchmark`.
+
+    `progress` is called with (images looked at, images in all). Raises `InputError` where there is nothing to check:
+    an unknown name, a folder that is missing or one level off.
+    """
+    reading = read_data(name, root, split_seed=split_seed)
+    decoded = _decode_all(reading, progress)
+    findings = [finding for part in reading.parts.values() for finding in part.findings]
+    findings += count_differences(reading) + too_few_people(reading) + people_in_both(reading)
+    findings += absent_people(reading) + _unmatched(reading)
+    findings += [Finding(path, image.problem) for path, image in decoded.items() if image.problem]
+    findings += _duplicates(reading, decoded)
+    sizes = np.array([image.size for image in decoded.values() if not image.problem] or [(0, 0)])
+    return CheckReport(
+        title=reading.title,
+        protocol=reading.protocol,
+        parts=tuple(_report(reading, part) for part in reading.parts),
+        sizes=(_pair(sizes.min(0)), _pair(np.median(sizes, 0)), _pair(sizes.max(0))),
+        findings=tuple(sorted(dict.fromkeys(findings), key=lambda finding: not finding.serious)),
+    )
+
+
+def _report(reading: Reading, name: str) -> PartReport:
+    part = reading.parts[name]
+    table = part.table
+    seen = np.unique(np.stack((table.camera, table.person), 1), axis=0)
+    cameras, people = np.unique(seen[:, 0], return_counts=True)
+    images = np.unique(table.person[table.person > 0], return_counts=True)[1]
+    spread = (int(images.min()), float(np.median(images)), int(images.max())) if len(images) else (0, 0.0, 0)
+    return PartReport(
+        name=name,
+        place=part.place,
+        found=counts_of(table),
+        expected=reading.expected.get(name),
+        junk=part.junk,
+        people_per_camera=dict(zip(cameras.tolist(), people.tolist(), strict=True)),
+        images_per_person=spread,
+    )
+
+
+def _unmatched(reading: Reading) -> list[Finding]:
+    """Queries whose person is in the gallery, but only as seen by the query's own camera."""
+    query, gallery = reading.parts["query"].table, reading.parts["gallery"].table
+    rows = queries_without_match(query, gallery, reading.same_camera)
+    return [
+        Finding(query.path[row], "this query has no match: no other camera sees its person in the gallery")
+        for row in rows[np.isin(query.person[rows], gallery.person)].tolist()
+    ]
+
+
+def _decode_all(reading: Reading, progress: Callable[[int, int], None] | None) -> dict[str, _Decoded]:
+    """Decode every file of the set once: path to what it told."""
+    paths = list(dict.fromkeys(path for part in reading.parts.values() for path in part.table.path))
+    decoded: dict[str, _Decoded] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(paths), IMAGES_AT_ONCE):
+            some = paths[start : start + IMAGES_AT_ONCE]
+            decoded.update(zip(some, pool.map(_decode, some), strict=True))
+            if progress is not None:
+                progress(len(decoded), len(paths))
+    return decoded
+
+
+def _decode(path: str) -> _Decoded:
+    try:
+        pixels = read_image(path)
+    except InputError as error:
+        return _Decoded((0, 0), b"", str(error).removesuffix("."))
+    size = (pixels.shape[1], pixels.shape[2])
+    # Of the pixels, not of the file: a copy saved again without loss is a copy too.
+    return _Decoded(size, hashlib.blake2b(repr(size).encode() + pixels.tobytes(), digest_size=16).digest(), "")
+
+
+def _duplicates(reading: Reading, decoded: dict[str, _Decoded]) -> list[Finding]:
+    """Images whose pixels are equal: serious across training and test, and where they show two people."""
+    findings = []
+    for group in _groups(reading, decoded):
+        first_part, first, first_person = group[0]
+        for part, path, person in group[1:]:
+            known = bool(reading.known_faults & {Path(path).name, Path(first).name})
+            shipped = "; the set ships it so" if known else ""
+            if (part == "train") != (first_part == "train"):
+                problem = f"the same image is in training and test, as {first}{shipped}"
+                findings.append(Finding(path, problem, serious=not known))
+            elif person != first_person:
+                problem = f"the same image is another person, {first_person}, as {first}{shipped}"
+                findings.append(Finding(path, problem, serious=not known))
+            elif part == first_part:
+                findings.append(Finding(path, f"the same image is there twice, as {first}", serious=False))
+    return findings
+
+
+def _groups(reading: Reading, decoded: dict[str, _Decoded]) -> Iterator[list[tuple[str, str, int]]]:
+    """Groups of (part, path, person) with equal pixels, training first. Boxes of one frame are no copies."""
+    same: dict[bytes, list[tuple[str, str, int]]] = defaultdict(list)
+    for name in ("train", "query", "gallery"):
+        table: ImageTable = reading.parts[name].table
+        for row, (path, person) in enumerate(zip(table.path, table.person.tolist(), strict=True)):
+            box = b"" if table.box is None else table.box[row].tobytes()
+            if not decoded[path].problem:
+                same[decoded[path].digest + box].append((name, path, person))
+    yield from (group for group in same.values() if len(group) > 1)
+
+
+def _pair(sides: np.ndarray) -> tuple[int, int]:
+    return int(sides[0]), int(sides[1])

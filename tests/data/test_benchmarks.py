@@ -1,0 +1,402 @@
+"""Each reader on a miniature tree of drawn people, laid out as the set ships."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+from strongreid.data.benchmarks import load_benchmark, multi_query_rows, read_cuhk01, read_market1501
+from strongreid.data.cuhk03 import extract_cuhk03
+from strongreid.data.msmt17 import TEST_PEOPLE_FROM
+from strongreid.data.specs import BENCHMARKS, NOT_READ, Folders
+from strongreid.data.table import ImageTable, ReIDData
+from strongreid.errors import InputError
+
+CUHK01 = Path(__file__).parents[3] / "shared" / "data" / "cuhk01"
+PARTS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
+MARKET = re.compile(r"(-?\d+)_c(\d)s(\d)_(\d+)_(\d+)\.jpg")
+
+
+def rows_of(root: Path, part: str) -> list[tuple[str, int, int, int]]:
+    """Path, person, camera and frame of a part in Market-1501's layout, junk left out, by a plain loop."""
+    rows = []
+    for path in sorted((root / PARTS[part]).iterdir()):
+        person, camera, _, frame, _ = map(int, MARKET.fullmatch(path.name).groups())
+        if person != -1:
+            rows.append((str(path), person, camera, frame))
+    return rows
+
+
+def content(table: ImageTable) -> list[tuple[bytes, int, int]]:
+    """What a table says of each image, whatever the files are called."""
+    return sorted(
+        (Path(path).read_bytes(), int(person), int(camera))
+        for path, person, camera in zip(table.path, table.person, table.camera, strict=True)
+    )
+
+
+def expected(root: Path, part: str, *, distractors: bool = True) -> list[tuple[bytes, int, int]]:
+    return sorted(
+        (Path(path).read_bytes(), person, camera)
+        for path, person, camera, _ in rows_of(root, part)
+        if distractors or person > 0
+    )
+
+
+def test_market1501_is_read_with_junk_dropped_and_distractors_kept(drawn: Path) -> None:
+    data = read_market1501(drawn)
+    for part in PARTS:
+        table = getattr(data, part)
+        rows = rows_of(drawn, part)
+        assert list(zip(table.path, table.person, table.camera, table.frame, strict=True)) == rows
+    assert 0 in data.gallery.person
+    assert not set(data.train.people) & set(data.query.people)
+    assert data.warnings == ()
+    assert data.same_camera == "exclude"
+    assert "Drawn people" in data.protocol
+
+
+def test_counts_that_differ_from_drawn_json_are_warned_about(drawn_copy: Path) -> None:
+    removed = next((drawn_copy / "bounding_box_train").iterdir())
+    removed.unlink()
+    (warning,) = read_market1501(drawn_copy).warnings
+    assert "bounding_box_train" in warning
+    count = len(rows_of(drawn_copy, "train"))
+    assert f"{count} images instead of {count + 1}" in warning
+
+
+def test_without_drawn_json_the_published_counts_are_expected(drawn_copy: Path) -> None:
+    (drawn_copy / "drawn.json").unlink()
+    warnings = load_benchmark("market1501", drawn_copy).warnings
+    assert len(warnings) == 3
+    assert "instead of 12936" in warnings[0]
+
+
+def test_distractors_of_the_500k_folder_join_the_gallery_as_person_0(drawn_copy: Path) -> None:
+    (drawn_copy / "images").mkdir()
+    for number, path in enumerate(sorted((drawn_copy / "bounding_box_train").iterdir())[:3]):
+        shutil.copy(path, drawn_copy / "images" / f"{number:08}_c{number + 1}_x.jpg")
+    plain = load_benchmark("market1501", drawn_copy)
+    more = load_benchmark("market1501_500k", drawn_copy)
+    assert len(more.gallery) == len(plain.gallery) + 3
+    assert more.gallery.person[-3:].tolist() == [0, 0, 0]
+    assert more.gallery.camera[-3:].tolist() == [1, 2, 3]
+    shutil.rmtree(drawn_copy / "images")
+    with pytest.raises(InputError, match="`images`"):
+        load_benchmark("market1501_500k", drawn_copy)
+
+
+def test_multi_query_images_belong_to_the_query_of_their_person_and_camera(drawn_copy: Path) -> None:
+    assert read_market1501(drawn_copy).multi_query is None
+    (drawn_copy / "gt_bbox").mkdir()
+    for part in PARTS:
+        for path in (drawn_copy / PARTS[part]).iterdir():
+            shutil.copy(path, drawn_copy / "gt_bbox")
+    data = read_market1501(drawn_copy)
+    assert data.multi_query is not None
+    queries = list(zip(data.query.person, data.query.camera, strict=True))
+    boxes = list(zip(data.multi_query.person, data.multi_query.camera, strict=True))
+    wanted = [row for row in rows_of(drawn_copy, "query") + rows_of(drawn_copy, "gallery") if row[1:3] in queries]
+    assert len(boxes) == len({Path(row[0]).name for row in wanted}) > len(set(boxes))
+    rows = multi_query_rows(data.query, data.multi_query)
+    assert [queries[row] for row in rows] == boxes
+
+
+@pytest.mark.parametrize("name", ["dukemtmc_reid", "occluded_duke", "veri776"])
+def test_sets_of_three_folders_are_read_by_their_patterns(name: str, drawn: Path, tmp_path: Path) -> None:
+    layout = BENCHMARKS[name].layout
+    assert isinstance(layout, Folders)
+    shape = {"veri776": "{:04}_c{:03}_{:08}_{}.jpg"}.get(name, "{:04}_c{}_f{:07}.jpg")
+    for part, folder in (("train", layout.train), ("query", layout.query), ("gallery", layout.gallery)):
+        (tmp_path / folder).mkdir()
+        for number, (path, person, camera, frame) in enumerate(rows_of(drawn, part)):
+            shutil.copy(path, tmp_path / folder / shape.format(person, camera, frame + 1000 * number, number))
+    data = load_benchmark(name, tmp_path)
+    for part in PARTS:
+        assert content(getattr(data, part)) == expected(drawn, part)
+    assert len(data.warnings) == 3, "counts differ from the published ones"
+
+
+def lay_out_msmt17(drawn: Path, root: Path, train: str, test: str) -> None:
+    """Training people in `list_train` and `list_val`; both sides are numbered from 0, as the set ships them."""
+    lists: dict[str, list[str]] = {}
+    for part in PARTS:
+        people = sorted({person for _, person, _, _ in rows_of(drawn, "train" if part == "train" else "query")})
+        for number, (path, person, camera, _) in enumerate(rows_of(drawn, part)):
+            if person == 0:
+                continue
+            label = people.index(person)
+            name = f"{label:04}/{label:04}_{number:03}_{camera:02}_0303morning_{number:04}_{part}.jpg"
+            (root / (train if part == "train" else test) / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, root / (train if part == "train" else test) / name)
+            which = part if part != "train" or number % 3 else "val"
+            lists.setdefault(f"list_{which}.txt", []).append(f"{name} {label}")
+    for name, lines in lists.items():
+        (root / name).write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "test"), [("msmt17_v1", "train", "test"), ("msmt17_v2", "mask_train_v2", "mask_test_v2")]
+)
+def test_msmt17_is_read_from_its_lists(name: str, train: str, test: str, drawn: Path, tmp_path: Path) -> None:
+    lay_out_msmt17(drawn, tmp_path, train, test)
+    data = load_benchmark(name, tmp_path)
+    learned = {person: label for label, person in enumerate(sorted({row[1] for row in rows_of(drawn, "train")}))}
+    tested = {person: label for label, person in enumerate(sorted({row[1] for row in rows_of(drawn, "query")}))}
+    for part in PARTS:
+        labels = learned if part == "train" else {person: label + TEST_PEOPLE_FROM for person, label in tested.items()}
+        wanted = [
+            (pixels, labels[person], camera) for pixels, person, camera in expected(drawn, part, distractors=False)
+        ]
+        assert content(getattr(data, part)) == sorted(wanted)
+    assert not set(data.train.people) & set(data.gallery.people)
+    without = load_benchmark(f"{name}_no_val", tmp_path)
+    assert len(data.train) > len(without.train) == len((tmp_path / "list_train.txt").read_text().splitlines())
+    other = "msmt17_v2" if name == "msmt17_v1" else "msmt17_v1"
+    with pytest.raises(InputError, match="needs"):
+        load_benchmark(other, tmp_path)
+
+
+def test_a_bad_line_of_a_list_is_named(drawn: Path, tmp_path: Path) -> None:
+    lay_out_msmt17(drawn, tmp_path, "train", "test")
+    with (tmp_path / "list_query.txt").open("a") as stream:
+        stream.write("0001/nonsense.jpg 1\n")
+    with pytest.raises(InputError, match=r"list_query\.txt: line \d+ is '0001/nonsense"):
+        load_benchmark("msmt17_v1", tmp_path)
+
+
+def protocol_file(root: Path, boxes: str, rows: dict[str, list[tuple[str, int, int]]]) -> dict[str, list[str]]:
+    """Write the new protocol's .mat file; return the images' names of each part."""
+    files, labels, indices = [], [], {}
+    for part, listed in rows.items():
+        indices[part] = np.arange(len(files) + 1, len(files) + len(listed) + 1)[:, None]
+        for _, person, camera in listed:
+            files.append(f"{person % 5 + 1}_{person:03}_{(camera - 1) % 2 + 1}_{len(files):02}.png")
+            labels.append(person)
+    names = {part: [files[index - 1] for index in indices[part][:, 0]] for part in rows}
+    scipy.io.savemat(
+        root / f"cuhk03_new_protocol_config_{boxes}.mat",
+        {
+            "filelist": np.array(files, dtype=object)[:, None],
+            "labels": np.array(labels)[:, None],
+            **{f"{part}_idx": index for part, index in indices.items()},
+        },
+    )
+    return names
+
+
+@pytest.mark.parametrize("boxes", ["detected", "labeled"])
+def test_cuhk03_is_read_from_extracted_images_and_the_protocol_s_file(boxes: str, drawn: Path, tmp_path: Path) -> None:
+    rows = {
+        part: [(path, person, camera) for path, person, camera, _ in rows_of(drawn, part) if person > 0]
+        for part in PARTS
+    }
+    names = protocol_file(tmp_path, boxes, rows)
+    (tmp_path / f"images_{boxes}").mkdir()
+    for part, listed in rows.items():
+        for (path, _, _), name in zip(listed, names[part], strict=True):
+            shutil.copy(path, tmp_path / f"images_{boxes}" / name)
+    data = load_benchmark(f"cuhk03_{boxes}", tmp_path)
+    for part in PARTS:
+        wanted = [(Path(path).read_bytes(), person, (camera - 1) % 2 + 1) for path, person, camera in rows[part]]
+        assert content(getattr(data, part)) == sorted(wanted)
+
+
+def test_cuhk03_is_read_from_cuhk03_np_s_folders(drawn: Path, tmp_path: Path) -> None:
+    for part, folder in PARTS.items():
+        (tmp_path / "labeled" / folder).mkdir(parents=True)
+        for number, (path, person, camera, _) in enumerate(rows_of(drawn, part)):
+            if person > 0:
+                name = f"{person:04}_c{(camera - 1) % 2 + 1}_{number}.png"
+                shutil.copy(path, tmp_path / "labeled" / folder / name)
+    data = load_benchmark("cuhk03_labeled", tmp_path)
+    assert len(data.train) == len(rows_of(drawn, "train"))
+    assert set(data.gallery.cameras) == {1, 2}
+    with pytest.raises(InputError, match="detected"):
+        load_benchmark("cuhk03_detected", tmp_path)
+
+
+class MatlabFile(dict):
+    """What h5py shows of cuhk-03.mat: arrays with their axes reversed, cells as references."""
+
+    def __enter__(self) -> "MatlabFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def matlab_file(people: list[list[list[np.ndarray | None]]]) -> MatlabFile:
+    """`people[pair][person]` are 10 images [H, W, 3] or None."""
+    file = MatlabFile()
+    pairs = []
+    for pair, listed in enumerate(people):
+        cells = np.empty((10, len(listed)), dtype=object)
+        for person, images in enumerate(listed):
+            for number, image in enumerate(images):
+                file[f"{pair}/{person}/{number}"] = np.zeros(2, np.uint64) if image is None else image.T
+                cells[number, person] = f"{pair}/{person}/{number}"
+        file[f"pair {pair}"] = cells
+        pairs.append(f"pair {pair}")
+    file["detected"] = np.array([pairs], dtype=object)
+    return file
+
+
+def test_cuhk03_s_images_are_extracted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+
+    def image() -> np.ndarray:
+        return generator.integers(0, 256, (generator.integers(5, 9), 4, 3), dtype=np.uint8)
+
+    people = [[[image() if (n + p) % 3 else None for n in range(10)] for p in range(2)] for _ in range(3)]
+    monkeypatch.setitem(sys.modules, "h5py", SimpleNamespace(File=lambda path, mode: matlab_file(people)))
+    (tmp_path / "cuhk03_release").mkdir()
+    (tmp_path / "cuhk03_release" / "cuhk-03.mat").write_bytes(b"")
+    with pytest.raises(InputError, match="data extract cuhk03_detected"):
+        load_benchmark("cuhk03_detected", tmp_path)
+    said: list[tuple[int, int]] = []
+    folder = extract_cuhk03(tmp_path, "detected", lambda done, total: said.append((done, total)))
+    assert said[-1] == (6, 6)
+    found = {path.name: np.asarray(Image.open(path)) for path in folder.iterdir()}
+    wanted = {
+        f"{pair + 1}_{person + 1:03}_{1 if number < 5 else 2}_{number + 1:02}.png": pixels
+        for pair, listed in enumerate(people)
+        for person, images in enumerate(listed)
+        for number, pixels in enumerate(images)
+        if pixels is not None
+    }
+    assert found.keys() == wanted.keys()
+    assert all(np.array_equal(found[name], wanted[name]) for name in found)
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    assert extract_cuhk03(tmp_path, "detected") == folder, "what is there is not made again"
+    with pytest.raises(InputError, match="pip install h5py"):
+        extract_cuhk03(tmp_path, "labeled")
+
+
+def lay_out_cuhk01(root: Path, people: int) -> None:
+    (root / "campus").mkdir(parents=True)
+    for person in range(1, people + 1):
+        for image in range(1, 5):
+            Image.new("RGB", (6, 16), (person, image, 0)).save(root / "campus" / f"{person:04}{image:03}.png")
+
+
+def check_cuhk01_split(data: ReIDData, people: int) -> None:
+    assert len(data.train.people) == people // 2
+    assert len(data.query.people) == people - people // 2
+    assert set(data.query.people) == set(data.gallery.people)
+    assert not set(data.train.people) & set(data.query.people)
+    assert {Path(path).stem[-3:] for path in data.query.path} == {"001", "002"}
+    assert {Path(path).stem[-3:] for path in data.gallery.path} == {"003", "004"}
+    assert len(data.train) + len(data.query) + len(data.gallery) == 4 * people
+    assert data.query.cameras.tolist() == [1]
+    assert data.gallery.cameras.tolist() == [2]
+
+
+def test_cuhk01_is_split_by_people_with_the_seed(tmp_path: Path) -> None:
+    lay_out_cuhk01(tmp_path, 9)
+    splits = set()
+    for seed in range(6):
+        data = read_cuhk01(tmp_path, split_seed=seed)
+        check_cuhk01_split(data, 9)
+        assert data.train.path == read_cuhk01(tmp_path, split_seed=seed).train.path
+        splits.add(tuple(data.train.people.tolist()))
+    assert len(splits) > 1
+    with pytest.raises(InputError, match="split_seed"):
+        read_cuhk01(tmp_path, split_seed=-1)
+
+
+@pytest.mark.skipif(not CUHK01.is_dir(), reason=f"CUHK01 is not in {CUHK01}")
+def test_cuhk01_as_it_ships() -> None:
+    data = read_cuhk01(CUHK01)
+    check_cuhk01_split(data, 971)
+    assert data.warnings == ()
+
+
+@pytest.mark.parametrize("part", list(PARTS.values()))
+def test_a_missing_folder_is_named_with_what_is_there(part: str, drawn_copy: Path) -> None:
+    (drawn_copy / part).rename(drawn_copy / "elsewhere")
+    with pytest.raises(InputError, match=rf"needs `{part}`.*holds .*`elsewhere`"):
+        read_market1501(drawn_copy)
+
+
+def test_a_folder_one_level_off_is_answered_with_the_right_one(drawn: Path, tmp_path: Path) -> None:
+    nested = shutil.copytree(drawn, tmp_path / "Market-1501" / "v15.09.15")
+    with pytest.raises(InputError, match=f"one level off.*{re.escape(str(nested))}"):
+        read_market1501(nested.parent)
+    with pytest.raises(InputError, match=f"one level off.*{re.escape(str(nested))}"):
+        read_market1501(nested / "query")
+    with pytest.raises(InputError, match="does not exist"):
+        read_market1501(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="is a file"):
+        read_market1501(nested / "drawn.json")
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"Did you mean `market1501`\?.*veri776"):
+        load_benchmark("market-1501", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("empty", r"query: there are no images"),
+        ("name", r"holiday\.jpg: the name does not follow"),
+        ("camera", r"c9s1_000001_00\.jpg: the camera is 9; the set has cameras 1 to 6"),
+        ("absent", r"query person 77 is not in the gallery"),
+        ("one person", r"one person only"),
+    ],
+)
+def test_what_stands_in_the_way_of_training_is_refused(damage: str, said: str, drawn_copy: Path) -> None:
+    some = next((drawn_copy / "query").iterdir())
+    match damage:
+        case "empty":
+            shutil.rmtree(drawn_copy / "query")
+            (drawn_copy / "query").mkdir()
+        case "name":
+            shutil.copy(some, drawn_copy / "query" / "holiday.jpg")
+        case "camera":
+            shutil.copy(some, drawn_copy / "query" / f"{some.name[:4]}_c9s1_000001_00.jpg")
+        case "absent":
+            shutil.copy(some, drawn_copy / "query" / "0077_c1s1_000001_00.jpg")
+        case _:
+            first = min(path.name[:4] for path in (drawn_copy / "bounding_box_train").iterdir())
+            for path in (drawn_copy / "bounding_box_train").iterdir():
+                if not path.name.startswith(first):
+                    path.unlink()
+    with pytest.raises(InputError, match=said):
+        read_market1501(drawn_copy)
+
+
+def test_a_spoilt_drawn_json_is_named(drawn_copy: Path) -> None:
+    (drawn_copy / "drawn.json").write_text(json.dumps({"splits": {}}))
+    with pytest.raises(InputError, match=r"drawn\.json cannot be read"):
+        read_market1501(drawn_copy)
+
+
+def test_other_files_in_a_folder_are_passed_over(drawn_copy: Path) -> None:
+    before = read_market1501(drawn_copy).train.path
+    (drawn_copy / "bounding_box_train" / "Thumbs.db").write_bytes(b"")
+    (drawn_copy / "bounding_box_train" / "._0001_c1s1_000001_00.jpg").write_bytes(b"")
+    assert read_market1501(drawn_copy).train.path == before
+
+
+def test_every_benchmark_says_where_it_is_from_and_on_what_terms() -> None:
+    named = "market1501 market1501_500k dukemtmc_reid msmt17_v1 msmt17_v2 msmt17_v1_no_val msmt17_v2_no_val"
+    named += " cuhk03_detected cuhk03_labeled cuhk01 veri776 occluded_duke"
+    assert set(named.split()) == set(BENCHMARKS)
+    for name, spec in BENCHMARKS.items():
+        assert spec.name == name
+        assert spec.title
+        assert spec.terms
+        assert spec.source
+        assert spec.url.startswith("https://")
+        assert set(spec.published) == {"train", "query", "gallery"}
+    assert "withdrawn" in BENCHMARKS["dukemtmc_reid"].terms
+    assert NOT_READ

@@ -1,0 +1,198 @@
+"""Damaged copies of a small set: what is wrong is named with its path, and nothing that is sound."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from strongreid.data.check import CheckReport, check_data
+from strongreid.data.listing import Finding
+from strongreid.data.reading import queries_without_match
+from strongreid.data.table import ImageTable
+from strongreid.errors import InputError
+
+TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
+
+
+def serious(report: CheckReport) -> list[Finding]:
+    return [finding for finding in report.findings if finding.serious]
+
+
+def one_of(folder: Path, start: str = "0") -> Path:
+    return min(path for path in folder.iterdir() if path.name.startswith(start) and not path.name.startswith("0000"))
+
+
+def test_the_undamaged_set_is_ready_and_nothing_named(drawn: Path) -> None:
+    said: list[tuple[int, int]] = []
+    report = check_data("market1501", drawn, progress=lambda done, total: said.append((done, total)))
+    assert report.ready
+    assert report.findings == ()
+    total = sum(part.found.images for part in report.parts)
+    assert said[-1] == (total, total)
+    assert report.sizes == ((128, 64),) * 3
+
+
+def test_numbers_are_those_of_plain_counting(drawn: Path) -> None:
+    report = check_data("market1501", drawn)
+    for part, folder in zip(report.parts, (TRAIN, QUERY, GALLERY), strict=True):
+        names = [path.name for path in (drawn / folder).iterdir()]
+        kept = [name for name in names if not name.startswith("-1")]
+        assert part.junk == len(names) - len(kept)
+        assert part.found.images == len(kept) == part.expected.images
+        assert part.found.people == len({name[:4] for name in kept})
+        assert part.people_per_camera == {
+            int(camera): len({name[:4] for name in kept if name[6] == camera})
+            for camera in sorted({name[6] for name in kept})
+        }
+        people = [name[:4] for name in kept if name[:4] != "0000"]
+        counts = sorted(people.count(person) for person in set(people))
+        assert part.images_per_person == (counts[0], float(np.median(counts)), counts[-1])
+
+
+@pytest.mark.parametrize("folder", [TRAIN, QUERY, GALLERY])
+def test_a_truncated_jpeg_is_named_alone(folder: str, drawn_copy: Path) -> None:
+    bad = one_of(drawn_copy / folder)
+    bad.write_bytes(bad.read_bytes()[:-200])
+    report = check_data("market1501", drawn_copy)
+    assert not report.ready
+    assert [finding.path for finding in report.findings] == [str(bad)]
+    assert "cannot be decoded" in report.findings[0].problem
+
+
+def test_a_wrong_count_names_the_folder_alone(drawn_copy: Path) -> None:
+    one_of(drawn_copy / TRAIN).unlink()
+    (finding,) = check_data("market1501", drawn_copy).findings
+    assert finding.serious
+    assert finding.path == str(drawn_copy / TRAIN)
+    assert "images instead of" in finding.problem
+
+
+def test_a_person_in_training_and_test_is_named(drawn_copy: Path) -> None:
+    moved = one_of(drawn_copy / TRAIN)
+    target = drawn_copy / GALLERY / moved.name
+    moved.rename(target)
+    findings = serious(check_data("market1501", drawn_copy))
+    (leak,) = [finding for finding in findings if "training set too" in finding.problem]
+    assert leak.path == str(target)
+    assert f"person {int(moved.name[:4])} " in leak.problem
+    # All else that is named is that the two folders hold other counts than drawn.
+    assert {finding.path for finding in findings} == {str(target), str(drawn_copy / TRAIN), str(drawn_copy / GALLERY)}
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_image_in_training_and_test_is_named_even_if_saved_anew(again: bool, drawn_copy: Path) -> None:
+    source = one_of(drawn_copy / TRAIN)
+    victim = one_of(drawn_copy / GALLERY)
+    if again:  # the same pixels in another file format, under the same name
+        Image.open(source).save(victim, format="PNG")
+    else:
+        shutil.copy(source, victim)
+    (finding,) = check_data("market1501", drawn_copy).findings
+    assert finding.serious
+    assert finding.path == str(victim)
+    assert f"as {source}" in finding.problem
+
+
+def test_an_image_twice_in_one_part_is_told_but_not_serious(drawn_copy: Path) -> None:
+    first, second = sorted(path for path in (drawn_copy / TRAIN).iterdir())[:2]
+    assert first.name[:4] == second.name[:4]
+    shutil.copy(first, second)
+    report = check_data("market1501", drawn_copy)
+    assert report.ready
+    assert [(finding.path, finding.serious) for finding in report.findings] == [(str(second), False)]
+
+
+def test_one_image_as_two_people_is_serious(drawn_copy: Path) -> None:
+    people = sorted({path.name[:4] for path in (drawn_copy / TRAIN).iterdir()})
+    source, victim = (one_of(drawn_copy / TRAIN, person) for person in people[:2])
+    shutil.copy(source, victim)
+    (finding,) = check_data("market1501", drawn_copy).findings
+    assert finding.serious
+    assert finding.path == str(victim)
+    assert "another person" in finding.problem
+
+
+def test_a_query_without_a_match_is_named(drawn_copy: Path) -> None:
+    query = one_of(drawn_copy / QUERY)
+    person, camera = query.name[:4], query.name[6]
+    removed = 0
+    for path in (drawn_copy / GALLERY).iterdir():
+        if path.name.startswith(person) and path.name[6] != camera:
+            path.unlink()
+            removed += 1
+    shutil.copy(one_of(drawn_copy / TRAIN), drawn_copy / GALLERY / f"{person}_c{camera}s9_999999_00.jpg")
+    assert removed
+    findings = serious(check_data("market1501", drawn_copy))
+    unmatched = [finding.path for finding in findings if "no match" in finding.problem]
+    assert unmatched == [str(query)]
+
+
+def test_a_query_whose_person_is_not_in_the_gallery_is_named(drawn_copy: Path) -> None:
+    query = one_of(drawn_copy / QUERY)
+    for path in (drawn_copy / GALLERY).iterdir():
+        if path.name.startswith(query.name[:4]):
+            path.unlink()
+    findings = serious(check_data("market1501", drawn_copy))
+    assert [finding.path for finding in findings if "not in the gallery" in finding.problem] == [str(query)]
+
+
+def test_a_camera_out_of_range_is_named(drawn_copy: Path) -> None:
+    sound = one_of(drawn_copy / GALLERY)
+    bad = sound.rename(sound.with_name(f"{sound.name[:6]}7{sound.name[7:]}"))
+    findings = serious(check_data("market1501", drawn_copy))
+    assert findings[0] == Finding(str(bad), "the camera is 7; the set has cameras 1 to 6")
+    assert {finding.path for finding in findings[1:]} <= {str(drawn_copy / GALLERY)}
+
+
+@pytest.mark.parametrize("folder", [TRAIN, QUERY, GALLERY])
+def test_a_missing_and_a_nested_folder_are_named(folder: str, drawn_copy: Path) -> None:
+    with pytest.raises(InputError, match="one level off"):
+        check_data("market1501", drawn_copy.parent)
+    shutil.rmtree(drawn_copy / folder)
+    with pytest.raises(InputError, match=f"needs `{folder}`"):
+        check_data("market1501", drawn_copy)
+
+
+def test_several_damages_are_told_together(drawn_copy: Path) -> None:
+    bad = one_of(drawn_copy / QUERY)
+    bad.write_bytes(b"no image")
+    odd = drawn_copy / TRAIN / "holiday.jpg"
+    shutil.copy(one_of(drawn_copy / TRAIN), odd)
+    assert {finding.path for finding in serious(check_data("market1501", drawn_copy))} == {str(bad), str(odd)}
+
+
+def test_unmatched_queries_are_those_of_a_slow_loop() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        query, gallery = (
+            ImageTable(("x",) * count, generator.integers(0, 5, count), generator.integers(1, 4, count))
+            for count in (12, 6)
+        )
+        for same_camera in ("exclude", "include"):
+            wanted = []
+            for row in range(len(query)):
+                matches = [
+                    other
+                    for other in range(len(gallery))
+                    if gallery.person[other] == query.person[row]
+                    and (same_camera == "include" or gallery.camera[other] != query.camera[row])
+                ]
+                if not matches:
+                    wanted.append(row)
+            assert queries_without_match(query, gallery, same_camera).tolist() == wanted
+
+
+def test_faults_that_a_set_ships_with_are_told_but_not_serious(tmp_path: Path) -> None:
+    (tmp_path / "campus").mkdir()
+    for person in (162, 231, 257, 331):
+        for image in range(1, 5):
+            Image.new("RGB", (6, 16), (person % 256, image, 0)).save(tmp_path / "campus" / f"{person:04}{image:03}.png")
+    for other, known in (("0257001.png", True), ("0331001.png", False)):
+        target = tmp_path / "campus" / ("0162002.png" if known else "0162001.png")
+        shutil.copy(tmp_path / "campus" / other, target)
+        copies = [finding for finding in check_data("cuhk01", tmp_path).findings if "the same image" in finding.problem]
+        assert len(copies) == (1 if known else 2)
+        assert [finding.serious for finding in copies] == ([False] if known else [True, False])
+        assert "ships it so" in copies[-1].problem

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from strongreid.data.joining import WHOLE_IMAGE, DomainBalancedSampler, join_tables
+from strongreid.data.table import ImageTable
+from strongreid.errors import InputError
+
+
+def table(name: str, person: list[int], camera: list[int], **columns: object) -> ImageTable:
+    return ImageTable(tuple(f"{name}/{row}" for row in range(len(person))), person, camera, **columns)
+
+
+def test_people_and_cameras_of_joined_sets_are_kept_apart() -> None:
+    one, two = table("a", [5, 7, 5], [1, 2, 2]), table("b", [5, 0, 7, 9], [1, 1, 2, 3])
+    joined = join_tables([one, two])
+    assert joined.path == one.path + two.path
+    assert joined.domain is not None
+    assert joined.domain.tolist() == [0, 0, 0, 1, 1, 1, 1]
+    for column in ("person", "camera"):
+        before = [(0, value) for value in getattr(one, column)] + [(1, value) for value in getattr(two, column)]
+        after = getattr(joined, column).tolist()
+        assert len(set(zip(before, after, strict=True))) == len(set(before)) == len(set(after)), "one to one"
+    assert joined.person.tolist() == [0, 1, 0, 3, 2, 4, 5]
+
+
+def test_joining_again_keeps_domains_apart() -> None:
+    one = join_tables([table("a", [1], [1]), table("b", [1], [1])])
+    twice = join_tables([one, table("c", [1], [1])])
+    assert twice.domain is not None
+    assert twice.domain.tolist() == [0, 1, 2]
+    assert twice.person.tolist() == [0, 1, 2]
+
+
+def test_boxes_and_frames_of_joined_sets() -> None:
+    boxed = table("a", [1], [1], box=[[1, 2, 3, 4]], frame=[7])
+    joined = join_tables([boxed, table("b", [1], [1])])
+    assert joined.box is not None
+    assert joined.box.tolist() == [[1, 2, 3, 4], list(WHOLE_IMAGE)]
+    assert joined.frame is None
+    both = join_tables([boxed, table("b", [1], [1], frame=[9])])
+    assert both.frame is not None
+    assert both.frame.tolist() == [7, 9]
+
+
+def test_one_table_is_itself_and_none_is_refused() -> None:
+    one = table("a", [3], [1])
+    assert join_tables([one]) is one
+    with pytest.raises(InputError):
+        join_tables([])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 8)), min_size=1, max_size=150),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.integers(0, 4),
+)
+@settings(max_examples=80, deadline=None)
+def test_every_batch_has_as_many_people_of_each_domain(
+    rows: list[tuple[int, int]], share: int, images: int, epoch: int
+) -> None:
+    domain, place = (np.array(column) for column in zip(*rows, strict=True))
+    person = domain * 100 + place
+    names = sorted(set(domain.tolist()))
+    people_of = {name: set(person[domain == name].tolist()) for name in names}
+    wanted = share * len(names)
+    if any(len(people) < share for people in people_of.values()):
+        with pytest.raises(InputError, match=r"batch\.people_per_batch"):
+            DomainBalancedSampler(person, domain, wanted, images)
+        return
+    sampler = DomainBalancedSampler(person, domain, wanted, images, seed=2)
+    sampler.set_epoch(epoch)
+    batches = [batch.tolist() for batch in sampler]
+    assert len(batches) == len(sampler) > 0
+    for batch in batches:
+        drawn = [person[batch[start]] for start in range(0, len(batch), images)]
+        assert all(person[row] == drawn[place // images] for place, row in enumerate(batch))
+        assert len(set(drawn)) == wanted
+        for turn in range(share):
+            turns = drawn[turn * len(names) : (turn + 1) * len(names)]
+            assert [name for name in names for one in turns if one in people_of[name]] == names, "domains take turns"
+    again = DomainBalancedSampler(person, domain, wanted, images, seed=2)
+    again.set_epoch(epoch)
+    assert [batch.tolist() for batch in again] == batches
+
+
+def test_a_small_domain_starts_over_and_is_shuffled_anew() -> None:
+    person = np.concatenate((np.repeat(np.arange(40), 4), np.repeat(np.arange(100, 104), 4)))
+    domain = (person >= 100).astype(int)
+    sampler = DomainBalancedSampler(person, domain, 4, 2, seed=0)
+    batches = np.array(list(sampler))
+    assert len(batches) >= 35, "as many batches as the large domain gives"
+    small = batches[:, [2, 3, 6, 7]]
+    assert (person[small] >= 100).all()
+    assert len({tuple(row) for row in small.tolist()}) > len(small) // 2
+    counts = np.bincount(small.ravel(), minlength=len(person))[160:]
+    assert counts.min() > 0.5 * counts.mean()
+
+
+def test_equal_domains_do_not_draw_alike() -> None:
+    person = np.concatenate((np.repeat(np.arange(20), 4), np.repeat(np.arange(100, 120), 4)))
+    batches = np.array(list(DomainBalancedSampler(person, person >= 100, 4, 4, seed=0)))
+    first, second = batches[:, [0, 8]], batches[:, [4, 12]]
+    assert not np.array_equal(person[first], person[second] - 100)
+
+
+def test_a_share_that_does_not_come_out_even_names_the_field() -> None:
+    with pytest.raises(InputError, match=r"batch\.people_per_batch.*multiple of 2"):
+        DomainBalancedSampler([1, 2, 3, 4], [0, 0, 1, 1], 3, 1)
+    with pytest.raises(InputError, match="shape"):
+        DomainBalancedSampler([1, 2, 3, 4], [0, 0, 1], 2, 1)

@@ -1,0 +1,210 @@
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from strongreid.data.benchmarks import load_benchmark
+from strongreid.data.own import split_rows
+from strongreid.data.packed import PackedImages
+from strongreid.errors import InputError
+
+ALL_PARTS = ("bounding_box_train", "query", "bounding_box_test")
+
+
+def as_folders(drawn: Path, root: Path, name: str = "{}") -> Path:
+    for part in ALL_PARTS:
+        for path in (drawn / part).iterdir():
+            if path.name[0] == "0" and not path.name.startswith("0000"):
+                folder = root / name.format(path.name[:4])
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, folder / path.name)
+    return root
+
+
+def write_csv(path: Path, rows: list[dict[str, object]]) -> Path:
+    lines = [",".join(rows[0])] + [",".join(str(value) for value in row.values()) for row in rows]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(1, 3)), min_size=2, max_size=60),
+    st.booleans(),
+    st.integers(0, 9),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_seeded_split_keeps_people_apart_and_every_query_has_a_match(
+    rows: list[tuple[int, int]], known: bool, seed: int
+) -> None:
+    person, camera = (np.array(column) for column in zip(*rows, strict=True))
+    people = sorted(set(person.tolist()))
+    if len(people) < 2:
+        return
+    split = split_rows(person, camera if known else None, seed)
+    again = split_rows(person, camera if known else None, seed)
+    assert all(np.array_equal(split[part], again[part]) for part in split)
+    taken = np.concatenate(list(split.values()))
+    assert sorted(taken.tolist()) == list(range(len(rows))), "every row is in one part"
+    learned, tested = set(person[split["train"]]), set(person[split["gallery"]]) | set(person[split["query"]])
+    assert not learned & tested
+    assert len(tested) == min(max(round(len(people) / 2), 1), len(people) - 1)
+    for query in split["query"]:
+        assert any(
+            person[row] == person[query] and (not known or camera[row] != camera[query]) for row in split["gallery"]
+        )
+    # Who can be looked for is: a test person seen by two cameras (or twice) has a query.
+    for one in tested:
+        seen = camera[person == one]
+        if (len(set(seen)) > 1) if known else (len(seen) > 1):
+            assert one in person[split["query"]]
+
+
+@pytest.mark.parametrize("names", ["{}", "id {}"])
+def test_a_folder_for_each_person_is_enough(names: str, drawn: Path, tmp_path: Path) -> None:
+    root = as_folders(drawn, tmp_path / "own", names)
+    data = load_benchmark("folder", root, split_seed=3)
+    folders = sorted(path.name for path in root.iterdir())
+    number = {folder: int(folder) if names == "{}" else place for place, folder in enumerate(folders, start=1)}
+    for table in (data.train, data.query, data.gallery):
+        assert len(table)
+        assert table.person.tolist() == [number[Path(path).parent.name] for path in table.path]
+        assert not table.camera.any()
+    assert data.same_camera == "include"
+    assert "any-camera protocol" in data.protocol
+    assert "seed 3" in data.protocol
+    assert not set(data.train.people) & set(data.gallery.people)
+    assert data.train.path != load_benchmark("folder", root, split_seed=4).train.path
+
+
+def test_folders_train_query_gallery_are_a_split_as_given(drawn: Path, tmp_path: Path) -> None:
+    for part, folder in zip(("train", "query", "gallery"), ALL_PARTS, strict=True):
+        (tmp_path / part).mkdir()
+        for path in (drawn / folder).iterdir():
+            if path.name[0] == "0" and not path.name.startswith("0000"):
+                (tmp_path / part / f"p{path.name[:4]}" / "deeper").mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, tmp_path / part / f"p{path.name[:4]}" / "deeper" / path.name)
+    data = load_benchmark("folder", tmp_path)
+    assert "split as given" in data.protocol
+    assert set(data.query.people) == set(data.gallery.people)
+    assert not set(data.train.people) & set(data.query.people)
+
+
+def test_an_image_beside_the_people_s_folders_is_named(drawn: Path, tmp_path: Path) -> None:
+    root = as_folders(drawn, tmp_path / "own")
+    shutil.copy(next((drawn / "query").iterdir()), root / "stray.jpg")
+    with pytest.raises(InputError, match=r"stray\.jpg: the image lies beside"):
+        load_benchmark("folder", root)
+    with pytest.raises(InputError, match="holds no folders"):
+        load_benchmark("folder", next(path for path in root.iterdir() if path.is_dir()))
+    with pytest.raises(InputError, match="does not exist"):
+        load_benchmark("folder", root / "nowhere")
+
+
+def test_a_csv_of_paths_people_and_cameras(drawn: Path) -> None:
+    rows = [
+        {"path": f"{part}/{path.name}", "camera": path.name[6], "person": path.name.split("_")[0], "score": 0.5}
+        for part in ALL_PARTS
+        for path in sorted((drawn / part).iterdir())
+        if not path.name.startswith("0000")
+    ]
+    rows = [row if row["person"] == "-1" else row | {"person": int(str(row["person"]))} for row in rows]
+    table = write_csv(drawn / "table.csv", rows)
+    try:
+        data = load_benchmark("table", table, split_seed=1)
+    finally:
+        table.unlink()
+    assert data.same_camera == "exclude"
+    everything = sum(len(part) for part in (data.train, data.query, data.gallery))
+    assert everything == sum(row["person"] != -1 and row["person"] != "-1" for row in rows)
+    for part in (data.train, data.query, data.gallery):
+        for path, person, camera in zip(part.path, part.person, part.camera, strict=True):
+            assert Path(path).is_file()
+            name = Path(path).name
+            assert (int(name[:4]), int(name[6])) == (person, camera)
+
+
+def test_a_tracker_s_table_of_frames_and_boxes_with_a_given_split(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "frame.png")
+    rows = [
+        {
+            "path": "frame.png",
+            "person": who,
+            "camera": cam,
+            "split": split,
+            "frame": 7,
+            "x": x,
+            "y": 2.4,
+            "w": 20,
+            "h": 30.6,
+        }
+        for who, cam, split, x in [
+            ("ann", "door", "train", 0),
+            ("bob", "hall", "train", 5),
+            ("cy", "door", "query", 9),
+            ("cy", "hall", "gallery", 55),
+        ]
+    ]
+    data = load_benchmark("table", write_csv(tmp_path / "boxes.csv", rows))
+    assert data.train.person.tolist() == [1, 2]
+    assert data.query.person.tolist() == data.gallery.person.tolist() == [3]
+    assert data.query.camera.tolist() == [1]
+    assert data.gallery.camera.tolist() == [2]
+    assert data.gallery.box is not None
+    assert data.gallery.frame is not None
+    assert data.gallery.box.tolist() == [[55, 2, 20, 31]]
+    assert data.gallery.frame.tolist() == [7]
+    packed = PackedImages.build(data.gallery, (31, 20), tmp_path / "packs")
+    assert np.array_equal(packed[np.array([0])][0].permute(1, 2, 0).numpy(), pixels[2:33, 55:75])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,camera\na.jpg,1\n", "no column `person`"),
+        ("path,person\n", "no rows"),
+        ("", "no column `path`"),
+        ("path,person\na.jpg,\n", "row 2: `person` is ''"),
+        ("path,person\na.jpg,1,2\n", "row 2: 3 values for 2 columns"),
+        ("path,person,person\na.jpg,1,2\n", "two columns of one name"),
+        ("path,person,split\na.jpg,1,train\nb.jpg,2,tain\n", "row 3: `split` is 'tain'; it must be train, query or"),
+        ("path,person,x,y,w,h\na.jpg,1,2,3,four,5\n", "row 2: `w` is 'four'"),
+        ("path,person,x,y,w,h\na.jpg,1,2,3,nan,5\n", "row 2: `w` is 'nan'"),
+        ("path,person,x,y\na.jpg,1,2,3\n", "no column `w`"),
+        ("path,person,x,y,w,h\na.jpg,1,2,3,0,5\n", "is empty"),
+        ("path,person\na.jpg,1\nb.jpg,1\n", "one person"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_told_with_its_row(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match=re.escape(said)):
+        load_benchmark("table", tmp_path / "t.csv")
+
+
+def test_tables_of_other_kinds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="There is no table"):
+        load_benchmark("table", tmp_path / "none.csv")
+    (tmp_path / "t.xlsx").write_bytes(b"")
+    with pytest.raises(InputError, match=r"\.csv or \.parquet"):
+        load_benchmark("table", tmp_path / "t.xlsx")
+    (tmp_path / "t.csv").write_bytes(b"path,person\n\xff\xfe,1\n")
+    with pytest.raises(InputError, match="UTF-8"):
+        load_benchmark("table", tmp_path / "t.csv")
+    (tmp_path / "t.parquet").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(InputError, match="pip install pyarrow"):
+        load_benchmark("table", tmp_path / "t.parquet")
+
+
+def test_people_in_both_parts_of_a_given_split_are_warned_about(tmp_path: Path) -> None:
+    rows = [(1, "train"), (2, "train"), (2, "query"), (2, "gallery")]
+    text = "".join(f"{number}.jpg,{person},{split}\n" for number, (person, split) in enumerate(rows))
+    (tmp_path / "t.csv").write_text("path,person,split\n" + text)
+    (warning,) = load_benchmark("table", tmp_path / "t.csv").warnings
+    assert "person 2 is in the training set too" in warning

@@ -1,0 +1,50 @@
+"""What must be the same in every process: one more is started, with another hash seed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from strongreid.data import ImageTable, PKBatchSampler
+from strongreid.data.benchmarks import read_cuhk01
+
+CODE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from test_processes import facts
+from pathlib import Path
+print(facts(Path(sys.argv[2])))
+"""
+
+
+def facts(root: Path) -> str:
+    """Label map, fingerprint, batches and split of people, as text."""
+    paths = tuple(sorted(str(path) for path in (root / "campus").iterdir()))
+    table = ImageTable(paths, [int(path[-11:-7]) for path in paths], [0] * len(paths))
+    sampler = PKBatchSampler(table.person, 3, 2, seed=1)
+    data = read_cuhk01(root, split_seed=4)
+    return str(
+        [
+            table.person_index().tolist(),
+            table.fingerprint(),
+            [batch.tolist() for batch in sampler],
+            data.train.people.tolist(),
+            data.query.path,
+        ]
+    )
+
+
+def test_labels_fingerprints_batches_and_splits_do_not_depend_on_process_or_hash_seed(tmp_path: Path) -> None:
+    (tmp_path / "campus").mkdir()
+    for person in (7, 3, 11, 2, 9, 5):
+        for image in (3, 1, 4, 2):
+            (tmp_path / "campus" / f"{person:04}{image:03}.png").write_bytes(b"x" * person * image)
+    other_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    said = subprocess.run(
+        [sys.executable, "-c", CODE, str(Path(__file__).parent), str(tmp_path)],
+        env=os.environ | {"PYTHONHASHSEED": other_seed},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert said.strip() == facts(tmp_path)
