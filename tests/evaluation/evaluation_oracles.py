@@ -56,3 +56,33 @@ def evaluate(
         ranks = [place for place, hit in enumerate(hits, start=1) if hit]
         answers.append((average_precision(hits, kind), len(ranks) / ranks[-1], ranks[0]))
     return answers
+
+
+def rerank(distance: Array, queries: int, k1: int, k2: int, weight: float) -> Array:
+    """Re-ranked distances [queries, N - queries] from all distances [N, N], by sets and loops, in float64."""
+    count = len(distance)
+    scaled = np.array([row / row.max() if row.max() > 0 else row for row in distance])
+    lists = [sorted(range(count), key=lambda j, i=i: (scaled[i, j], j)) for i in range(count)]  # type: ignore[misc]
+
+    def reciprocal(i: int, k: int) -> set[int]:
+        return {j for j in lists[i][:k] if i in lists[j][:k]}
+
+    encoding = np.zeros((count, count))
+    for i in range(count):
+        members = reciprocal(i, k1 + 1)
+        expanded = set(members)
+        for j in members:
+            half = reciprocal(j, round(k1 / 2) + 1)
+            if 3 * len(half & members) > 2 * len(half):
+                expanded |= half
+        total = sum(math.exp(-scaled[i, j]) for j in expanded)
+        for j in expanded:
+            encoding[i, j] = math.exp(-scaled[i, j]) / total
+    mean = np.array([encoding[lists[i][:k2]].mean(axis=0) for i in range(count)])
+    result = np.empty((queries, count - queries))
+    for i in range(queries):
+        for j in range(queries, count):
+            most = np.maximum(mean[i], mean[j]).sum()
+            jaccard = 1 - (np.minimum(mean[i], mean[j]).sum() / most if most else 0.0)
+            result[i, j - queries] = (1 - weight) * jaccard + weight * scaled[i, j]
+    return result

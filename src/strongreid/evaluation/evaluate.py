@@ -4,19 +4,20 @@ Only one block of distances exists at a time; its size follows from the memory b
 ranks of the true matches, so whole lists are never sorted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, get_args
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from strongreid.errors import InputError
 from strongreid.evaluation.distance import GalleryDistances, Metric, full_precision
 from strongreid.evaluation.embeddings import JUNK, Embeddings
-from strongreid.evaluation.matches import Indices, MatchIndex, SameCamera, require_valid
+from strongreid.evaluation.matches import Indices, MatchIndex, Pairs, SameCamera, require_valid
 from strongreid.evaluation.metrics import AveragePrecision, query_metrics
 from strongreid.evaluation.ranking import match_ranks, most_queries
-from strongreid.evaluation.rerank import Reranking
+from strongreid.evaluation.rerank import RerankedDistances, Reranking
 from strongreid.evaluation.result import RetrievalResult
 
 Progress = Callable[[int, int], None]
@@ -50,36 +51,67 @@ def evaluate(
             `include` keeps them, for sets with one camera or with unknown cameras.
         average_precision: `rectangular` or `trapezoid`; never compare one with the other.
         memory_mb: memory to use above the features, in MB; smaller blocks where it is small.
-        progress: called with (queries done, queries in all) after each block.
+        progress: called with (steps done, steps in all) after each block; a query is one step, with re-ranking two.
 
     Raises `InputError` where widths or devices differ, the gallery is empty, or no query has a match (and says why).
     """
     _check(query, gallery, metric, same_camera, average_precision)
-    if reranking is not None:
-        raise NotImplementedError
+    if reranking is not None and bool((gallery.person == JUNK).any()):
+        gallery = gallery.take(gallery.person != JUNK)  # junk must not be anybody's neighbour either
     index = MatchIndex(query, gallery, same_camera)
     require_valid(index, query, gallery, same_camera)
     precision = np.full(len(query), np.nan)
     penalty = np.full(len(query), np.nan)
     first = np.zeros(len(query), dtype=np.int64)
     with full_precision(gallery.features.device):
-        distances = GalleryDistances([gallery.features], metric)
-        junk = torch.from_numpy(np.flatnonzero(gallery.person == JUNK)).to(gallery.features.device)
-        done = 0
-        for rows in _blocks(index, len(gallery), memory_mb):
-            block = distances.block(query.features[torch.from_numpy(rows).to(query.features.device)])
-            block[junk] = torch.inf
-            left_out = index.left_out(rows)
-            block[torch.from_numpy(left_out.gallery), torch.from_numpy(left_out.query)] = torch.inf
+        blocks = _blocks(index, len(gallery), memory_mb)
+        for rows, distances in _distances(query, [gallery.features], metric, reranking, blocks, progress):
+            leave_out(distances, gallery.person, index.left_out(rows))
             matches = index.matches(rows)
-            figures = query_metrics(matches.query, match_ranks(block, matches), average_precision)
+            figures = query_metrics(matches.query, match_ranks(distances, matches), average_precision)
             precision[rows] = figures.average_precision
             penalty[rows] = figures.inverse_negative_penalty
             first[rows] = figures.first_match_rank
-            done += len(rows)
-            if progress is not None:
-                progress(done, len(index.valid))
     return RetrievalResult(_protocol(metric, reranking, same_camera, average_precision), precision, penalty, first)
+
+
+def leave_out(distances: Tensor, gallery_person: Indices, pairs: Pairs) -> None:
+    """Take junk and the given pairs out of the lists of a block `[G, B]`, by putting them infinitely far away."""
+    junk = np.flatnonzero(gallery_person == JUNK)
+    if len(junk):
+        distances[torch.from_numpy(junk).to(distances.device)] = torch.inf
+    distances[torch.from_numpy(pairs.gallery), torch.from_numpy(pairs.query)] = torch.inf
+
+
+def _distances(
+    query: Embeddings,
+    gallery: Sequence[Tensor],
+    metric: Metric,
+    reranking: Reranking | None,
+    blocks: list[Indices],
+    progress: Progress | None,
+) -> Iterator[tuple[Indices, Tensor]]:
+    """Yield each block's queries with their distances `[G, B]`, overwritten by the next block's."""
+    total = sum(map(len, blocks))
+    steps = total if reranking is None else 2 * total
+    if reranking is None:
+        plain = GalleryDistances(gallery, metric)
+    else:
+
+        def preparing(done: int, of: int) -> None:
+            if progress is not None:
+                progress(total * done // of, steps)
+
+        reranked = RerankedDistances(query.features, gallery, metric, reranking, preparing)
+    done = steps - total
+    for rows in blocks:
+        if reranking is None:
+            yield rows, plain.block(query.features[torch.from_numpy(rows).to(query.features.device)])
+        else:
+            yield rows, reranked.block(rows)
+        done += len(rows)
+        if progress is not None:
+            progress(done, steps)
 
 
 def _check(query: Embeddings, gallery: Embeddings, metric: str, same_camera: str, average_precision: str) -> None:

@@ -1,0 +1,121 @@
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from evaluation_oracles import evaluate as oracle_evaluate
+from evaluation_oracles import rerank as oracle_rerank
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from strongreid.errors import InputError
+from strongreid.evaluation import Embeddings, Reranking, evaluate, neighbours
+from strongreid.evaluation.distance import Metric, full_precision
+from strongreid.evaluation.rerank import RerankedDistances
+
+torch.set_num_threads(1)
+Features = npt.NDArray[np.float32]
+
+
+def clustered(rng: np.random.Generator, people: int, count: int, width: int) -> tuple[Features, npt.NDArray[np.int64]]:
+    person = rng.integers(0, people, count)
+    centers = rng.normal(size=(people, width))
+    return (centers[person] + 0.7 * rng.normal(size=(count, width))).astype(np.float32), person
+
+
+def squared(features: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    features = features.astype(np.float64)
+    return ((features[:, None] - features[None]) ** 2).sum(axis=2)
+
+
+def reranked(query: Features, gallery: Features, metric: Metric, settings: Reranking) -> npt.NDArray[np.float32]:
+    with full_precision(torch.device("cpu")):
+        distances = RerankedDistances(torch.from_numpy(query), [torch.from_numpy(gallery)], metric, settings)
+        return distances.block(np.arange(len(query))).T.numpy().copy()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    queries=st.integers(1, 12),
+    images=st.integers(1, 45),
+    k1=st.integers(1, 25),
+    k2=st.integers(1, 8),
+    weight=st.sampled_from([0.0, 0.3, 1.0]),
+    metric=st.sampled_from(["cosine", "euclidean"]),
+)
+def test_distances_equal_a_slow_float64_form(
+    seed: int, queries: int, images: int, k1: int, k2: int, weight: float, metric: Metric
+) -> None:
+    features, _ = clustered(np.random.default_rng(seed), 4, queries + images, 16)
+    if metric == "cosine":
+        lengths = np.linalg.norm(features.astype(np.float64), axis=1, keepdims=True)
+        expected = oracle_rerank(squared(features / lengths), queries, k1, k2, weight)
+    else:
+        expected = oracle_rerank(squared(features), queries, k1, k2, weight)
+    found = reranked(features[:queries], features[queries:], metric, Reranking(k1, k2, weight))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), k1=st.integers(1, 8), k2=st.integers(1, 4), span=st.integers(0, 3))
+def test_ties_among_neighbours_are_ordered_by_index(seed: int, k1: int, k2: int, span: int) -> None:
+    features = np.random.default_rng(seed).integers(-span, span + 1, (30, 2)).astype(np.float32)
+    expected = oracle_rerank(squared(features), 8, k1, k2, 0.3)
+    found = reranked(features[:8], features[8:], "euclidean", Reranking(k1, k2))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [7, 32, 1000])
+def test_neighbours_do_not_depend_on_the_blocks(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    features, _ = clustered(np.random.default_rng(3), 6, 150, 24)
+    expected = oracle_rerank(squared(features), 30, 10, 4, 0.3)
+    monkeypatch.setattr(neighbours, "_ROWS_ON_CPU", rows)
+    found = reranked(features[:30], features[30:], "euclidean", Reranking(10, 4))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("memory_mb", [0.01, 100])
+def test_metrics_are_those_of_the_slow_distances_with_junk_dropped_first(memory_mb: float) -> None:
+    rng = np.random.default_rng(11)
+    features, person = clustered(rng, 8, 160, 12)
+    camera = rng.integers(0, 3, 160)
+    junk = rng.choice(np.arange(40, 160), 15, replace=False)
+    person[junk] = -1
+    kept = np.flatnonzero(person != -1)
+    expected = oracle_evaluate(
+        oracle_rerank(squared(features[kept]), 40, 20, 6, 0.3),
+        (person[:40].tolist(), camera[:40].tolist()),
+        (person[kept[40:]].tolist(), camera[kept[40:]].tolist()),
+    )
+    result = evaluate(
+        Embeddings(features[:40], person[:40], camera[:40]),
+        Embeddings(features[40:], person[40:], camera[40:]),
+        metric="euclidean",
+        reranking=Reranking(),
+        memory_mb=memory_mb,
+    )
+    ap = [np.nan if answer is None else answer[0] for answer in expected]
+    np.testing.assert_allclose(result.average_precision, ap, rtol=0, atol=1e-4)
+    assert "re-ranked (k1 20, k2 6, distance weight 0.3)" in result.protocol
+
+
+def test_progress_runs_through_both_halves_without_going_back() -> None:
+    features, person = clustered(np.random.default_rng(5), 3, 60, 4)
+    images = Embeddings(features, person, np.zeros(60, dtype=np.int64))
+    steps: list[tuple[int, int]] = []
+    evaluate(
+        images.take(np.arange(10)),
+        images,
+        reranking=Reranking(3, 2),
+        same_camera="include",
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert {total for _, total in steps} == {20}
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+    assert steps[-1][0] == 20
+
+
+@pytest.mark.parametrize(("name", "value"), [("k1", 0), ("k2", 0), ("distance_weight", 1.5)])
+def test_impossible_settings_are_refused_by_name(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=name):
+        Reranking(**{name: value})  # type: ignore[arg-type]
