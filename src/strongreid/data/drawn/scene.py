@@ -214,11 +214,9 @@ def _steps(canvas: Canvas, rng: np.random.Generator) -> None:
             y = 30 + 270 * step
             canvas.line([complex(x + 30 * step, y - 50 * step - 14), complex(x + 30 * step, y)], rail, 5)
         canvas.line([complex(x, 10), complex(x + 30, 240)], rail, 7)
-    angle = math.pi / 3
     for x in rng.uniform(0, SCENE_WIDTH, 3).tolist():
-        slant = np.array(
-            [(x, 60), (x + 90, 60), (x + 90 - 260 * math.cos(angle), 320), (x - 260 * math.cos(angle), 320)]
-        )
+        away = 260 * math.cos(math.pi / 3)
+        slant = [complex(x, 60), complex(x + 90, 60), complex(x + 90 - away, 320), complex(x - away, 320)]
         canvas.polygon(slant, (20, 24, 44), 0.2)
 
 
