@@ -9,7 +9,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -90,13 +91,18 @@ def _draw_all(
         Job(str(folder / sheet.split / sheet.name), seed, domain, sheet.number, sheet.camera, sheet.index, sheet.junk)
         for sheet in plan
     ]
-    files = map(draw_file, jobs) if workers == 1 else _draw_in_processes(jobs, workers)
-    for done, _ in enumerate(files, start=1):
-        if progress is not None:
-            progress(done, len(plan))
+    # Closed at once when `progress` raises, so that no process still writes into a folder that is being removed.
+    with closing(_draw_here(jobs) if workers == 1 else _draw_in_processes(jobs, workers)) as files:
+        for done, _ in enumerate(files, start=1):
+            if progress is not None:
+                progress(done, len(plan))
 
 
-def _draw_in_processes(jobs: list[Job], workers: int) -> Iterator[str]:
+def _draw_here(jobs: list[Job]) -> Generator[str, None, None]:
+    yield from map(draw_file, jobs)
+
+
+def _draw_in_processes(jobs: list[Job], workers: int) -> Generator[str, None, None]:
     """Let processes draw the jobs and yield once for each finished file.
 
     All of them write to one pipe, a line a file; it ends when the last process has ended.
