@@ -26,16 +26,15 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_people(folder, train_people=10, test_people=6, images_per_person=6, distractors=4, junk=3, seed=7)
 
 
+def small_training(drawn: Path, output: Path) -> list[str]:
+    """The command line of a training that takes seconds, still without its name."""
+    return ["train", "--recipe=bag_of_tricks_small", f"--data.root={drawn}", f"--output={output}", *SMALL]
+
+
 @pytest.fixture
 def train_words(drawn: Path, tmp_path: Path) -> list[str]:
-    """The command line of a training of seconds, below `tmp_path`, still without its name."""
-    return [
-        "train",
-        "--recipe=bag_of_tricks_small",
-        f"--data.root={drawn}",
-        f"--output={tmp_path / 'runs'}",
-        *SMALL,
-    ]
+    """The command line of a training that takes seconds, writing to `tmp_path / "runs"`."""
+    return small_training(drawn, tmp_path / "runs")
 
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the tests' promises are for the CPU

@@ -13,22 +13,22 @@ import pytest
 from safetensors.torch import load_file
 
 from strongreid.cli import main
+from tests.conftest import small_training
 
 LIMIT_S = 120
 
 
-def start(words: list[str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "strongreid", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-
-
-def wait_for_steps(process: "subprocess.Popen[bytes]", log: Path, lines: int) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not (log.is_file() and log.read_bytes().count(b"\n") >= lines):
-        assert process.poll() is None, process.stderr and process.stderr.read().decode()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+def stop_after(words: list[str], log: Path, lines: int, number: signal.Signals) -> tuple[int, str]:
+    """Start a training, send it a signal once its log has so many lines, and return its exit code and its errors."""
+    with subprocess.Popen([sys.executable, "-m", "strongreid", *words], stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + LIMIT_S
+        while not (log.is_file() and log.read_bytes().count(b"\n") >= lines):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=LIMIT_S)
+    return process.returncode, errors.decode()
 
 
 def assert_same_run(one: Path, other: Path) -> None:
@@ -45,10 +45,12 @@ def without_speed(run: Path) -> list[dict[str, float]]:
     return [{name: value for name, value in line.items() if name != "images_per_second"} for line in lines]
 
 
-@pytest.fixture
-def whole(train_words: list[str], tmp_path: Path) -> Path:
-    assert main([*train_words, "--name=whole"]) == 0
-    return tmp_path / "runs" / "whole"
+@pytest.fixture(scope="module")
+def whole(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing stopped."""
+    output = tmp_path_factory.mktemp("whole")
+    assert main([*small_training(drawn, output), "--name=whole"]) == 0
+    return output / "whole"
 
 
 def test_two_runs_with_one_seed_are_identical_and_another_seed_is_not(
@@ -70,10 +72,8 @@ def test_killed_at_random_steps_and_resumed_it_is_the_uninterrupted_run(
     chance = random.Random(0)
     words = [*train_words, "--name=killed"]
     for kill in sorted(chance.sample(range(1, lines), 3)):
-        process = start(words)
-        wait_for_steps(process, run / "log.jsonl", kill)
-        process.kill()
-        process.wait()
+        code, _ = stop_after(words, run / "log.jsonl", kill, signal.SIGKILL)
+        assert code == -signal.SIGKILL
         words = ["train", "--resume", str(run)]
     assert main(words) == 0
     assert_same_run(whole, run)
@@ -83,13 +83,10 @@ def test_interrupted_it_stops_after_the_step_and_resumes_at_the_next(
     train_words: list[str], tmp_path: Path, whole: Path
 ) -> None:
     run = tmp_path / "runs" / "interrupted"
-    process = start([*train_words, "--name=interrupted"])
-    wait_for_steps(process, run / "log.jsonl", 2)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == 130
-    assert f"--resume {run}" in errors.decode()
-    assert "Traceback" not in errors.decode()
+    code, errors = stop_after([*train_words, "--name=interrupted"], run / "log.jsonl", 2, signal.SIGINT)
+    assert code == 130
+    assert f"--resume {run}" in errors
+    assert "Traceback" not in errors
     (checkpoint,) = (run / "checkpoints").iterdir()
     state = json.loads((checkpoint / "state.json").read_text())
     assert state["total_steps"] >= 4
@@ -101,10 +98,7 @@ def test_interrupted_it_stops_after_the_step_and_resumes_at_the_next(
 
 def test_a_half_written_checkpoint_is_never_used(train_words: list[str], tmp_path: Path, whole: Path) -> None:
     run = tmp_path / "runs" / "half"
-    process = start([*train_words, "--name=half"])
-    wait_for_steps(process, run / "log.jsonl", 4)
-    process.kill()
-    process.wait()
+    stop_after([*train_words, "--name=half"], run / "log.jsonl", 4, signal.SIGKILL)
     partial = run / "checkpoints" / f".epoch-0009-step-00000.partial-{os.getpid()}"
     partial.mkdir(parents=True)
     (partial / "model.safetensors").write_bytes(b"half")

@@ -113,10 +113,15 @@ def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:
         learner.sums.copy_(tensors.pop("sums"))
         for name, parameter in learner.objective.named_parameters():
             parameter.copy_(tensors.pop(f"objective.{name}"))
+    parameters = [parameter for group in learner.optimizer.param_groups for parameter in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
-        _, index, name = key.split(".")
-        moments.setdefault(int(index), {})[name] = tensor
+        _, number, name = key.split(".")
+        parameter = parameters[int(number)]
+        if tensor.shape == parameter.shape:
+            # Fused Adam walks parameter and moments in memory order: both must lie the same way (channels_last).
+            tensor = torch.empty_like(parameter).copy_(tensor)
+        moments.setdefault(int(number), {})[name] = tensor
     groups = learner.optimizer.state_dict()["param_groups"]
     learner.optimizer.load_state_dict({"state": moments, "param_groups": groups})
     return Progress(

@@ -29,7 +29,7 @@ _NOTE = "These people are drawn by a program. They are not real people, and no p
 def draw_people(
     folder: Path,
     *,
-    train_people: int = 120,
+    train_people: int = 150,
     test_people: int = 80,
     images_per_person: int = 8,
     distractors: int = 120,
