@@ -155,6 +155,16 @@ def test_a_missing_and_a_nested_folder_are_named(folder: str, drawn_copy: Path) 
         check_data("market1501", drawn_copy)
 
 
+def test_a_box_outside_its_frame_is_named(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "frame.png")
+    boxes = [(1, 0), (2, 5), (3, 39), (3, -9), (4, 40), (4, -10)]
+    rows = [f"frame.png,{person},{x},0,10,30" for person, x in boxes]
+    (tmp_path / "t.csv").write_text("path,person,x,y,w,h\n" + "\n".join(rows) + "\n")
+    outside = [f.problem for f in check_data("table", tmp_path / "t.csv").findings if "outside" in f.problem]
+    assert len(outside) == 2
+    assert {problem.split("]")[0] for problem in outside} == {"the box [40, 0, 10, 30", "the box [-10, 0, 10, 30"}
+
+
 def test_several_damages_are_told_together(drawn_copy: Path) -> None:
     bad = one_of(drawn_copy / QUERY)
     bad.write_bytes(b"no image")

@@ -179,6 +179,7 @@ def test_a_tracker_s_table_of_frames_and_boxes_with_a_given_split(tmp_path: Path
         ("path,person,x,y\na.jpg,1,2,3\n", "no column `w`"),
         ("path,person,x,y,w,h\na.jpg,1,2,3,0,5\n", "is empty"),
         ("path,person\na.jpg,1\nb.jpg,1\n", "one person"),
+        ("path,person\na.jpg,1\nb.jpg,2\nc.jpg,3\nd.jpg,4\n", "query part is empty"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_told_with_its_row(text: str, said: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from torchvision import transforms
 
 from strongreid.data import packed as room
-from strongreid.data.packed import PackedImages, pack_bytes, pack_path
+from strongreid.data.packed import PackedImages, is_packed, pack_bytes, pack_path
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
 
@@ -96,8 +96,10 @@ def test_a_box_outside_its_frame_is_named_and_nothing_left_behind(tmp_path: Path
 def test_progress_rises_to_the_whole_and_a_valid_pack_is_reused(tmp_path: Path) -> None:
     table = table_of(tmp_path / "images", 70)
     said: list[tuple[int, int]] = []
+    assert not is_packed(table, SIZE, tmp_path / "packs")
     first = PackedImages.build(table, SIZE, tmp_path / "packs", lambda done, total: said.append((done, total)))
     assert said[-1] == (70, 70)
+    assert is_packed(table, SIZE, tmp_path / "packs")
     assert sorted(said) == said
     assert [file.stat().st_size for file in (tmp_path / "packs").iterdir()] == [pack_bytes(table, SIZE)]
     again = PackedImages.build(table, SIZE, tmp_path / "packs", lambda done, total: pytest.fail("built again"))

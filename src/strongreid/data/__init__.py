@@ -2,7 +2,7 @@
 
 from strongreid.data.augment import Augmentation, AugmentationDraws
 from strongreid.data.benchmarks import load_benchmark, multi_query_rows
-from strongreid.data.packed import PackedImages, pack_bytes
+from strongreid.data.packed import PackedImages, is_packed, pack_bytes
 from strongreid.data.sampler import PKBatchSampler
 from strongreid.data.specs import BENCHMARKS, NOT_READ, Benchmark
 from strongreid.data.table import ImageTable, ReIDData
@@ -17,6 +17,7 @@ __all__ = [
     "PKBatchSampler",
     "PackedImages",
     "ReIDData",
+    "is_packed",
     "load_benchmark",
     "multi_query_rows",
     "pack_bytes",

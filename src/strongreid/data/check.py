@@ -104,7 +104,7 @@ def check_data(
     findings += count_differences(reading) + too_few_people(reading) + people_in_both(reading)
     findings += absent_people(reading) + _unmatched(reading)
     findings += [Finding(path, image.problem) for path, image in decoded.items() if image.problem]
-    findings += _duplicates(reading, decoded)
+    findings += _boxes_outside(reading, decoded) + _duplicates(reading, decoded)
     sizes = np.array([image.size for image in decoded.values() if not image.problem] or [(0, 0)])
     return CheckReport(
         title=reading.title,
@@ -164,6 +164,23 @@ def _decode(path: str) -> _Decoded:
     size = (pixels.shape[1], pixels.shape[2])
     # Of the pixels, not of the file: a copy saved again without loss is a copy too.
     return _Decoded(size, hashlib.blake2b(repr(size).encode() + pixels.tobytes(), digest_size=16).digest(), "")
+
+
+def _boxes_outside(reading: Reading, decoded: dict[str, _Decoded]) -> list[Finding]:
+    """Boxes of which nothing lies in their image."""
+    findings = []
+    for part in reading.parts.values():
+        if part.table.box is None:
+            continue
+        sizes = np.array([decoded[path].size for path in part.table.path]).reshape(-1, 2)
+        x, y, width, height = part.table.box.T
+        outside = (x >= sizes[:, 1]) | (y >= sizes[:, 0]) | (x + width <= 0) | (y + height <= 0)
+        for row in np.flatnonzero(outside & (sizes[:, 0] > 0)).tolist():
+            box = part.table.box[row].tolist()
+            findings.append(
+                Finding(part.table.path[row], f"the box {box} (x, y, width, height) lies outside the image")
+            )
+    return findings
 
 
 def _duplicates(reading: Reading, decoded: dict[str, _Decoded]) -> list[Finding]:

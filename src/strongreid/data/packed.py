@@ -83,6 +83,11 @@ class PackedImages:
         return PackedImages(self.pixels.to(device))
 
 
+def is_packed(table: ImageTable, size: tuple[int, int], folder: Path) -> bool:
+    """Whether `PackedImages.build` would reuse a pack that is there. Errors as in `pack_path`."""
+    return _is_whole(pack_path(table, size, folder), len(table), size)
+
+
 def pack_bytes(table: ImageTable, size: tuple[int, int]) -> int:
     """How many bytes of disk a pack of `table` at `size` (height, width) needs."""
     return len(_header(len(table), size)) + len(table) * _row_bytes(size)

@@ -105,11 +105,17 @@ def people_in_both(reading: Reading) -> list[Finding]:
 
 
 def too_few_people(reading: Reading) -> list[Finding]:
-    """A finding for a training set of one person."""
+    """Findings for a training set of one person, and for a part that is empty without another finding saying why."""
+    findings = [
+        Finding(part.place, f"the {name} part is empty")
+        for name, part in reading.parts.items()
+        if not len(part.table) and not part.findings and name != "multi_query"
+    ]
     train = reading.parts["train"]
     if len(train.table.people) == 1:
-        return [Finding(train.place, "the training set has one person only; telling people apart needs at least 2")]
-    return []
+        problem = "the training set has one person only; telling people apart needs at least 2"
+        findings.append(Finding(train.place, problem))
+    return findings
 
 
 def absent_people(reading: Reading) -> list[Finding]:
