@@ -74,8 +74,8 @@ def _create_network(name: str) -> nn.Module:
             num_classes=0,
             global_pool="",
         )
-    if not timm.is_model(name):
-        close = difflib.get_close_matches(name, [SMALL, *timm.list_models()], n=3)
+    if not timm.is_model(name) or ("." in name and not timm.models.is_model_pretrained(name)):
+        close = difflib.get_close_matches(name, [SMALL, *timm.list_models(), *timm.list_pretrained()], n=3)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise InputError(f"There is no backbone {name}.{hint} Use {SMALL} or a name from timm.list_models().")
     return timm.create_model(name, pretrained=False, num_classes=0, global_pool="")
