@@ -89,7 +89,8 @@ def image_paths(folder: Path, *, deep: bool = False) -> list[str]:
     while waiting:
         with os.scandir(waiting.pop()) as entries:
             for entry in entries:
-                if entry.name.lower().endswith(IMAGE_SUFFIXES) and not entry.name.startswith("."):
+                name = entry.name
+                if name.lower().endswith(IMAGE_SUFFIXES) and name[0] != ".":
                     paths.append(entry.path)
                 elif deep and entry.is_dir():
                     waiting.append(entry.path)
@@ -140,11 +141,12 @@ def scan_names(
 
 def table_of(rows: list[Row]) -> ImageTable:
     """Put rows into columns."""
+    path, person, camera, frame = zip(*rows, strict=True) if rows else ((), (), (), ())
     return ImageTable(
-        tuple(row.path for row in rows),
-        np.array([row.person for row in rows], dtype=np.int64),
-        np.array([row.camera for row in rows], dtype=np.int64),
-        frame=np.array([row.frame for row in rows], dtype=np.int64),
+        path,
+        np.array(person, dtype=np.int64),
+        np.array(camera, dtype=np.int64),
+        frame=np.array(frame, dtype=np.int64),
     )
 
 
