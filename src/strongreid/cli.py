@@ -12,7 +12,7 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from strongreid.config import Config, config_from, config_parser, read_config, recipe_path
+from strongreid.config import Config, config_from, config_parser, recipe_path
 from strongreid.errors import InputError
 
 DESCRIPTION = "Person re-identification: train, evaluate and compare the strong baseline and its tricks."
@@ -142,8 +142,57 @@ def data_draw(
     console.say(f"Drawn: {folder}. Train with --data.name market1501 --data.root {folder}")
 
 
+def data_list() -> None:
+    """List the known data sets: names, terms, where they are found, and what is not read."""
+    from strongreid.experiments.datasets import list_known
+    from strongreid.reports.console import Console
+
+    list_known(Console())
+
+
+def data_check(name: str, root: Path, split_seed: int = 0, sheet: Path | None = None) -> None:
+    """Check a data set before the first step: counts, people in train and test, corrupt and repeated images.
+
+    Args:
+        name: The data set; `strongreid data list` names the known ones.
+        root: Its folder, for Market-1501 the one that holds bounding_box_train; for `table` the file.
+        split_seed: Seed of the split, for sets that leave it to the user.
+        sheet: File for a contact sheet, a picture of some people (.png or .jpg).
+    """
+    from strongreid.experiments import datasets
+    from strongreid.reports.console import Console
+
+    if not datasets.check(name, root, split_seed, sheet, Console()):
+        raise InputError(f"{root} is not ready for training; what to mend is listed above.")
+
+
+def data_pack(
+    name: str,
+    root: Path,
+    size: tuple[int, int] = (256, 128),
+    cache: Path = Path("runs/packed"),
+    split_seed: int = 0,
+) -> None:
+    """Decode and resize a data set's images ahead of training, on all cores.
+
+    Args:
+        name: The data set; `strongreid data list` names the known ones.
+        root: Its folder; for `table` the file.
+        size: Height and width in pixels: what model.image_size will be.
+        cache: The folder to write to: what data.cache will be, by default `packed` in the output folder.
+        split_seed: Seed of the split, for sets that leave it to the user.
+    """
+    from strongreid.experiments import datasets
+    from strongreid.reports.console import Console
+
+    datasets.pack(name, root, size, cache, split_seed, Console())
+
+
 DATA_COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
+    "list": (data_list, "list the known data sets, their terms and where they are found"),
+    "check": (data_check, "say whether a data set is ready, and what to mend if not"),
     "draw": (data_draw, "draw people in Market-1501's layout"),
+    "pack": (data_pack, "decode and resize a data set ahead of training"),
 }
 
 

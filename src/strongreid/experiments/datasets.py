@@ -1,0 +1,71 @@
+"""Looking at data sets before any training: what is known, whether one is sound, decoding it ahead."""
+
+from pathlib import Path
+
+from strongreid.data import BENCHMARKS, NOT_READ, PackedImages, load_benchmark
+from strongreid.data.check import CheckReport, PartReport, check_data
+from strongreid.data.contact_sheet import contact_sheet
+from strongreid.data.specs import Counts
+from strongreid.errors import InputError
+from strongreid.reports.console import Console
+
+SHOWN_FINDINGS = 50
+"""Findings that are written out; the rest is counted."""
+
+
+def list_known(console: Console) -> None:
+    """Write what is known of the public data sets, and what is not read."""
+    for spec in BENCHMARKS.values():
+        console.say(f"{spec.name}: {spec.title}. {spec.terms}\n    Source: {spec.source}")
+    console.say("folder: own data, a folder of images for each person.")
+    console.say("table: own data, a CSV or Parquet file with path, person[, camera, split, frame, x, y, w, h].")
+    console.say("Not read:\n" + "\n".join(f"    {line}" for line in NOT_READ))
+
+
+def check(name: str, root: Path, split_seed: int, sheet: Path | None, console: Console) -> bool:
+    """Check a data set, write what was found and return whether it is ready for training."""
+    with console.bar("Looking at images") as report:
+        found = check_data(name, root, split_seed=split_seed, progress=report)
+    _show(found, console)
+    if sheet is not None:
+        contact_sheet(load_benchmark(name, root, split_seed=split_seed).train, sheet)
+        console.say(f"Contact sheet: {sheet}")
+    return found.ready
+
+
+def pack(name: str, root: Path, size: tuple[int, int], folder: Path, split_seed: int, console: Console) -> None:
+    """Decode and resize all images of a data set ahead of any training."""
+    if min(size) < 32:
+        raise InputError(f"--size is {size[0]} x {size[1]}; height and width must each be at least 32 pixels.")
+    data = load_benchmark(name, root, split_seed=split_seed)
+    for title, table in (("training", data.train), ("query", data.query), ("gallery", data.gallery)):
+        with console.bar(f"Decoding {title} images") as report:
+            packed = PackedImages.build(table, size=size, folder=folder, progress=report)
+        console.say(f"{title}: {len(packed)} images in {packed.path}")
+
+
+def _show(found: CheckReport, console: Console) -> None:
+    console.say(found.protocol)
+    columns = ("part", "people", "images", "cameras", "junk", "images a person", "people by camera")
+    console.table(found.title, columns, [_row(part) for part in found.parts])
+    serious = [finding for finding in found.findings if finding.serious]
+    notes = [finding for finding in found.findings if not finding.serious]
+    for title, findings in (("Wrong", serious), ("Worth knowing", notes)):
+        if findings:
+            console.say(f"{title} ({len(findings)}):")
+            console.say("\n".join(f"    {finding}" for finding in findings[:SHOWN_FINDINGS]))
+        if len(findings) > SHOWN_FINDINGS:
+            console.say(f"    ... and {len(findings) - SHOWN_FINDINGS} more")
+    console.say("ready" if found.ready else "Not ready: mend what is listed under Wrong, then check again.")
+
+
+def _row(part: PartReport) -> tuple[str, ...]:
+    low, median, high = part.images_per_person
+    cameras = " ".join(f"{camera}:{people}" for camera, people in sorted(part.people_per_camera.items()))
+    counts = [_count(getattr(part.found, name), part.expected, name) for name in ("people", "images", "cameras")]
+    return part.name, *counts, str(part.junk), f"{low}-{high}, median {median:g}", cameras
+
+
+def _count(found: int | None, expected: Counts | None, name: str) -> str:
+    published = getattr(expected, name) if expected is not None else None
+    return f"{found}" if published in (None, found) else f"{found} (expected {published})"
