@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongreid.errors import InputError
-from strongreid.evaluation import Embeddings, evaluate
+from strongreid.evaluation import Embeddings, Reranking, evaluate, evaluate_in_parts
 
 torch.set_num_threads(1)  # the cases are tiny: more threads only wait for each other
 
@@ -47,7 +47,7 @@ def embeddings(case: dict[str, Any], part: str) -> Embeddings:
     return Embeddings(torch.from_numpy(features) if case["torch"] else features, person, camera)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=2000, deadline=None)
 @given(cases())
 def test_equals_plain_loops_on_an_integer_grid_where_ties_abound(case: dict[str, Any]) -> None:
     expected = oracle(
@@ -71,3 +71,133 @@ def test_equals_plain_loops_on_an_integer_grid_where_ties_abound(case: dict[str,
     assert result.valid_queries == sum(answer is not None for answer in expected)
     firsts = [answer[2] for answer in expected if answer is not None]
     assert result.cmc.tolist() == [np.mean([first <= k for first in firsts]) for k in range(1, 51)]
+
+
+def images(features: Any, person: Any, camera: Any = 0) -> Embeddings:
+    return Embeddings(features, person, np.broadcast_to(camera, len(person)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases(), st.integers(0, 2**32 - 1))
+def test_cosine_equals_float64_loops_on_features_without_near_ties(case: dict[str, Any], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for part in ("query", "gallery"):
+        case[part] = (rng.normal(size=(len(case[part][0]), 6)) * 10.0 ** rng.integers(-3, 4), *case[part][1:])
+    case["dtype"] = np.float32
+    rounded = [case[part][0].astype(np.float32) for part in ("query", "gallery")]
+    expected = oracle(
+        oracle_distances(rounded[0], rounded[1], "cosine"),
+        (case["query"][1].tolist(), case["query"][2].tolist()),
+        (case["gallery"][1].tolist(), case["gallery"][2].tolist()),
+        case["same_camera"],
+        case["average_precision"],
+    )
+    if not any(expected):
+        return
+    options = {name: case[name] for name in ("same_camera", "average_precision", "memory_mb")}
+    result = evaluate(embeddings(case, "query"), embeddings(case, "gallery"), **options)
+    ap = [np.nan if answer is None else answer[0] for answer in expected]
+    np.testing.assert_allclose(result.average_precision, ap, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("width", [3, 33, 128])
+def test_copies_tie_exactly_and_rank_by_index_in_blocks_of_any_size(metric: Any, width: int) -> None:
+    rng = np.random.default_rng(width)
+    different = rng.normal(size=(40, width)).astype(np.float32)
+    which = rng.integers(0, 40, 5003)
+    person = rng.integers(0, 9, 5003)
+    query = images(rng.normal(size=(37, width)).astype(np.float32), rng.integers(0, 9, 37), 1)
+    distance = oracle_distances(query.features.numpy(), different, metric)[:, which]
+    expected = oracle(distance, (query.person.tolist(), query.camera.tolist()), (person.tolist(), [0] * 5003))
+    for memory_mb in (0.1, 1, 100):
+        result = evaluate(query, images(different[which], person), metric=metric, memory_mb=memory_mb)
+        np.testing.assert_allclose(result.average_precision, [a[0] for a in expected if a], rtol=0, atol=1e-9)
+
+
+def test_parts_of_a_gallery_count_like_the_whole() -> None:
+    rng = np.random.default_rng(2)
+    features, person, camera = rng.integers(-2, 3, (90, 3)), rng.integers(-1, 6, 90), rng.integers(0, 3, 90)
+    query = Embeddings(rng.integers(-2, 3, (20, 3)), rng.integers(0, 6, 20), rng.integers(0, 3, 20))
+    whole = Embeddings(features, person, camera)
+    parts = [whole.take(np.arange(0, 1)), whole.take(np.arange(1, 1)), whole.take(np.arange(1, 60))]
+    parts.append(whole.take(np.arange(60, 90)))
+    for reranking in (None, Reranking(4, 2)):
+        one = evaluate(query, whole, metric="euclidean", reranking=reranking)
+        several = evaluate_in_parts(query, parts, metric="euclidean", reranking=reranking)
+        np.testing.assert_array_equal(one.average_precision, several.average_precision)
+
+
+def test_the_callers_precision_settings_neither_matter_nor_change() -> None:
+    rng = np.random.default_rng(0)
+    query, gallery = (
+        images(rng.normal(size=(30, 64)), np.arange(30)),
+        images(rng.normal(size=(400, 64)), np.arange(400)),
+    )
+    expected = evaluate(query, gallery, same_camera="include")
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("medium")
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            result = evaluate(query, gallery, same_camera="include")
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    np.testing.assert_array_equal(result.first_match_rank, expected.first_match_rank)
+
+
+def test_one_image_on_either_side() -> None:
+    result = evaluate(images([[1.0, 0]], [7], 0), images([[0.0, 1]], [7], 1))
+    assert (result.mean_ap, result.rank(1), result.mean_inp, result.valid_queries) == (1, 1, 1, 1)
+    assert result.cmc.tolist() == [1.0] * 50
+
+
+def test_features_of_length_zero_are_far_from_everything_and_no_nan() -> None:
+    result = evaluate(images([[0.0, 0]], [1], 0), images([[0.0, 0], [1, 0], [0, 0]], [2, 1, 1], 1))
+    assert result.first_match_rank.tolist() == [2]
+
+
+def test_queries_without_a_match_are_reported_and_not_counted() -> None:
+    result = evaluate(images(np.eye(3), [1, 2, -1], 0), images(np.eye(3), [1, 3, -1], 1))
+    assert np.isnan(result.average_precision).tolist() == [False, True, True]
+    assert (result.valid_queries, result.invalid_queries) == (1, 2)
+
+
+ONE = images(np.eye(2), [1, 2], 0)
+
+
+@pytest.mark.parametrize(
+    ("query", "gallery", "options", "message"),
+    [
+        (ONE, images(np.zeros((0, 2)), []), {}, "gallery is empty"),
+        (ONE, images(np.eye(2), [-1, -1], 1), {}, "gallery is empty"),
+        (images(np.zeros((0, 2)), []), ONE, {}, "no queries"),
+        (ONE, images(np.eye(3), [1, 2, 3], 1), {}, "2 wide but gallery features 3"),
+        (ONE, ONE, {}, 'every image has camera 0.*same_camera="include"'),
+        (images(np.eye(2), [1, 2], [0, 1]), images(np.eye(2), [1, 2], [0, 1]), {}, "all of the query's own camera"),
+        (ONE, images(np.eye(2), [8, 9], 1), {}, r"no person of the queries is in the gallery \(1, 2 against 8, 9\)"),
+        (ONE, images(np.eye(2), [1, 2], 1), {"metric": "manhattan"}, "metric is 'manhattan'.*'cosine', 'euclidean'"),
+        (ONE, images(np.eye(2), [1, 2], 1), {"same_camera": "drop"}, "same_camera is 'drop'"),
+        (ONE, images(np.eye(2), [1, 2], 1), {"average_precision": "mean"}, "average_precision is 'mean'"),
+        (ONE, images(np.eye(2) * 1e19, [1, 2], 1), {}, "Row 0 of the gallery features is so large"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_with_the_reason(
+    query: Embeddings, gallery: Embeddings, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        evaluate(query, gallery, **options)
+
+
+def test_progress_counts_the_valid_queries() -> None:
+    rng = np.random.default_rng(0)
+    steps: list[tuple[int, int]] = []
+    evaluate(
+        images(rng.normal(size=(50, 3)), np.arange(50), 0),
+        images(rng.normal(size=(40, 3)), np.arange(40), 1),
+        memory_mb=0.01,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert len(steps) > 1
+    assert steps[-1] == (40, 40)
+    assert steps == sorted(steps)

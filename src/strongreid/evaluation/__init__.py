@@ -1,8 +1,44 @@
 """Evaluation: pure functions on features, people and cameras. Knows nothing of models, data sets or configuration."""
 
+from strongreid.evaluation.cost import Cost, estimate_cost
 from strongreid.evaluation.embeddings import Embeddings
-from strongreid.evaluation.evaluate import evaluate
+from strongreid.evaluation.evaluate import evaluate, evaluate_in_parts
+from strongreid.evaluation.nearest import nearest
+from strongreid.evaluation.open_set import Calibration, Verification, calibrate, verify
+from strongreid.evaluation.pooling import (
+    average_query_expansion,
+    database_side_augmentation,
+    flip_average,
+    normalised,
+    pool_queries,
+)
+from strongreid.evaluation.repeated import RepeatedResult, evaluate_single_shot
 from strongreid.evaluation.rerank import Reranking
 from strongreid.evaluation.result import RetrievalResult
+from strongreid.evaluation.statistics import Interval, PairedTest, bootstrap_interval, paired_test
 
-__all__ = ["Embeddings", "Reranking", "RetrievalResult", "evaluate"]
+__all__ = [
+    "Calibration",
+    "Cost",
+    "Embeddings",
+    "Interval",
+    "PairedTest",
+    "RepeatedResult",
+    "Reranking",
+    "RetrievalResult",
+    "Verification",
+    "average_query_expansion",
+    "bootstrap_interval",
+    "calibrate",
+    "database_side_augmentation",
+    "estimate_cost",
+    "evaluate",
+    "evaluate_in_parts",
+    "evaluate_single_shot",
+    "flip_average",
+    "nearest",
+    "normalised",
+    "paired_test",
+    "pool_queries",
+    "verify",
+]

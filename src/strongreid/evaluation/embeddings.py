@@ -89,9 +89,10 @@ class Embeddings:
         """
         path = Path(path)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                if not isinstance(arrays, np.lib.npyio.NpzFile):
-                    raise InputError(f"{path} is a single array. Save features, person and camera with numpy.savez.")
+            loaded = np.load(path, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
+                raise InputError(f"{path} is a single array. Save features, person and camera with numpy.savez.")
+            with loaded as arrays:
                 missing = [name for name in ("features", "person", "camera") if name not in arrays.files]
                 if missing:
                     raise InputError(

@@ -5,16 +5,36 @@ block of queries at a time: with few people they are as many as queries times ga
 """
 
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Literal, Protocol, final
 
 import numpy as np
 import numpy.typing as npt
 
 from strongreid.errors import InputError
-from strongreid.evaluation.embeddings import JUNK, Embeddings
+from strongreid.evaluation.embeddings import JUNK
 
 Indices = npt.NDArray[np.int64]
 SameCamera = Literal["exclude", "include"]
+
+
+class Labelled(Protocol):
+    """Anything with people and cameras, such as `Embeddings`."""
+
+    @property
+    def person(self) -> Indices:
+        """int64 `[N]`."""
+
+    @property
+    def camera(self) -> Indices:
+        """int64 `[N]`."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """People and cameras alone, both int64 `[N]`."""
+
+    person: Indices
+    camera: Indices
 
 
 @dataclass(frozen=True)
@@ -29,7 +49,7 @@ class Pairs:
 class MatchIndex:
     """Matches of every query: `counts[q]` of them; `valid` lists the queries that have any."""
 
-    def __init__(self, query: Embeddings, gallery: Embeddings, same_camera: SameCamera) -> None:
+    def __init__(self, query: Labelled, gallery: Labelled, same_camera: SameCamera) -> None:
         people, gallery_person = np.unique(gallery.person, return_inverse=True)
         cameras, gallery_camera = np.unique(gallery.camera, return_inverse=True)
         query_person, known = _places(people, query.person)
@@ -62,7 +82,7 @@ class MatchIndex:
         return Pairs(*_expand(self._order, self._left_out_start[rows], self._left_out_stop[rows]))
 
 
-def require_valid(index: MatchIndex, query: Embeddings, gallery: Embeddings, same_camera: SameCamera) -> None:
+def require_valid(index: MatchIndex, query: Labelled, gallery: Labelled) -> None:
     """Raise `InputError` that says why, where no query has a match."""
     if len(index.valid):
         return

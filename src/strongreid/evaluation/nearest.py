@@ -1,16 +1,13 @@
 """The nearest gallery images themselves, for looking at: strips, search. Metrics need none of it."""
 
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from strongreid.evaluation.distance import GalleryDistances, Metric, full_precision
-from strongreid.evaluation.embeddings import JUNK, Embeddings
+from strongreid.evaluation.blocks import check, distance_blocks, leave_out, query_blocks
+from strongreid.evaluation.distance import Metric, full_precision
+from strongreid.evaluation.embeddings import Embeddings
 from strongreid.evaluation.matches import MatchIndex, SameCamera
-
-_QUERIES_AT_ONCE: Final = 128
+from strongreid.evaluation.neighbours import Nearest
 
 
 def nearest(
@@ -20,25 +17,21 @@ def nearest(
     *,
     metric: Metric = "cosine",
     same_camera: SameCamera = "exclude",
+    memory_mb: float = 160,
 ) -> npt.NDArray[np.int64]:
     """Return the rows of the `count` nearest gallery images of each query, nearest first: int64 `[Q, count]`.
 
     Junk is left out, and with `same_camera` "exclude" so are images of the query's person AND camera. Where fewer
     than `count` images are left, the row is filled up with -1. Equal distances rank by gallery index.
     """
+    check(query, [gallery], metric, same_camera)
     index = MatchIndex(query, gallery, same_camera)
-    shown = min(count, len(gallery))
-    rows = np.full((len(query), count), -1, dtype=np.int64)
-    with full_precision(gallery.features.device):
-        distances = GalleryDistances([gallery.features], metric)
-        junk = torch.from_numpy(np.flatnonzero(gallery.person == JUNK))
-        for start in range(0, len(query), _QUERIES_AT_ONCE):
-            chosen = np.arange(start, min(start + _QUERIES_AT_ONCE, len(query)))
-            block = distances.block(query.features[start : start + len(chosen)])
-            left_out = index.left_out(chosen)
-            block[junk.to(block.device)] = torch.inf
-            block[torch.from_numpy(left_out.gallery), torch.from_numpy(left_out.query)] = torch.inf
-            ordered, order = block.T.sort(dim=1, stable=True)
-            found = torch.where(ordered[:, :shown].isinf(), -1, order[:, :shown])
-            rows[chosen, :shown] = found.cpu().numpy()
-    return rows
+    found = Nearest(len(query), len(gallery), min(count, len(gallery)), query.features.device)
+    blocks = query_blocks(np.arange(len(query)), index.of_person, len(gallery), memory_mb)
+    with full_precision(query.features.device):
+        for rows, distances in distance_blocks(query.features, [gallery.features], metric, blocks):
+            leave_out(distances, gallery.person, index.left_out(rows))
+            found.update(int(rows[0]), 0, distances)
+    result = np.full((len(query), count), -1, dtype=np.int64)
+    result[:, : found.index.shape[1]] = np.where(found.distance.isinf().cpu(), -1, found.index.cpu())
+    return result

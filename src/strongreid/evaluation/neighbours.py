@@ -48,7 +48,7 @@ def find_neighbours(
     for part in sides:
         blocks += [(total + rows.start, part[rows]) for rows in slices(len(part), size)]
         total += len(part)
-    nearest = _Nearest(total, min(count, total), sides[0].features.device)
+    nearest = Nearest(total, total, min(count, total), sides[0].features.device)
     buffer = sides[0].features.new_empty(size * size)
     # The blocks on the diagonal come first: they give every row a bound that lets little through later.
     pairs = [(i, i) for i in range(len(blocks))]
@@ -66,14 +66,17 @@ def find_neighbours(
 
 
 @final
-class _Nearest:
-    """The nearest so far of every row, ordered by (distance, index)."""
+class Nearest:
+    """The `count` nearest of `images` images so far for each of `rows` rows, ordered by (distance, index).
 
-    def __init__(self, total: int, count: int, device: torch.device) -> None:
-        self._bits = total.bit_length()
-        self.index = torch.full((total, count), total, dtype=torch.int64, device=device)
-        self.distance = torch.full((total, count), torch.inf, device=device)
-        self.farthest = torch.full((total,), -torch.inf, device=device)
+    A place that is not filled yet has an infinite distance and the index `images`.
+    """
+
+    def __init__(self, rows: int, images: int, count: int, device: torch.device) -> None:
+        self._bits = images.bit_length()
+        self.index = torch.full((rows, count), images, dtype=torch.int64, device=device)
+        self.distance = torch.full((rows, count), torch.inf, device=device)
+        self.farthest = torch.full((rows,), -torch.inf, device=device)
 
     def update(self, start: int, other: int, distances: Tensor) -> None:
         """Take in `distances`, `[others, rows]`, of the rows from `start` to the images from `other`."""

@@ -1,0 +1,116 @@
+"""Features made of several features: of one person's images, of an image and its mirror image, of neighbours.
+
+None of these look at who is in the gallery: query expansion and database-side augmentation use distances alone.
+For the cosine metric bring features to length 1 first (`normalised`): otherwise long features outweigh short ones.
+"""
+
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from strongreid.errors import InputError
+from strongreid.evaluation.blocks import check, distance_blocks, query_blocks
+from strongreid.evaluation.copies import slices
+from strongreid.evaluation.distance import Metric, full_precision, side
+from strongreid.evaluation.embeddings import JUNK, Embeddings
+from strongreid.evaluation.neighbours import Nearest, find_neighbours
+
+_ROWS_AT_ONCE: Final = 1024
+_SMALLEST_NORM: Final = 1e-12
+
+
+def normalised(images: Embeddings) -> Embeddings:
+    """The same images with features of length 1, as a copy; a feature of length 0 stays 0."""
+    lengths = images.features.norm(dim=1, keepdim=True).clamp_min(_SMALLEST_NORM)
+    return Embeddings(images.features / lengths, images.person, images.camera)
+
+
+def flip_average(features: Tensor | npt.ArrayLike, flipped: Tensor | npt.ArrayLike) -> Tensor:
+    """Mean of the features of images and of their mirror images, both `[N, D]`: float32 `[N, D]`.
+
+    Raises `InputError` where the shapes disagree.
+    """
+    first, second = torch.as_tensor(features).float(), torch.as_tensor(flipped).float()
+    if first.shape != second.shape:
+        raise InputError(f"Features have shape {list(first.shape)}, flipped ones {list(second.shape)}; give the same.")
+    return (first + second) / 2
+
+
+def pool_queries(images: Embeddings, how: Literal["average", "max"] = "average") -> Embeddings:
+    """One feature for each person and camera: the multi-query setting (Zheng et al. 2015, section 5).
+
+    For Market-1501 give the images of `gt_bbox` that belong to the queries' people and cameras. Sorted by person, then
+    camera; junk (person -1) is dropped.
+    """
+    if how not in ("average", "max"):
+        raise InputError(f"how is {how!r}; it must be one of 'average', 'max'.")
+    kept = np.flatnonzero(images.person != JUNK)
+    labels, group = np.unique(np.stack([images.person[kept], images.camera[kept]], axis=1), axis=0, return_inverse=True)
+    features = images.features[torch.from_numpy(kept).to(images.features.device)]
+    rows = torch.from_numpy(group.reshape(-1, 1)).to(features.device).expand_as(features)
+    pooled = features.new_zeros((len(labels), features.shape[1]))
+    pooled.scatter_reduce_(0, rows, features, "mean" if how == "average" else "amax", include_self=False)
+    return Embeddings(pooled, labels[:, 0], labels[:, 1])
+
+
+def average_query_expansion(
+    query: Embeddings, gallery: Embeddings, count: int = 5, *, metric: Metric = "cosine", memory_mb: float = 160
+) -> Embeddings:
+    """Replace each query by the mean of itself and its `count` nearest gallery images (Chum et al. 2007).
+
+    Nobody's labels are looked at; only junk (person -1), which a real gallery would not hold either, is left out.
+    """
+    _at_least_one(count)
+    check(query, [gallery], metric, "include")
+    gallery = gallery.take(gallery.person != JUNK) if (gallery.person == JUNK).any() else gallery
+    found = Nearest(len(query), len(gallery), min(count, len(gallery)), query.features.device)
+    rows_of_all = np.arange(len(query))
+    blocks = query_blocks(rows_of_all, np.zeros_like(rows_of_all), len(gallery), memory_mb)
+    with full_precision(query.features.device):
+        for rows, distances in distance_blocks(query.features, [gallery.features], metric, blocks):
+            found.update(int(rows[0]), 0, distances)
+    expanded = query.features.clone()
+    for block in slices(len(query), _ROWS_AT_ONCE):
+        for column in range(found.index.shape[1]):
+            expanded[block] += gallery.features[found.index[block, column]]
+    return Embeddings(expanded.div_(found.index.shape[1] + 1), query.person, query.camera)
+
+
+def database_side_augmentation(gallery: Embeddings, count: int = 5, *, metric: Metric = "cosine") -> Embeddings:
+    """Replace each gallery image by the mean of itself and its `count` nearest (Arandjelovic and Zisserman 2012).
+
+    An image is taken once even where copies come before it in its own list. Junk (person -1) keeps its features and
+    is nobody's neighbour.
+    """
+    _at_least_one(count)
+    kept = np.flatnonzero(gallery.person != JUNK)
+    if not len(kept):
+        raise InputError("The gallery is empty (images of person -1 are junk and do not count).")
+    features = gallery.features if len(kept) == len(gallery) else gallery.features[torch.from_numpy(kept)]
+    with full_precision(features.device):
+        found = find_neighbours([side(features, metric, "gallery")], metric, count + 1)
+    nearest = found.index.clone()
+    rows = torch.arange(len(nearest), device=nearest.device)
+    # The image itself goes to the front; where copies crowd it out of its list, it takes the last place.
+    own = (nearest == rows[:, None]).int()
+    place = torch.where(own.any(dim=1), own.argmax(dim=1), nearest.shape[1] - 1)
+    nearest[rows, place] = nearest[:, 0].clone()
+    nearest[:, 0] = rows
+    mean = torch.empty_like(features)
+    for block in slices(len(features), _ROWS_AT_ONCE):
+        mean[block] = 0
+        for column in range(nearest.shape[1]):
+            mean[block] += features[nearest[block, column]]
+    mean /= nearest.shape[1]
+    augmented = mean if len(kept) == len(gallery) else gallery.features.clone()
+    if augmented is not mean:
+        augmented[torch.from_numpy(kept).to(mean.device)] = mean
+    return Embeddings(augmented, gallery.person, gallery.camera)
+
+
+def _at_least_one(count: int) -> None:
+    if count < 1:
+        raise InputError(f"count is {count}; it must be at least 1.")

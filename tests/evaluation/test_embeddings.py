@@ -1,0 +1,110 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from strongreid.errors import InputError
+from strongreid.evaluation import Embeddings
+
+LABELS = np.array([0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        np.eye(3, dtype=np.float64),
+        np.eye(3, dtype=np.float16),
+        np.eye(3, dtype=np.int32),
+        np.eye(3, dtype=">f4"),
+        np.eye(3, dtype=np.float32)[::-1],
+        torch.eye(3, dtype=torch.bfloat16),
+        torch.eye(3, requires_grad=True),
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    ],
+)
+def test_any_real_dtype_comes_in_and_float32_is_inside(features: Any) -> None:
+    images = Embeddings(features, torch.tensor([0, 1, 1], dtype=torch.int32), [0.0, 2.0, 1.0])
+    assert images.features.dtype == torch.float32
+    assert not images.features.requires_grad
+    reference = features.detach().float().numpy() if isinstance(features, torch.Tensor) else features
+    np.testing.assert_array_equal(images.features, np.asarray(reference).astype(np.float32))
+    assert images.person.dtype == images.camera.dtype == np.int64
+    assert images.camera.tolist() == [0, 2, 1]
+
+
+def test_float32_is_shared_not_copied_even_when_mapped_from_disk(tmp_path: Path) -> None:
+    array = np.eye(3, dtype=np.float32)
+    np.save(tmp_path / "features.npy", array)
+    mapped = np.load(tmp_path / "features.npy", mmap_mode="r")
+    assert Embeddings(array, LABELS, LABELS).features.data_ptr() == array.ctypes.data
+    assert Embeddings(mapped, LABELS, LABELS).features.data_ptr() == mapped.ctypes.data
+
+
+@pytest.mark.parametrize(
+    ("features", "person", "camera", "message"),
+    [
+        (np.zeros(3), LABELS, LABELS, r"shape \[3\]"),
+        (np.zeros((3, 0)), LABELS, LABELS, "width of at least 1"),
+        (np.zeros((4, 2)), LABELS, LABELS, "4 rows of features but 3 values of person"),
+        (np.zeros((3, 2)), LABELS, LABELS[:2], "3 rows of features but 2 values of camera"),
+        (np.zeros((3, 2)), LABELS[:, None], LABELS, r"person has shape \[3, 1\]"),
+        (np.zeros((3, 2)), LABELS + 0.5, LABELS, "person has values that are not whole"),
+        (np.zeros((3, 2)), LABELS, np.array(["a", "b", "c"]), "camera has dtype <U1"),
+        (np.zeros((3, 2)), LABELS, np.array([0, 1, 2**63], dtype=np.uint64), "camera has values beyond int64"),
+        (np.zeros((3, 2)) * 1j, LABELS, LABELS, "dtype complex128"),
+        (torch.zeros((3, 2), dtype=torch.complex64), LABELS, LABELS, "complex"),
+        (np.array([["a"], ["b"], ["c"]]), LABELS, LABELS, "dtype <U1"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_came(features: Any, person: Any, camera: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Embeddings(features, person, camera)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("row", [0, 4999, 9999])
+def test_a_value_that_is_not_finite_in_float32_is_refused_and_the_row_named(bad: float, row: int) -> None:
+    features = np.zeros((10_000, 3))
+    features[row, 1] = bad
+    with pytest.raises(InputError, match=f"Row {row} of the features is not finite"):
+        Embeddings(features, np.zeros(10_000), np.zeros(10_000))
+
+
+def test_saved_embeddings_come_back_and_nothing_else_is_left(tmp_path: Path) -> None:
+    images = Embeddings(np.random.default_rng(0).normal(size=(3, 5)), LABELS, LABELS + 3)
+    images.save(tmp_path / "deep" / "query.npz")
+    back = Embeddings.load(tmp_path / "deep" / "query.npz")
+    assert torch.equal(back.features, images.features)
+    assert (back.person.tolist(), back.camera.tolist()) == (images.person.tolist(), images.camera.tolist())
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["query.npz"]
+
+
+def test_files_that_cannot_be_used_are_named_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no file"):
+        Embeddings.load(tmp_path / "missing.npz")
+    np.savez(tmp_path / "half.npz", features=np.eye(3), person=LABELS)
+    with pytest.raises(InputError, match=r"holds the arrays features, person; missing: camera"):
+        Embeddings.load(tmp_path / "half.npz")
+    np.save(tmp_path / "single.npy", np.eye(3))
+    with pytest.raises(InputError, match="single array"):
+        Embeddings.load(tmp_path / "single.npy")
+    (tmp_path / "text.npz").write_text("not an archive")
+    with pytest.raises(InputError, match="cannot be read"):
+        Embeddings.load(tmp_path / "text.npz")
+    np.savez(tmp_path / "nan.npz", features=np.full((3, 2), np.nan), person=LABELS, camera=LABELS)
+    with pytest.raises(InputError, match=r"nan\.npz: Row 0"):
+        Embeddings.load(tmp_path / "nan.npz")
+
+
+def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
+    np.savez(tmp_path / "pickled.npz", features=np.eye(3), person=LABELS, camera=np.array([{}, {}, {}], dtype=object))
+    with pytest.raises(InputError, match="plain arrays"):
+        Embeddings.load(tmp_path / "pickled.npz")
+
+
+def test_rows_are_taken_by_index_or_by_mask() -> None:
+    images = Embeddings(np.arange(6).reshape(3, 2), LABELS, LABELS)
+    assert images.take(np.array([2, 0])).features.tolist() == [[4, 5], [0, 1]]
+    assert images.take(LABELS == 1).person.tolist() == [1, 1]

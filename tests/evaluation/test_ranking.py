@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from strongreid.evaluation.matches import Pairs
+from strongreid.evaluation.metrics import query_metrics
+from strongreid.evaluation.ranking import match_ranks
+
+HOSTILE = [0.0, -0.0, 1e-45, -1e-7, 1.0, float(np.nextafter(np.float32(1), np.float32(2))), 3e38, np.inf]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    images=st.integers(1, 60),
+    queries=st.integers(1, 7),
+    kind=st.sampled_from(["hostile", "normal", "steps", "one far", "equal"]),
+)
+def test_ranks_are_places_in_a_stable_sort(seed: int, images: int, queries: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (images, queries)
+    distances = {
+        "hostile": lambda: rng.choice(HOSTILE, shape),
+        "normal": lambda: rng.normal(size=shape),
+        "steps": lambda: rng.integers(0, 4, shape),
+        "one far": lambda: np.where(rng.random(shape) < 0.1, 1e30, rng.random(shape)),
+        "equal": lambda: np.full(shape, 0.7),
+    }[kind]().astype(np.float32)
+    match = rng.random(shape) < 0.3
+    match[rng.integers(0, images), :] = True
+    distances[match & np.isinf(distances)] = 2.0
+    gallery, query = (index.astype(np.int64) for index in np.nonzero(match))
+    order = np.argsort(query, kind="stable")
+    pairs = Pairs(query[order], gallery[order])
+    expected = []
+    for q, g in zip(pairs.query, pairs.gallery, strict=True):
+        keys = sorted((float(d), i) for i, d in enumerate(distances[:, q]))
+        expected.append(keys.index((float(distances[g, q]), g)) + 1)
+    assert match_ranks(torch.from_numpy(distances), pairs).tolist() == expected
+
+
+@pytest.mark.parametrize("kind", ["near", "far"])
+def test_ranks_in_large_blocks_are_those_of_a_sort(kind: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    distances = torch.rand((9_000, 300), generator=generator)
+    distances = (distances * 4096).round() / 4096  # ties
+    if kind == "far":
+        distances[:8_000] += 1
+    gallery = torch.randint(8_000 if kind == "far" else 0, 9_000, (300, 9), generator=generator)
+    pairs = Pairs(np.repeat(np.arange(300), 9), gallery.numpy().reshape(-1))
+    place = torch.empty((9_000, 300), dtype=torch.int64)
+    place.scatter_(0, distances.sort(dim=0, stable=True).indices, torch.arange(1, 9_001)[:, None].expand(-1, 300))
+    assert match_ranks(distances, pairs).tolist() == place[pairs.gallery, pairs.query].tolist()
+
+
+def test_both_average_precisions_by_hand() -> None:
+    query, rank = np.array([0, 0, 0, 1]), np.array([4, 1, 2, 3])
+    rectangular = query_metrics(query, rank, "rectangular")
+    np.testing.assert_allclose(rectangular.average_precision, [(1 / 1 + 2 / 2 + 3 / 4) / 3, 1 / 3])
+    trapezoid = query_metrics(query, rank, "trapezoid")
+    by_hand = [((1 + 1) / 2 + (2 / 2 + 1 / 1) / 2 + (3 / 4 + 2 / 3) / 2) / 3, (1 / 3 + 0) / 2]
+    np.testing.assert_allclose(trapezoid.average_precision, by_hand)
+    np.testing.assert_allclose(trapezoid.inverse_negative_penalty, [3 / 4, 1 / 3])
+    assert trapezoid.first_match_rank.tolist() == [1, 3]
