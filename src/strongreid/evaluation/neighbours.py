@@ -12,11 +12,13 @@ from typing import Final, final
 import torch
 from torch import Tensor
 
+from strongreid.evaluation.bits import distances_of_bits, ordered_bits
 from strongreid.evaluation.copies import slices
 from strongreid.evaluation.distance import Metric, Side, between
 
 _ROWS_ON_CPU: Final = 1024
 _ROWS_ON_GPU: Final = 4096
+_MOST_OTHERS: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -69,34 +71,44 @@ def find_neighbours(
 class Nearest:
     """The `count` nearest of `images` images so far for each of `rows` rows, ordered by (distance, index).
 
-    A place that is not filled yet has an infinite distance and the index `images`.
+    Each is kept as one 64-bit key, distance above index. A place that is not filled yet has an infinite distance and
+    the index `images`.
     """
 
     def __init__(self, rows: int, images: int, count: int, device: torch.device) -> None:
         self._bits = images.bit_length()
-        self.index = torch.full((rows, count), images, dtype=torch.int64, device=device)
-        self.distance = torch.full((rows, count), torch.inf, device=device)
+        nothing = ordered_bits(torch.full((1, 1), torch.inf, device=device)) << self._bits
+        self._keys = (nothing + images).repeat(rows, count)
         self.farthest = torch.full((rows,), -torch.inf, device=device)
+
+    @property
+    def index(self) -> Tensor:
+        """int64 `[rows, count]`, nearest first."""
+        return self._keys & ((1 << self._bits) - 1)
+
+    @property
+    def distance(self) -> Tensor:
+        """float32 `[rows, count]`."""
+        return distances_of_bits(self._keys >> self._bits)
 
     def update(self, start: int, other: int, distances: Tensor) -> None:
         """Take in `distances`, `[others, rows]`, of the rows from `start` to the images from `other`."""
-        others, rows = distances.shape
-        here = slice(start, start + rows)
+        for part in slices(len(distances), _MOST_OTHERS):
+            self._update(slice(start, start + distances.shape[1]), other + part.start, distances[part])
+
+    def _update(self, here: slice, other: int, distances: Tensor) -> None:
+        keys = self._keys[here]
+        (rows, count), others = keys.shape, len(distances)
         torch.maximum(self.farthest[here], distances.amax(0), out=self.farthest[here])
-        count = self.index.shape[1]
-        bound = self.distance[here, -1]
+        bound = distances_of_bits(keys[:, -1] >> self._bits)
         if others >= count and bool(bound.isinf().any()):
             bound = torch.minimum(bound, distances.topk(count, dim=0, largest=False).values[-1])
-        new, of_row = (distances <= bound).nonzero(as_tuple=True)
-        if not len(new):
+        row, new = (distances <= bound).T.contiguous().nonzero(as_tuple=True)
+        if not len(row):
             return
-        row = torch.cat([torch.arange(rows, device=new.device).repeat_interleave(count), of_row])
-        distance = torch.cat([self.distance[here].reshape(-1), distances[new, of_row]]) + 0.0
-        index = torch.cat([self.index[here].reshape(-1), new + other])
-        bits = distance.view(torch.int32).to(torch.int64)
-        bits = torch.where(bits < 0, -(2**31) - bits, bits)
-        order = ((((row << 32) + bits) << self._bits) + index).argsort()
         counts = torch.bincount(row, minlength=rows)
-        best = (counts.cumsum(0) - counts)[:, None] + torch.arange(count, device=new.device)
-        self.index[here] = index[order[best]]
-        self.distance[here] = distance[order[best]]
+        place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
+        candidates = keys.new_full((rows, count + int(counts.max())), torch.iinfo(torch.int64).max)
+        candidates[:, :count] = keys
+        candidates[row, count + place] = (ordered_bits(distances[new, row]) << self._bits) + (new + other)
+        self._keys[here] = candidates.sort(dim=1).values[:, :count]

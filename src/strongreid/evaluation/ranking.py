@@ -12,9 +12,10 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from strongreid.evaluation.bits import ordered_bits
 from strongreid.evaluation.matches import Indices, Pairs
 
-_BINS: Final = 1024
+_BINS: Final = 512
 _STEEPEST: Final = 1e30
 
 
@@ -98,6 +99,4 @@ def _sum_before(counts: Tensor) -> Tensor:
 
 def _keys(query: Tensor, distance: Tensor, gallery: Tensor, gallery_bits: int) -> Tensor:
     """One int64 for each place in a query's list; keys order as (query, distance, gallery index)."""
-    bits = (distance + 0.0).view(torch.int32).to(torch.int64)  # + 0.0 turns -0.0 into 0.0
-    bits = torch.where(bits < 0, -(2**31) - bits, bits)
-    return (((query << 32) + bits) << gallery_bits) + gallery
+    return (((query << 32) + ordered_bits(distance)) << gallery_bits) + gallery
