@@ -1,6 +1,12 @@
 """What many tests need: a small set of drawn people, and the options of a training that takes seconds."""
 
 import os
+
+# Before PyTorch is loaded, here and in the processes that tests start: the cases are small, so more threads only wait
+# for each other, and a run repeats bit for bit on one number of threads only. No GPU: the promises are the CPU's.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 from pathlib import Path
 
 import pytest
@@ -35,6 +41,3 @@ def small_training(drawn: Path, output: Path) -> list[str]:
 def train_words(drawn: Path, tmp_path: Path) -> list[str]:
     """The command line of a training that takes seconds, writing to `tmp_path / "runs"`."""
     return small_training(drawn, tmp_path / "runs")
-
-
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the tests' promises are for the CPU

@@ -42,7 +42,7 @@ def test_no_folder_at_all_names_the_option(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_a_folder_one_level_off_is_told_the_right_one(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    refused(small_training(drawn.parent, drawn.parent / "runs"), capsys, "bounding_box_train", str(drawn))
+    refused(small_training(drawn.parent, drawn.parent / "runs"), capsys, "one level off", str(drawn))
 
 
 def test_a_corrupt_image_is_named(broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,7 +165,8 @@ def test_data_check_says_ready_or_what_to_mend(
     sheet = tmp_path / "sheet.png"
     assert main(["data", "check", "market1501", str(drawn), f"--sheet={sheet}"]) == 0
     assert "ready" in capsys.readouterr().err
-    assert Image.open(sheet).size[0] > 100
+    with Image.open(sheet) as picture:
+        assert picture.size[0] > 100
     removed = sorted((broken / "bounding_box_train").glob("*.jpg"))[0]
     removed.unlink()
     refused(["data", "check", "market1501", str(broken)], capsys, "bounding_box_train", "not ready")

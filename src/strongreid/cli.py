@@ -188,10 +188,24 @@ def data_pack(
     datasets.pack(name, root, size, cache, split_seed, Console())
 
 
+def data_extract(name: str, root: Path) -> None:
+    """Write CUHK03's images out of its .mat file.
+
+    Args:
+        name: cuhk03_detected or cuhk03_labeled.
+        root: The folder that holds cuhk03_release.
+    """
+    from strongreid.experiments import datasets
+    from strongreid.reports.console import Console
+
+    datasets.extract(name, root, Console())
+
+
 DATA_COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "list": (data_list, "list the known data sets, their terms and where they are found"),
     "check": (data_check, "say whether a data set is ready, and what to mend if not"),
     "draw": (data_draw, "draw people in Market-1501's layout"),
+    "extract": (data_extract, "write CUHK03's images out of its .mat file"),
     "pack": (data_pack, "decode and resize a data set ahead of training"),
 }
 

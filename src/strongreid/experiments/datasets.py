@@ -1,10 +1,12 @@
 """Looking at data sets before any training: what is known, whether one is sound, decoding it ahead."""
 
 from pathlib import Path
+from typing import Literal
 
 from strongreid.data import BENCHMARKS, NOT_READ, PackedImages, load_benchmark
 from strongreid.data.check import CheckReport, PartReport, check_data
 from strongreid.data.contact_sheet import contact_sheet
+from strongreid.data.cuhk03 import extract_cuhk03
 from strongreid.data.specs import Counts
 from strongreid.errors import InputError
 from strongreid.reports.console import Console
@@ -41,7 +43,19 @@ def pack(name: str, root: Path, size: tuple[int, int], folder: Path, split_seed:
     for title, table in (("training", data.train), ("query", data.query), ("gallery", data.gallery)):
         with console.bar(f"Decoding {title} images") as report:
             packed = PackedImages.build(table, size=size, folder=folder, progress=report)
-        console.say(f"{title}: {len(packed)} images in {packed.path}")
+        console.say(f"{title}: {len(packed)} images in {folder}")
+
+
+def extract(name: str, root: Path, console: Console) -> None:
+    """Write CUHK03's images out of its .mat file, in the layout that the reader takes."""
+    match name:
+        case "cuhk03_detected" | "cuhk03_labeled":
+            boxes: Literal["detected", "labeled"] = "detected" if name == "cuhk03_detected" else "labeled"
+        case _:
+            raise InputError(f"Only cuhk03_detected and cuhk03_labeled need extracting, not {name!r}.")
+    with console.bar("Extracting images") as report:
+        extract_cuhk03(root, boxes, report)
+    console.say(f"Extracted. Check it: strongreid data check {name} {root}")
 
 
 def _show(found: CheckReport, console: Console) -> None:

@@ -11,29 +11,29 @@ from dataclasses import dataclass
 class Difficulty:
     """Strengths of what hides a person. Probabilities lie in 0..1; 0 switches a thing off."""
 
-    cast: float = 0.35
+    cast: float = 0.1
     """Strength of the cameras' own colour casts; 1 changes a channel's gain by up to about 20 %."""
-    exposure: float = 0.5
+    exposure: float = 0.2
     """Strength of the cameras' brightness, contrast and haze, and of their change from image to image."""
-    blur: float = 0.6
+    blur: float = 0.45
     """Factor on the cameras' blur, in pixels of the finished image."""
-    noise: float = 0.6
+    noise: float = 0.4
     """Factor on the cameras' sensor noise."""
-    occlusion: float = 0.12
+    occlusion: float = 0.08
     """Probability that something stands before the person: a pole, a bush, a bicycle, someone else."""
-    passer_by: float = 0.2
+    passer_by: float = 0.15
     """Probability that another person walks in the background."""
-    bad_box: float = 0.12
+    bad_box: float = 0.08
     """Probability that the box is badly cut: head or feet missing, too large, off its centre."""
-    box_shift: float = 1.0
+    box_shift: float = 0.8
     """Factor on the small shifts and changes of scale which every box has."""
-    turn_spread: float = 0.75
+    turn_spread: float = 0.55
     """Standard deviation in radians of the direction a person faces, about the camera's usual one."""
-    shared_clothes: float = 0.5
+    shared_clothes: float = 0.15
     """Probability that a colour comes from the few which everybody wears, not from the whole palette."""
-    plain: float = 0.55
+    plain: float = 0.4
     """Probability that a top has no pattern and no logo."""
-    accessories: float = 0.6
+    accessories: float = 0.75
     """Probability that a person carries a bag; half as likely is something on the head."""
 
 

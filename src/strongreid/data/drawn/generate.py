@@ -21,7 +21,7 @@ from strongreid.data.drawn.worker import Job, draw_file
 from strongreid.errors import InputError
 from strongreid.files import whole_folder, write_json
 
-VERSION = 1
+VERSION = 2
 """Version of the generator: it grows whenever the same seed gives other pictures."""
 _NOTE = "These people are drawn by a program. They are not real people, and no photograph was used."
 
