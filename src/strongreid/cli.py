@@ -109,7 +109,7 @@ def evaluate(
 
 def data_draw(
     folder: Path,
-    train_people: int = 150,
+    train_people: int = 110,
     test_people: int = 80,
     images_per_person: int = 8,
     seed: int = 0,

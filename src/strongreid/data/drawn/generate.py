@@ -29,7 +29,7 @@ _NOTE = "These people are drawn by a program. They are not real people, and no p
 def draw_people(
     folder: Path,
     *,
-    train_people: int = 150,
+    train_people: int = 110,
     test_people: int = 80,
     images_per_person: int = 8,
     distractors: int = 120,
