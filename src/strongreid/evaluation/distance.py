@@ -24,6 +24,7 @@ Metric = Literal["cosine", "euclidean"]
 _SMALLEST_NORM: Final = 1e-12
 _LARGEST_SQUARE: Final = 8e37
 _ROWS_AT_ONCE: Final = 2048
+_SQUARES_AT_ONCE: Final = 256
 
 
 @contextmanager
@@ -56,7 +57,7 @@ class Side:
 def side(features: Tensor, metric: Metric, what: str) -> Side:
     """Measure the features' lengths. Raises `InputError`, naming `what`, where a distance would overflow float32."""
     squares = features.new_empty(len(features))
-    for rows in slices(len(features), _ROWS_AT_ONCE):
+    for rows in slices(len(features), _SQUARES_AT_ONCE):
         torch.sum(features[rows].square(), dim=1, out=squares[rows])
     too_large = squares > _LARGEST_SQUARE
     if bool(too_large.any()):
@@ -78,7 +79,7 @@ def between(rows: Side, columns: Side, metric: Metric, out: Tensor) -> Tensor:
     """
     torch.mm(rows.features, columns.features.T, out=out)
     if metric == "cosine":
-        return out.mul_(rows.by_length[:, None]).mul_(columns.by_length).neg_().add_(1)
+        return out.mul_(rows.by_length.neg()[:, None]).mul_(columns.by_length).add_(1)
     return out.mul_(-2).add_(rows.by_length[:, None]).add_(columns.by_length).clamp_min_(0)
 
 
