@@ -43,7 +43,7 @@ def draw_strips(groups: Sequence[Sequence[Strip]], path: Path, *, title: str) ->
     label_inches, gap, between = 1.35, 0.1, 0.28
     total_width = label_inches + (columns + 1) * (SHORT_EDGE_INCHES + gap) + 0.35
     total_height = 0.75 + rows * (tall + gap) + len(groups) * between
-    figure = Figure(figsize=(total_width, total_height), dpi=140, facecolor="white")
+    figure = Figure(figsize=(total_width, total_height), dpi=100, facecolor="white")
     FigureCanvasAgg(figure)
     figure.text(0.15 / total_width, 1 - 0.3 / total_height, title, fontsize=11, color=DARK, weight="bold", va="center")
 
