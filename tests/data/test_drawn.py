@@ -204,7 +204,7 @@ def test_a_backpack_is_seen_from_behind_and_only_its_straps_in_front() -> None:
     person = find_person(bag="backpack", pattern="plain", headwear="none", hair="crop", top="t-shirt")
     front, back = (pixels_near(portrait(person, turn), person.bag_colour) for turn in (0.0, math.pi))
     assert back > 1000
-    assert front < 0.25 * back
+    assert front < 0.4 * back  # straps, and its edges beside a slim person
 
 
 def test_an_open_jacket_shows_its_shirt_in_front_only() -> None:
