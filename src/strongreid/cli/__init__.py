@@ -1,0 +1,57 @@
+"""The commands. Each is a small typed function; its options come from its signature and its docstring.
+
+What the user can mend ends with one message and exit code 2, Ctrl-C with 130, and neither with a traceback. Heavy
+imports are made inside the commands, so that `--help` does not wait for PyTorch.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from jsonargparse import ArgumentParser
+
+from strongreid.cli.datasets import DATA_COMMANDS, data_parser
+from strongreid.cli.evaluating import evaluate, evaluate_parser
+from strongreid.cli.parsing import complain, parser_of
+from strongreid.cli.training import demo, go_on, train, train_base, train_parser
+from strongreid.config import config_from
+from strongreid.errors import InputError
+
+DESCRIPTION = "Person re-identification: train, evaluate and compare the strong baseline and its tricks."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code: 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    try:
+        _run(list(sys.argv[1:] if arguments is None else arguments))
+    except InputError as error:
+        complain(f"error: {error}")
+        return 2
+    except KeyboardInterrupt as stop:
+        complain(f"stopped. {stop}")
+        return 130
+    return 0
+
+
+def _run(words: list[str]) -> None:
+    parser = ArgumentParser(prog="strongreid", description=DESCRIPTION, allow_abbrev=False)
+    commands = parser.add_subcommands(dest="command", required=True)
+    recipe, resume = train_base(words)
+    training = train_parser(recipe)
+    commands.add_subcommand("demo", parser_of(demo), help="see it work: draw people, train, compare; 5 minutes")
+    commands.add_subcommand("train", training, help="train a recipe on a data set and evaluate it")
+    commands.add_subcommand("evaluate", evaluate_parser(), help="evaluate a run, or features of any model")
+    commands.add_subcommand("data", data_parser(), help="draw, list, check and pack data sets")
+    parsed = parser.parse_args(words)
+    values = parsed[parsed["command"]]
+    match parsed["command"]:
+        case "demo":
+            demo(**values.as_dict())
+        case "train" if resume is not None:
+            go_on(resume)
+        case "train":
+            train(config_from(training, values), "run" if recipe.name == "config.yaml" else recipe.stem)
+        case "evaluate":
+            evaluate(**values.as_dict())
+        case "data":
+            command, _ = DATA_COMMANDS[values["data_command"]]
+            command(**values[values["data_command"]].as_dict())
