@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.datasets import DATA_COMMANDS, data_parser
+from strongreid.cli.datasets import DATA_COMMANDS, add_data_commands
 from strongreid.cli.evaluating import evaluate, evaluate_parser
 from strongreid.cli.parsing import complain, parser_of
 from strongreid.cli.training import demo, go_on, train, train_base, train_parser
@@ -40,7 +40,9 @@ def _run(words: list[str]) -> None:
     commands.add_subcommand("demo", parser_of(demo), help="see it work: draw people, train, compare; 5 minutes")
     commands.add_subcommand("train", training, help="train a recipe on a data set and evaluate it")
     commands.add_subcommand("evaluate", evaluate_parser(), help="evaluate a run, or features of any model")
-    commands.add_subcommand("data", data_parser(), help="draw, list, check and pack data sets")
+    data = ArgumentParser(description="Draw, list, check and pack data sets.", allow_abbrev=False)
+    commands.add_subcommand("data", data, help="draw, list, check and pack data sets")
+    add_data_commands(data)
     parsed = parser.parse_args(words)
     values = parsed[parsed["command"]]
     match parsed["command"]:

@@ -112,10 +112,8 @@ DATA_COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
 }
 
 
-def data_parser() -> ArgumentParser:
-    """Return the parser of `data` with a subcommand for each of `DATA_COMMANDS`."""
-    parser = ArgumentParser(description="Draw, list, check and pack data sets.", allow_abbrev=False)
+def add_data_commands(parser: ArgumentParser) -> None:
+    """Add each of `DATA_COMMANDS` to the parser of `data`, which must be a subcommand already."""
     commands = parser.add_subcommands(dest="data_command", required=True)
     for name, (command, purpose) in DATA_COMMANDS.items():
         commands.add_subcommand(name, parser_of(command), help=purpose)
-    return parser
