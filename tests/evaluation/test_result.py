@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,40 @@ def test_a_result_cannot_be_changed() -> None:
     found = result([1, 2])
     with pytest.raises(ValueError, match="read-only"):
         found.average_precision[0] = 0.5
+
+
+def test_saved_results_come_back_and_nothing_else_is_left(tmp_path: Path) -> None:
+    found = result([1, 4, 0, 60], protocol="cosine distance, é")
+    found.save(tmp_path / "deep" / "queries.npz")
+    back = RetrievalResult.load(tmp_path / "deep" / "queries.npz")
+    assert back.protocol == found.protocol
+    for name in ("average_precision", "inverse_negative_penalty", "first_match_rank"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(found, name))
+    assert back.to_json() == found.to_json()
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["queries.npz"]
+
+
+def test_files_that_are_no_result_are_named_with_the_reason(tmp_path: Path) -> None:
+    file = tmp_path / "queries.npz"
+    with pytest.raises(InputError, match="There is no file"):
+        RetrievalResult.load(file)
+    result([1, 2]).save(file)
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(InputError, match=r"queries\.npz cannot be read"):
+        RetrievalResult.load(file)
+    np.savez(file, protocol="test", average_precision=np.ones(2))
+    with pytest.raises(InputError, match="missing: inverse_negative_penalty, first_match_rank"):
+        RetrievalResult.load(file)
+    figures = {"average_precision": np.ones(2), "inverse_negative_penalty": np.ones(2)}
+    np.savez(file, protocol="test", first_match_rank=np.array([1, 0]), **figures)
+    with pytest.raises(InputError, match=r"queries\.npz: A result's figures"):
+        RetrievalResult.load(file)
+    np.savez(file, protocol=3, first_match_rank=np.array([1, 1]), **figures)
+    with pytest.raises(InputError, match="its protocol is no text"):
+        RetrievalResult.load(file)
+    np.savez(file, protocol=np.array(["test"], dtype=object), first_match_rank=np.array([1, 1]), **figures)
+    with pytest.raises(InputError, match="plain arrays"):
+        RetrievalResult.load(file)
 
 
 def test_repeated_results_give_mean_and_spread_and_refuse_a_mixture() -> None:

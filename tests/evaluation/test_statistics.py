@@ -65,16 +65,53 @@ def test_the_answer_is_one_line() -> None:
     assert "may well be chance" in same.sentence
 
 
+def test_several_seeds_on_a_side_count_by_their_mean_for_each_query() -> None:
+    rng = np.random.default_rng(5)
+    firsts = [np.insert(rng.uniform(0.2, 0.8, 40), [7, 30], np.nan) for _ in range(3)]
+    seconds = [np.insert(rng.uniform(0.25, 0.85, 40), [7, 30], np.nan) for _ in range(2)]
+    for figure in ("mean_ap", "rank_1"):
+        differences = []
+        for query in range(42):
+            if query not in (7, 31):
+                sides = [
+                    [float(ap[query]) if figure == "mean_ap" else float(ap[query] > 0.5) for ap in side]
+                    for side in (firsts, seconds)
+                ]
+                differences.append(sum(sides[1]) / 2 - sum(sides[0]) / 3)
+        found = paired_test([result(ap) for ap in firsts], tuple(map(result, seconds)), figure, resamples=300)
+        assert found.difference.value == pytest.approx(sum(differences) / 40)
+        chance = np.random.default_rng((0, 0))
+        drawn = [np.mean([differences[i] for i in draw]) for draw in chance.integers(0, 40, (300, 40))]
+        assert found.difference.low == pytest.approx(np.quantile(drawn, 0.025))
+        signs = np.random.default_rng((0, 1)).integers(0, 2, (300, 40), dtype=np.int8)
+        flipped = [sum(d if s == 0 else -d for s, d in zip(row, differences, strict=True)) for row in signs]
+        as_large = sum(abs(total) >= abs(sum(differences)) - 1e-9 for total in flipped)
+        assert found.p_value == pytest.approx((as_large + 1) / 301)
+
+
+def test_one_result_is_the_same_as_a_list_of_one() -> None:
+    rng = np.random.default_rng(6)
+    first, second = (result(rng.uniform(0.1, 1, 60)) for _ in range(2))
+    assert paired_test([first], [second], resamples=50) == paired_test(first, second, resamples=50)
+    assert paired_test(first, [second], resamples=50) == paired_test(first, second, resamples=50)
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     ap = np.full(10, 0.5)
-    with pytest.raises(InputError, match="not of the same queries"):
+    with pytest.raises(InputError, match="not all of the same queries"):
         paired_test(result(ap), result(ap[:9]))
     other = ap.copy()
     other[0] = np.nan
-    with pytest.raises(InputError, match="not of the same queries"):
+    with pytest.raises(InputError, match="not all of the same queries"):
         paired_test(result(ap), result(other))
     with pytest.raises(InputError, match="different average precisions"):
         paired_test(result(ap), result(ap, "trapezoid"))
+    with pytest.raises(InputError, match="not all of the same queries"):
+        paired_test(result(ap), [result(ap), result(other)])
+    with pytest.raises(InputError, match="different average precisions"):
+        paired_test([result(ap), result(ap, "trapezoid")], result(ap))
+    with pytest.raises(InputError, match="side of the comparison is empty"):
+        paired_test([], result(ap))
     with pytest.raises(InputError, match="figure is 'rank_5'"):
         bootstrap_interval(result(ap), "rank_5")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="confidence is 95"):

@@ -6,7 +6,6 @@ lengths that disagree.
 """
 
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Final, final
 
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
+from strongreid.evaluation.npz import read_arrays
 from strongreid.files import whole_file
 
 JUNK: Final = -1
@@ -88,28 +88,9 @@ class Embeddings:
         Raises `InputError` where the file is missing, is no .npz, holds pickled objects or lacks an array.
         """
         path = Path(path)
+        features, person, camera = read_arrays(path, ("features", "person", "camera"))
         try:
-            loaded = np.load(path, allow_pickle=False)
-            if not isinstance(loaded, np.lib.npyio.NpzFile):
-                raise InputError(f"{path} is a single array. Save features, person and camera with numpy.savez.")
-            with loaded as arrays:
-                missing = [name for name in ("features", "person", "camera") if name not in arrays.files]
-                if missing:
-                    raise InputError(
-                        f"{path} holds the arrays {', '.join(arrays.files) or 'none'}; missing: {', '.join(missing)}. "
-                        "Save all three with numpy.savez(path, features=..., person=..., camera=...)."
-                    )
-                columns = (arrays["features"], arrays["person"], arrays["camera"])
-        except FileNotFoundError as error:
-            raise InputError(f"There is no file {path}.") from error
-        except InputError:
-            raise
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"{path} cannot be read as an .npz file of plain arrays ({error}). Write it with numpy.savez."
-            ) from error
-        try:
-            return cls(*columns)
+            return cls(features, person, camera)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 

@@ -5,14 +5,19 @@ All figures are fractions from 0 to 1. A query without any match in the gallery 
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from strongreid.errors import InputError
+from strongreid.evaluation.npz import read_arrays
+from strongreid.files import whole_file
 
 CMC_LENGTH: Final = 50
+
+_ARRAYS: Final = ("protocol", "average_precision", "inverse_negative_penalty", "first_match_rank")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,3 +101,29 @@ class RetrievalResult:
             "invalid_queries": self.invalid_queries,
             "cmc": self.cmc.tolist(),
         }
+
+    def save(self, path: str | Path) -> None:
+        """Write the queries' figures and the protocol as an .npz file, whole or not at all: for `paired_test` later."""
+        with whole_file(Path(path)) as partial, partial.open("wb") as stream:
+            np.savez(
+                stream,
+                protocol=np.array(self.protocol),
+                average_precision=self.average_precision,
+                inverse_negative_penalty=self.inverse_negative_penalty,
+                first_match_rank=self.first_match_rank,
+            )
+
+    @classmethod
+    def load(cls, path: str | Path) -> "RetrievalResult":
+        """Read what `save` wrote.
+
+        Raises `InputError` where the file is missing, cut short, lacks an array, holds pickles or is no result.
+        """
+        path = Path(path)
+        protocol, *figures = read_arrays(path, _ARRAYS)
+        if protocol.ndim or protocol.dtype.kind != "U":
+            raise InputError(f"{path} is no result: its protocol is no text. Write it with RetrievalResult.save.")
+        try:
+            return cls(str(protocol), *figures)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error

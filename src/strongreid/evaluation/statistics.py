@@ -6,6 +6,7 @@ independent. Queries of one person are not quite that, so that intervals are rat
 neither knows the spread between training runs, which the paper's authors put at about half a point.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -33,7 +34,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Second model minus first, over the same queries."""
+    """Second model minus first, over the same queries; a model of several trainings counts by their mean."""
 
     figure: Figure
     difference: Interval
@@ -69,8 +70,8 @@ def bootstrap_interval(
 
 
 def paired_test(
-    first: RetrievalResult,
-    second: RetrievalResult,
+    first: RetrievalResult | Sequence[RetrievalResult],
+    second: RetrievalResult | Sequence[RetrievalResult],
     figure: Figure = "mean_ap",
     *,
     confidence: float = 0.95,
@@ -79,17 +80,24 @@ def paired_test(
 ) -> PairedTest:
     """Test whether `second` differs from `first` on the same queries: "is +0.3 mAP real?".
 
-    `print(paired_test(baseline, tricks).sentence)` answers in one line.
+    `print(paired_test(baseline, tricks).sentence)` answers in one line. A side may be several results, of trainings
+    that differ in their seed alone: each query's figure is their mean. The answer is then about these very trainings:
+    how far another seed would be off is not in the interval, but the more seeds, the less it matters.
 
-    Raises `InputError` where the results are of other queries or of another protocol for average precision.
+    Raises `InputError` where a side is empty, or the results are of other queries or of another protocol for average
+    precision.
     """
-    if len(first.first_match_rank) != len(second.first_match_rank) or bool(
-        ((first.first_match_rank > 0) != (second.first_match_rank > 0)).any()
-    ):
-        raise InputError("The two results are not of the same queries: their numbers or their valid queries differ.")
-    if ("trapezoid" in first.protocol) != ("trapezoid" in second.protocol):
-        raise InputError("The two results use different average precisions; evaluate both in the same way.")
-    difference = _per_query(second, figure) - _per_query(first, figure)
+    sides = [[side] if isinstance(side, RetrievalResult) else list(side) for side in (first, second)]
+    if not all(sides):
+        raise InputError("One side of the comparison is empty. Give one result or several on either side.")
+    results = [*sides[0], *sides[1]]
+    valid = results[0].first_match_rank > 0
+    if not all(np.array_equal(result.first_match_rank > 0, valid) for result in results):
+        raise InputError("The results are not all of the same queries: their numbers or their valid queries differ.")
+    if len({"trapezoid" in result.protocol for result in results}) > 1:
+        raise InputError("The results use different average precisions; evaluate all in the same way.")
+    before, after = (np.mean([_per_query(result, figure) for result in side], axis=0) for side in sides)
+    difference = after - before
     interval = _bootstrap(difference, confidence, resamples, seed)
     return PairedTest(figure, interval, _sign_flip(difference, resamples, seed))
 
