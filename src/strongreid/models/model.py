@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from strongreid.errors import InputError
 from strongreid.files import whole_file
 from strongreid.models.backbone import LastStride, create_backbone
+from strongreid.models.calibrated import CALIBRATED_KEY, Calibrated, calibrated_text, read_calibrated
 from strongreid.models.header import HEADER_KEY, Arguments, Feature, Metric, header_text, model_file, read_arguments
 from strongreid.models.neck import Neck, create_classifier, create_neck
 from strongreid.models.weights import load_exactly, read_weights
@@ -75,11 +76,21 @@ class ReIDModel(nn.Module):
         self.image_size = image_size
         self.feature: Feature = feature
         self.metric: Metric = metric
+        self.calibrated: Calibrated | None = None
+        """What `strongreid calibrate` measured, for these very weights; set it, and `save` keeps it."""
         self.backbone, self.width = create_backbone(
             backbone, last_stride=last_stride, stem_relu=stem_relu, weights=weights
         )
         self.neck = create_neck(neck, self.width)
         self.classifier = create_classifier(neck, self.width, people)
+
+    @property
+    def threshold(self) -> float | None:
+        """Distance, by `metric`, below which two images are taken for the same person; None if never calibrated.
+
+        Euclidean distance is meant with the root. `calibrated.false_match_rate` is the rate it was calibrated for.
+        """
+        return None if self.calibrated is None else self.calibrated.threshold
 
     def forward(self, images: Tensor) -> Features:
         """Map normalised images [B, 3, H, W] float32 to `Features`, D = `width`."""
@@ -113,10 +124,13 @@ class ReIDModel(nn.Module):
     def save(self, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
         """Write the model to a .safetensors file, whole or not at all, with `metadata` beside its own header.
 
-        The keys of `metadata` are the caller's, but for "strongreid" (`InputError`).
+        The keys of `metadata` are the caller's, but for the model's own (`InputError`).
         """
-        if HEADER_KEY in (metadata := metadata or {}):
-            raise InputError(f"The metadata key {HEADER_KEY} is the model's own. Choose another.")
+        metadata = dict(metadata or {})
+        if taken := {HEADER_KEY, CALIBRATED_KEY} & set(metadata):
+            raise InputError(f"The metadata key {min(taken)} is the model's own. Choose another.")
+        if self.calibrated is not None:
+            metadata[CALIBRATED_KEY] = calibrated_text(self.calibrated)
         tensors = {key: value.detach().cpu().contiguous() for key, value in self.state_dict().items()}
         with whole_file(Path(path)) as partial:
             save_file(tensors, partial, metadata={**metadata, HEADER_KEY: header_text(self.arguments)})
@@ -132,6 +146,7 @@ class ReIDModel(nn.Module):
         with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave no trace
             model = cls(**arguments)
         load_exactly(model, read_weights(file), source=str(file))
+        model.calibrated = read_calibrated(file)
         return model.eval()
 
 

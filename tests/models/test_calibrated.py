@@ -1,0 +1,92 @@
+"""The threshold in a model's file: kept, replaced, and never at the cost of the weights."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from strongreid.errors import InputError
+from strongreid.models import Calibrated, ReIDModel, read_header, write_calibrated
+
+FOUND = Calibrated(threshold=0.1 + 0.2, false_match_rate=1e-3, true_match_rate=0.875, measured_on="drawn")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    model = ReIDModel(backbone="resnet10_small", people=3, image_size=(64, 32))
+    model.neck.weight.data[:3] = torch.tensor([-0.0, 1e-42, torch.nan])  # what careless copying would change
+    model.save(tmp_path / "model.safetensors", {"note": "the caller's"})
+    return tmp_path / "model.safetensors"
+
+
+def test_a_model_that_was_never_calibrated_has_no_threshold(file: Path) -> None:
+    model = ReIDModel.load(file)
+    assert model.threshold is None
+    assert model.calibrated is None
+    assert "strongreid_calibrated" not in read_header(file)
+
+
+def test_the_threshold_comes_with_the_model_and_the_weights_stay_bit_for_bit(file: Path) -> None:
+    before = load_file(file)
+    write_calibrated(file.parent, FOUND)
+    assert [entry.name for entry in file.parent.iterdir()] == ["model.safetensors"]
+    after = load_file(file)
+    assert list(after) == list(before)
+    for name, value in before.items():
+        assert value.dtype == after[name].dtype
+        assert value.numpy().tobytes() == after[name].numpy().tobytes()
+    assert read_header(file)["note"] == "the caller's"
+    model = ReIDModel.load(file)
+    assert model.calibrated == FOUND
+    assert model.threshold == 0.1 + 0.2
+
+
+def test_saving_keeps_it_and_calibrating_again_replaces_it(file: Path, tmp_path: Path) -> None:
+    write_calibrated(file, FOUND)
+    ReIDModel.load(file).save(tmp_path / "copy.safetensors")
+    copy = ReIDModel.load(tmp_path / "copy.safetensors")
+    assert copy.calibrated == FOUND
+    other = Calibrated(0.5, 0.01, 1.0, "own")
+    write_calibrated(tmp_path / "copy.safetensors", other)
+    assert ReIDModel.load(tmp_path / "copy.safetensors").calibrated == other
+    copy.calibrated = None
+    copy.save(tmp_path / "copy.safetensors")
+    assert ReIDModel.load(tmp_path / "copy.safetensors").threshold is None
+
+
+def test_a_failed_write_leaves_the_file_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = file.read_bytes()
+
+    def full_disk(weights: object, path: Path, metadata: object) -> None:
+        path.write_bytes(b"half a file")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("strongreid.models.calibrated.save_file", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        write_calibrated(file, FOUND)
+    assert file.read_bytes() == before
+    assert [entry.name for entry in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"threshold": 1}', json.dumps({**FOUND.__dict__, "threshold": float("nan")})]
+)
+def test_a_damaged_entry_is_a_clear_error(file: Path, text: str) -> None:
+    save_file(load_file(file), file, metadata={**read_header(file), "strongreid_calibrated": text})
+    with pytest.raises(InputError, match=r"strongreid_calibrated.*is damaged"):
+        ReIDModel.load(file)
+
+
+def test_what_is_no_threshold_or_no_model_is_refused(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be -1"):
+        Calibrated(-1, 0.1, 0.5, "drawn")
+    with pytest.raises(InputError, match=r"0\.\.1, not 2"):
+        Calibrated(1, 0.1, 2, "drawn")
+    with pytest.raises(InputError, match="strongreid_calibrated is the model's own"):
+        ReIDModel.load(file).save(file, {"strongreid_calibrated": "mine"})
+    save_file({"weight": torch.zeros(2)}, tmp_path / "bare.safetensors")
+    with pytest.raises(InputError, match="was not written by strongreid"):
+        write_calibrated(tmp_path / "bare.safetensors", FOUND)
