@@ -1,0 +1,54 @@
+"""Pictures as data URIs, so that they lie in the page: figures as SVG, which stays sharp; photographs as JPEG.
+
+JPEG, because a page shows some two hundred pictures: as PNG they would weigh five times as much.
+"""
+
+import base64
+import io
+import warnings
+from typing import Final
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from PIL import Image
+
+from strongreid.reports.page import Picture
+
+MOST_SVG_BYTES: Final = 150_000
+"""A figure that is larger as SVG (a cloud of many points) is drawn as PNG."""
+JPEG_QUALITY: Final = 88
+_LONGEST_SIDE: Final = 256
+
+
+def figure_picture(figure: Figure, alt: str, caption: str = "", *, wide: bool = False) -> Picture:
+    """Return a matplotlib figure as a picture; `wide` as in `Picture`."""
+    return Picture(figure_uri(figure), alt, caption, wide)
+
+
+def figure_uri(figure: Figure) -> str:
+    """Draw a figure on white and return it as a data URI, SVG or else PNG. The same figure gives the same bytes."""
+    with matplotlib.rc_context({"svg.hashsalt": "strongreid", "svg.fonttype": "path"}), warnings.catch_warnings():
+        # Names come from the user; letters that the font lacks become boxes, which is no reason to stop.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
+        if drawn.tell() <= MOST_SVG_BYTES:
+            return _uri("image/svg+xml", drawn.getvalue())
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", facecolor="white", dpi=170, metadata={"Software": None})
+        return _uri("image/png", drawn.getvalue())
+
+
+def pixels_uri(pixels: npt.NDArray[np.uint8]) -> str:
+    """Return a photograph, uint8 [3, H, W], as a data URI; one above 256 pixels is made smaller."""
+    image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS)
+    written = io.BytesIO()
+    image.save(written, format="JPEG", quality=JPEG_QUALITY, optimize=True)
+    return _uri("image/jpeg", written.getvalue())
+
+
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

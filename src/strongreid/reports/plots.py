@@ -1,0 +1,210 @@
+"""The figures of a page. Each function takes plain values and returns a matplotlib Figure; nothing is written here.
+
+Figures are about as wide as a phone and carry text of 10 points, so that on a phone 8 points are left. Colours are
+Okabe and Ito's, which most colour-blind people can tell apart, and never the only sign: lines also differ in their
+dashes, cameras in their markers. Names come from the user, so no text is read as mathematics.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from strongreid.evaluation import Verification
+
+COLORS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+DASHES: Final = ("-", "--", "-.", ":")
+INK, SOFT, LINE = "#222222", "#66625c", "#e3dfd8"
+WIDTH, HEIGHT = 4.7, 3.2
+"""Inches of a figure."""
+
+
+def curves_figure(
+    curves: Mapping[str, Sequence[Mapping[str, float]]],
+    quantities: Sequence[str] = ("total",),
+    *,
+    label: str = "loss",
+    percent: bool = False,
+    logarithmic: bool = False,
+) -> Figure:
+    """Draw quantities of one or several runs over epochs; a point is the mean of an epoch's log lines.
+
+    Args:
+        curves: for each run its log, as `read_log` returns it: lines with `epoch` and named values.
+        quantities: names of values, such as "identity"; a run that has none of them is left out.
+        label: what the upright axis says.
+        percent: the values are fractions, to be shown in percent.
+        logarithmic: whether the upright axis is logarithmic.
+    """
+    figure, axes = _figure()
+    lines, names = [], []
+    many_runs = len(curves) > 1
+    for run, (name, log) in enumerate(curves.items()):
+        for place, quantity in enumerate(quantities):
+            epochs, means = by_epoch(log, quantity)
+            if not len(epochs):
+                continue
+            look = run if many_runs else place
+            lines += axes.plot(
+                epochs,
+                means,
+                color=COLORS[look % len(COLORS)],
+                linestyle=DASHES[(look // len(COLORS) + (place if many_runs else 0)) % len(DASHES)],
+                marker="o" if len(epochs) <= 15 else None,
+                markersize=4,
+            )
+            words = quantity.replace("_", " ")
+            names.append(words if not many_runs else name if len(quantities) == 1 else f"{name}: {words}")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if logarithmic:
+        axes.set_yscale("log")
+    if percent:
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _legend(axes, lines, names)
+    return figure
+
+
+def by_epoch(
+    log: Iterable[Mapping[str, float]], quantity: str
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return the epochs that have the quantity in a log, and its mean in each: int64 [n], float64 [n]."""
+    values: dict[int, list[float]] = {}
+    for line in log:
+        if quantity in line:
+            values.setdefault(int(line["epoch"]), []).append(line[quantity])
+    epochs = sorted(values)
+    return np.array(epochs, dtype=np.int64), np.array([np.mean(values[epoch]) for epoch in epochs], dtype=np.float64)
+
+
+def gains_figure(
+    names: Sequence[str],
+    values: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    *,
+    paper: Sequence[float | None] | None = None,
+    label: str = "difference in mAP, points",
+) -> Figure:
+    """Draw differences as horizontal bars with their intervals, the first at the top.
+
+    Args:
+        names: one a row, such as "+ BNNeck".
+        values: the differences, in points.
+        low: lower ends of their intervals, in points.
+        high: upper ends.
+        paper: the paper's differences, drawn as hollow diamonds; None where it has none.
+        label: what the level axis says.
+    """
+    rows = np.arange(len(names))
+    figure, axes = _figure(6.0, 0.9 + 0.42 * len(names) + (0.35 if paper else 0))
+    axes.barh(rows, values, height=0.55, color=[COLORS[0] if v >= 0 else COLORS[1] for v in values])
+    reach = np.abs([np.subtract(values, low), np.subtract(high, values)])
+    axes.errorbar(values, rows, xerr=reach, fmt="none", ecolor=INK, elinewidth=1.3, capsize=3.5)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(rows, labels=list(names), parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xlabel(label)
+    axes.grid(visible=False, axis="y")
+    if paper is not None:
+        known = [(value, row) for row, value in enumerate(paper) if value is not None]
+        marks = axes.plot(
+            [value for value, _ in known],
+            [row for _, row in known],
+            linestyle="none",
+            marker="D",
+            markersize=7,
+            markerfacecolor="white",
+            markeredgecolor=INK,
+            markeredgewidth=1.4,
+        )
+        handles: list[Artist] = [Patch(color=COLORS[0]), *marks]
+        figure.legend(handles, ["measured, with its interval", "the paper's"], loc="outside upper left", ncols=2)
+    return figure
+
+
+def cmc_figure(curves: Mapping[str, npt.NDArray[np.float64]], ranks: int = 20) -> Figure:
+    """Draw cumulative matching characteristics: for each name float64 [50], as `RetrievalResult.cmc`."""
+    figure, axes = _figure()
+    lines = []
+    for place, cmc in enumerate(curves.values()):
+        shown = cmc[:ranks]
+        lines += axes.plot(
+            np.arange(1, len(shown) + 1),
+            shown,
+            color=_color(place),
+            linestyle=_dashes(place),
+            marker="o",
+            markersize=3.5,
+        )
+    axes.set_xlabel("rank k")
+    axes.set_ylabel("queries with a match up to rank k")
+    axes.set_xticks([k for k in (1, 5, 10, 15, 20, 30, 40, 50) if k <= ranks])
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_ylim(top=1.02)
+    if len(curves) > 1:
+        _legend(axes, lines, list(curves))
+    return figure
+
+
+def roc_figure(curves: Mapping[str, Verification]) -> Figure:
+    """Draw the true-match rate over the false-match rate (logarithmic), with the usual working points."""
+    figure, axes = _figure()
+    lines = []
+    for place, found in enumerate(curves.values()):
+        least = max(1e-5, 1 / found.different_pairs)
+        rates = np.geomspace(least, 1, 300)
+        reached = [found.true_match_rate_at(rate) for rate in rates]
+        lines += axes.plot(rates, reached, color=_color(place), linestyle=_dashes(place))
+        points = [rate for rate in (1e-3, 1e-2) if rate >= least]
+        axes.plot(points, [found.true_match_rate_at(r) for r in points], "o", color=_color(place))
+        error = found.equal_error_rate
+        axes.plot([error], [1 - error], "D", color="white", markeredgecolor=_color(place), markersize=7)
+    axes.set_xscale("log")
+    axes.set_xlabel("false-match rate")
+    axes.set_ylabel("true-match rate")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_ylim(-0.02, 1.02)
+    if len(curves) > 1:
+        _legend(axes, lines, list(curves))
+    return figure
+
+
+def _figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(SOFT)
+    axes.tick_params(color=SOFT, labelcolor=INK, labelsize=10)
+    axes.xaxis.label.set_fontsize(10)
+    axes.yaxis.label.set_fontsize(10)
+    axes.grid(color=LINE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _color(place: int) -> str:
+    return COLORS[place % len(COLORS)]
+
+
+def _dashes(place: int) -> str:
+    return DASHES[place // len(COLORS) % len(DASHES)]
+
+
+def _legend(axes: Axes, lines: Sequence[Artist], names: Sequence[str]) -> None:
+    """Add a legend. The names are put in afterwards: matplotlib hides labels that begin with an underscore."""
+    if not lines:
+        return
+    legend = axes.legend(lines, [str(place) for place in range(len(lines))], frameon=False, fontsize=10)
+    texts: list[Text] = legend.get_texts()
+    for text, name in zip(texts, names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
