@@ -17,6 +17,7 @@ from strongreid.models import ReIDModel
 from strongreid.training.checkpoint import Learner
 from strongreid.training.loop import Plan, TrainingImages
 from strongreid.training.optimizer import adam, center_sgd
+from strongreid.training.processes import share_batch_statistics
 from strongreid.training.schedule import warmup_multistep
 
 ReportProgress = Callable[[int, int], None]
@@ -93,9 +94,10 @@ def build_objective(config: Config, people: int, dim: int) -> Objective:
     )
 
 
-def build_learner(config: Config, people: int) -> Learner:
-    """Build the network, the losses and their optimisers."""
+def build_learner(config: Config, people: int, fabric: Fabric) -> Learner:
+    """Build the network, the losses and their optimisers, for the processes of `fabric`."""
     model = build_model(config, people)
+    share_batch_statistics(model, fabric)
     objective = build_objective(config, people, model.width)
     optimizer = adam(model.parameters(), rate=config.schedule.base_rate, weight_decay=config.schedule.weight_decay)
     center_optimizer = None
@@ -125,10 +127,17 @@ def build_plan(config: Config) -> Plan:
 
 def build_fabric(config: Config) -> Fabric:
     """Choose device, precision and processes (several under torchrun); refuse batches they cannot share."""
-    if config.runtime.accelerator == "cuda" and not torch.cuda.is_available():
+    accelerator = config.runtime.accelerator
+    if accelerator == "cuda" and not torch.cuda.is_available():
         raise InputError("runtime.accelerator is cuda, but PyTorch sees no GPU here: set it to auto or cpu.")
-    devices = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun
-    fabric = Fabric(accelerator=config.runtime.accelerator, devices=devices, precision=config.runtime.precision)
+    devices = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun, like WORLD_SIZE
+    hosts = int(os.environ.get("WORLD_SIZE", "1")) // devices
+    if accelerator != "cpu" and devices > torch.cuda.device_count() > 0:
+        raise InputError(
+            f"torchrun started {devices} processes, but PyTorch sees {torch.cuda.device_count()} GPUs here: "
+            "start at most one process a GPU."
+        )
+    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=hosts, precision=config.runtime.precision)
     images = config.batch.people_per_batch * config.batch.images_per_person
     if images % fabric.world_size:
         raise InputError(

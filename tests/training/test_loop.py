@@ -23,7 +23,8 @@ def test_a_loss_that_is_not_finite_stops_with_the_images_names(drawn: Path, tmp_
         [*PARTS, "--schedule.warmup_epochs=0", f"--data.root={drawn}", f"--output={tmp_path}"],
     )
     prepared = run.prepare(config, Console(quiet=True))
-    learner = build.build_learner(config, len(prepared.data.train.people))
+    fabric = build.build_fabric(config)
+    learner = build.build_learner(config, len(prepared.data.train.people), fabric)
     images = build.build_training_images(config, prepared.data.train, prepared.train)
     steps = 0
 
@@ -37,7 +38,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_images_names(drawn: Path, tmp_
     second = list(images.sampler)[1]
     with pytest.raises(InputError, match="epoch 1, step 2") as caught:
         fit(
-            build.build_fabric(config),
+            fabric,
             learner,
             images,
             build.build_plan(config),
@@ -55,7 +56,8 @@ def test_a_loss_that_is_not_finite_stops_with_the_images_names(drawn: Path, tmp_
 def test_training_lowers_the_loss_and_centers_follow_their_own_rate(drawn: Path, tmp_path: Path) -> None:
     config = read_config(recipe_path("bag_of_tricks_small"), [*PARTS, f"--data.root={drawn}", f"--output={tmp_path}"])
     prepared = run.prepare(config, Console(quiet=True))
-    learner: Learner = build.build_learner(config, len(prepared.data.train.people))
+    fabric = build.build_fabric(config)
+    learner: Learner = build.build_learner(config, len(prepared.data.train.people), fabric)
     assert learner.center_optimizer is not None
     assert learner.center_optimizer.param_groups[0]["lr"] == 0.5
     assert learner.objective.center is not None
@@ -63,7 +65,7 @@ def test_training_lowers_the_loss_and_centers_follow_their_own_rate(drawn: Path,
     seen: list[float] = []
     images = build.build_training_images(config, prepared.data.train, prepared.train)
     fit(
-        build.build_fabric(config),
+        fabric,
         learner,
         images,
         build.build_plan(config),

@@ -1,5 +1,6 @@
 """What all commands share: a parser made from a function, and how something is said on stderr."""
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -11,6 +12,11 @@ def parser_of(command: Callable[..., None], skip: set[str | int] | None = None) 
     parser = ArgumentParser(description=(command.__doc__ or "").split("\n")[0], allow_abbrev=False)
     parser.add_function_arguments(command, as_positional=True, skip=skip, as_group=False)
     return parser
+
+
+def first_process() -> bool:
+    """Whether this is the only process, or under torchrun the first: the others leave saying things to it."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def complain(text: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.parsing import complain
+from strongreid.cli.parsing import complain, first_process
 from strongreid.config import Config, config_parser, recipe_path
 from strongreid.errors import InputError
 
@@ -30,7 +30,7 @@ def train(config: Config, recipe: str) -> None:
     from strongreid.experiments import run
     from strongreid.reports.console import Console
 
-    console = Console()
+    console = Console(quiet=not first_process())
     folder = run.run_folder(config, recipe)
     try:
         finished = run.start(config, folder, console)
@@ -45,7 +45,7 @@ def go_on(folder: Path) -> None:
     from strongreid.experiments import run
     from strongreid.reports.console import Console
 
-    console = Console()
+    console = Console(quiet=not first_process())
     try:
         finished = run.resume(folder, console)
     except KeyboardInterrupt:
@@ -84,5 +84,5 @@ def train_parser(recipe: Path) -> ArgumentParser:
 
 
 def _hint_at_resuming(folder: Path) -> None:
-    if (folder / "config.yaml").is_file():
+    if first_process() and (folder / "config.yaml").is_file():
         complain(f"Go on with: strongreid train --resume {folder}")

@@ -6,6 +6,8 @@ RUN/log.jsonl           the curve; tensorboard/ holds the same numbers
 RUN/checkpoints/        the newest checkpoint, from which `--resume` goes on
 RUN/model.safetensors   the last epoch's weights, loadable by themselves
 RUN/result.json         the metrics of these weights; written last, so it marks a finished run
+
+Under torchrun each process goes through all of this; the first one alone writes, evaluates and says what happens.
 """
 
 import json
@@ -20,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from lightning.fabric import Fabric
 
 from strongreid import build
 from strongreid.config import Config, as_plain, read_config
@@ -29,8 +32,8 @@ from strongreid.evaluation import Embeddings, RetrievalResult, evaluate
 from strongreid.files import whole_folder, write_json
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
-from strongreid.training.checkpoint import newest_checkpoint, read_state
-from strongreid.training.loop import StepReport, fit
+from strongreid.training.checkpoint import Learner, newest_checkpoint, read_state
+from strongreid.training.loop import StepReport, TrainingImages, fit
 
 EMBED_BATCH = 128
 """Images that go through the network at once when features are made."""
@@ -92,10 +95,12 @@ def start(config: Config, folder: Path, console: Console) -> RunResult:
             f"{folder} exists already. Go on with that run by --resume {folder}, choose another --name, or remove it."
         )
     run = _assemble(config, console)
-    with whole_folder(folder) as partial:
-        text = yaml.safe_dump(as_plain(config), sort_keys=False)
-        (partial / "config.yaml").write_text(text, encoding="utf-8")
-        write_json(partial / "run.json", run.record)
+    run.fabric.barrier()  # no process may find the folder that the first one makes
+    if run.fabric.is_global_zero:
+        with whole_folder(folder) as partial:
+            text = yaml.safe_dump(as_plain(config), sort_keys=False)
+            (partial / "config.yaml").write_text(text, encoding="utf-8")
+            write_json(partial / "run.json", run.record)
     return _train(run, folder, console, checkpoint=None)
 
 
@@ -156,22 +161,24 @@ class _Run:
     config: Config
     prepared: Prepared
     record: dict[str, Any]
-    people: int
+    fabric: Fabric
+    images: TrainingImages
+    learner: Learner
 
 
 def _assemble(config: Config, console: Console) -> _Run:
+    """Build all that a training needs; what can be refused is refused here."""
+    fabric = build.build_fabric(config)
     prepared = prepare(config, console)
     train = prepared.data.train
-    build.build_training_images(config, train, prepared.train)  # refuses a batch that the people cannot fill
-    return _Run(config, prepared, _record(config, prepared.data), len(train.people))
+    images = build.build_training_images(config, train, prepared.train)
+    learner = build.build_learner(config, len(train.people), fabric)
+    fabric.launch()
+    return _Run(config, prepared, _record(config, prepared.data, fabric), fabric, images, learner)
 
 
 def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -> RunResult:
-    config, prepared = run.config, run.prepared
-    learner = build.build_learner(config, run.people)
-    images = build.build_training_images(config, prepared.data.train, prepared.train)
-    fabric = build.build_fabric(config)
-    fabric.launch()
+    config, prepared, fabric, learner = run.config, run.prepared, run.fabric, run.learner
     if config.runtime.compile:
         learner.model.compile()
     started = time.perf_counter()
@@ -188,7 +195,7 @@ def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -
         fit(
             fabric,
             learner,
-            images,
+            run.images,
             build.build_plan(config),
             folder,
             run.record,
@@ -197,26 +204,27 @@ def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -
             on_step=on_step,
         )
     trained = time.perf_counter()
-    result = evaluate_now()
-    metrics = {
-        **result.to_json(),
-        "feature": config.evaluation.feature,
-        "stem_relu": config.model.stem_relu,
-        "epoch": config.schedule.epochs,
-        "training_seconds": round(trained - started, 1),
-        "evaluation_seconds": round(time.perf_counter() - trained, 1),
-    }
+    metrics: dict[str, Any] = {}
     if fabric.is_global_zero:
+        result = evaluate_now()
+        metrics = {
+            **result.to_json(),
+            "feature": config.evaluation.feature,
+            "stem_relu": config.model.stem_relu,
+            "epoch": config.schedule.epochs,
+            "training_seconds": round(trained - started, 1),
+            "evaluation_seconds": round(time.perf_counter() - trained, 1),
+        }
         learner.model.save(folder / "model.safetensors")
         write_json(folder / "result.json", metrics)
-    return RunResult(folder, metrics)
+    return RunResult(folder, fabric.broadcast(metrics))
 
 
 def _summary(result: RetrievalResult) -> dict[str, float]:
     return {"mean_ap": result.mean_ap, "rank_1": result.rank(1)}
 
 
-def _record(config: Config, data: ReIDData) -> dict[str, Any]:
+def _record(config: Config, data: ReIDData, fabric: Fabric) -> dict[str, Any]:
     """What is written beside the weights so that the run can be understood and repeated."""
     return {
         "config": as_plain(config),
@@ -235,6 +243,7 @@ def _record(config: Config, data: ReIDData) -> dict[str, Any]:
             "python": platform.python_version(),
             "machine": platform.machine(),
             "threads": torch.get_num_threads(),
+            "processes": fabric.world_size,
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
             **{name: version(name) for name in ("strongreid", "torch", "torchvision", "timm", "lightning", "pillow")},
         },

@@ -3,28 +3,30 @@
 Every random draw is a function of (seed, epoch, step), so no generator's state has to survive: a resumed run makes
 the same batches, the same flips and the same rectangles. A batch is this process's SHARE of one global P x K batch;
 features are gathered with gradient before the losses see them, so that what is mined does not depend on the number of
-processes. Numbers leave the device every `log_every` steps only; a flag on the device remembers the first step whose
-loss was not finite. The result of a training is its last epoch's: nothing here chooses weights by a metric.
+processes. Only the first process writes and evaluates. Numbers leave the device every `log_every` steps only; a flag on
+the device remembers the first step whose loss was not finite. The result of a training is its last epoch's: nothing
+here chooses weights by a metric.
 """
 
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor
 
 from strongreid.data import Augmentation, ImageTable, PackedImages, PKBatchSampler
 from strongreid.errors import InputError
 from strongreid.training.checkpoint import Learner, Progress, restore_checkpoint, save_checkpoint
 from strongreid.training.log import RunLog
 from strongreid.training.optimizer import set_rate
+from strongreid.training.processes import gather, share
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,11 @@ def fit(
 ) -> Progress:
     """Train to the end of the last epoch, from the start or from the checkpoint `resume`; return where it ended.
 
-    `learner` is changed in place and holds the objects before `fabric.setup`. `record` goes into each checkpoint,
-    which are written to `folder / "checkpoints"`. `evaluate` returns metrics for the curve. After SIGINT the step in
-    progress is finished, a checkpoint written and `KeyboardInterrupt` raised; a second SIGINT does not wait.
+    `learner` is changed in place and holds the objects before `fabric.setup`; with several processes its model has gone
+    through `share_batch_statistics`. `record` goes into each checkpoint, which are written to `folder / "checkpoints"`.
+    `evaluate` returns metrics for the curve. After SIGINT the step in progress is finished (several processes: all
+    steps to the next line of the log), a checkpoint written and `KeyboardInterrupt` raised; a second SIGINT does not
+    wait. Several processes read checkpoints from one folder, and all of them call `on_step`.
     """
     module, optimizer = fabric.setup(learner.model, learner.optimizer)
     objective = learner.objective.to(fabric.device)
@@ -90,13 +94,12 @@ def fit(
     values: dict[str, float] = {}
 
     def checkpoint() -> None:
-        fabric.barrier()
-        if fabric.is_global_zero:
+        if log is not None:
             progress.log_bytes = log.bytes
             save_checkpoint(checkpoints, learner, progress, record)
         fabric.barrier()
 
-    with RunLog(folder, keep_bytes=progress.log_bytes, keep_steps=progress.total_steps) as log, _interrupt() as asked:
+    with _log(fabric, folder, progress) as log, _interrupt() as asked:
         while progress.epoch <= plan.epochs:
             epoch = progress.epoch
             rate = plan.rate(epoch)
@@ -110,17 +113,17 @@ def fit(
             for step, indices in enumerate(images.sampler):
                 if step < progress.step:
                     continue  # done before the run was resumed
-                torch.manual_seed(_step_seed(plan.seed, epoch, step))  # for backbones that drop activations
-                share = _share(len(indices), fabric)
+                torch.manual_seed(_step_seed(plan.seed, epoch, step, fabric))  # for backbones that drop activations
+                mine = share(len(indices), fabric)
                 draws = images.augmentation.draw(
                     len(indices), images.packed.size, seed=plan.seed, epoch=epoch, step=step
                 )
-                batch = images.packed[indices[share]].to(fabric.device, non_blocking=True)
-                batch = images.augmentation.apply(batch, draws[share])
+                batch = images.packed[indices[mine]].to(fabric.device, non_blocking=True)
+                batch = images.augmentation.apply(batch, draws[mine])
                 person = torch.from_numpy(images.table.person_index()[indices]).to(fabric.device)
 
                 features = module(batch)
-                total, terms = objective(_gather(features.pooled, fabric), _gather(features.logits, fabric), person)
+                total, terms = objective(gather(features.pooled, fabric), gather(features.logits, fabric), person)
                 optimizer.zero_grad()
                 if learner.center_optimizer is not None:
                     learner.center_optimizer.zero_grad()
@@ -134,8 +137,9 @@ def fit(
                 first_bad = torch.where((first_bad < 0) & ~losses.isfinite().all(), step, first_bad)
                 progress.step, progress.total_steps, timed_steps = step + 1, progress.total_steps + 1, timed_steps + 1
 
-                interrupted = fabric.strategy.reduce_boolean_decision(asked(), all=False)
-                if progress.total_steps % plan.log_every == 0 or step + 1 == steps or interrupted:
+                waits = progress.total_steps % plan.log_every == 0 or step + 1 == steps
+                interrupted = (waits or fabric.world_size == 1) and _any(asked(), fabric)
+                if waits or interrupted:
                     _stop_if_not_finite(int(first_bad), images, plan, epoch, checkpoints)
                 if progress.total_steps % plan.log_every == 0:
                     *sums, count = learner.sums.tolist()
@@ -145,7 +149,7 @@ def fit(
                     values = {"epoch": epoch, "rate": rate, **dict(zip(("total", *terms), means, strict=True))}
                     values["images_per_second"] = round(timed_steps * len(indices) / seconds, 1)
                     timed_steps = 0
-                    if fabric.is_global_zero:
+                    if log is not None:
                         log.write(progress.total_steps, values)
                 on_step(StepReport(epoch, step + 1, steps, values))
                 if interrupted:
@@ -153,34 +157,33 @@ def fit(
                     raise KeyboardInterrupt
 
             progress.epoch, progress.step = epoch + 1, 0
-            if plan.evaluate_every and epoch % plan.evaluate_every == 0 and epoch < plan.epochs:
+            due = plan.evaluate_every and epoch % plan.evaluate_every == 0 and epoch < plan.epochs
+            if due and log is not None:
                 progress.metrics = evaluate()
-                if fabric.is_global_zero:
-                    log.write(progress.total_steps, {"epoch": epoch, **progress.metrics})
-            if epoch % plan.checkpoint_every == 0 or epoch == plan.epochs or asked():
+                log.write(progress.total_steps, {"epoch": epoch, **progress.metrics})
+            interrupted = _any(asked(), fabric)
+            if epoch % plan.checkpoint_every == 0 or epoch == plan.epochs or interrupted:
                 checkpoint()
-            if asked():
+            if interrupted:
                 raise KeyboardInterrupt
     return progress
 
 
-def _share(count: int, fabric: Fabric) -> slice:
-    """Return this process's part of a global batch of `count` images."""
-    each = count // fabric.world_size
-    return slice(fabric.global_rank * each, (fabric.global_rank + 1) * each)
+def _log(fabric: Fabric, folder: Path, progress: Progress) -> AbstractContextManager[RunLog | None]:
+    """Open the log in the first process; the others have none."""
+    if not fabric.is_global_zero:
+        return nullcontext()
+    return RunLog(folder, keep_bytes=progress.log_bytes, keep_steps=progress.total_steps)
 
 
-def _gather(values: Tensor, fabric: Fabric) -> Tensor:
-    """Return the rows of all processes, [B, D], with gradient; every process then computes the same loss."""
-    if fabric.world_size == 1:
-        return values
-    gathered = fabric.all_gather(values, sync_grads=True)
-    assert isinstance(gathered, Tensor)
-    return gathered.flatten(0, 1)
+def _any(decision: bool, fabric: Fabric) -> bool:
+    """Whether any process decides so. With several processes it waits for all of them, and for the device."""
+    return fabric.strategy.reduce_boolean_decision(decision, all=False)
 
 
-def _step_seed(seed: int, epoch: int, step: int) -> int:
-    return (seed * 1_000_003 + epoch) * 1_000_003 + step
+def _step_seed(seed: int, epoch: int, step: int, fabric: Fabric) -> int:
+    sequence = np.random.SeedSequence([seed, epoch, step, fabric.global_rank])
+    return int(sequence.generate_state(1, np.uint64)[0])
 
 
 def _stop_if_not_finite(bad: int, images: TrainingImages, plan: Plan, epoch: int, checkpoints: Path) -> None:
