@@ -56,11 +56,12 @@ class Headline:
 
 @dataclass(frozen=True)
 class Tile:
-    """A small picture in a row: what its frame says, and a line or two below it."""
+    """A small picture in a row: what its frame says (or a frame of one `color`, as #rrggbb), and lines below it."""
 
     picture: Picture
     frame: Frame = "none"
     label: str = ""
+    color: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,11 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Tiles:
-    """Rows of small pictures; `compact` rows stand side by side where there is room."""
+    """Rows of small pictures under a title; `compact` rows stand side by side where there is room."""
 
     kind: ClassVar[str] = "tiles"
     rows: Sequence[TileRow]
+    title: str = ""
     compact: bool = False
 
 

@@ -1,29 +1,16 @@
-"""The figures of a page. Each function takes plain values and returns a matplotlib Figure; nothing is written here.
-
-Figures are about as wide as a phone and carry text of 10 points, so that on a phone 8 points are left. Colours are
-Okabe and Ito's, which most colour-blind people can tell apart, and never the only sign: lines also differ in their
-dashes, cameras in their markers. Names come from the user, so no text is read as mathematics.
-"""
+"""The figures of a page. Each function takes plain values and returns a matplotlib Figure; nothing is written here."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from strongreid.evaluation import Verification
-
-COLORS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-DASHES: Final = ("-", "--", "-.", ":")
-INK, SOFT, LINE = "#222222", "#66625c", "#e3dfd8"
-WIDTH, HEIGHT = 4.7, 3.2
-"""Inches of a figure."""
+from strongreid.reports.drawing import COLORS, DASHES, INK, add_legend, color_of, dashes_of, new_figure
 
 
 def curves_figure(
@@ -43,7 +30,7 @@ def curves_figure(
         percent: the values are fractions, to be shown in percent.
         logarithmic: whether the upright axis is logarithmic.
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     lines, names = [], []
     many_runs = len(curves) > 1
     for run, (name, log) in enumerate(curves.items()):
@@ -69,7 +56,7 @@ def curves_figure(
         axes.set_yscale("log")
     if percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    _legend(axes, lines, names)
+    add_legend(axes, lines, names)
     return figure
 
 
@@ -105,7 +92,7 @@ def gains_figure(
         label: what the level axis says.
     """
     rows = np.arange(len(names))
-    figure, axes = _figure(6.0, 0.9 + 0.42 * len(names) + (0.35 if paper else 0))
+    figure, axes = new_figure(6.0, 0.9 + 0.42 * len(names) + (0.35 if paper else 0))
     axes.barh(rows, values, height=0.55, color=[COLORS[0] if v >= 0 else COLORS[1] for v in values])
     reach = np.abs([np.subtract(values, low), np.subtract(high, values)])
     axes.errorbar(values, rows, xerr=reach, fmt="none", ecolor=INK, elinewidth=1.3, capsize=3.5)
@@ -133,15 +120,15 @@ def gains_figure(
 
 def cmc_figure(curves: Mapping[str, npt.NDArray[np.float64]], ranks: int = 20) -> Figure:
     """Draw cumulative matching characteristics: for each name float64 [50], as `RetrievalResult.cmc`."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     lines = []
     for place, cmc in enumerate(curves.values()):
         shown = cmc[:ranks]
         lines += axes.plot(
             np.arange(1, len(shown) + 1),
             shown,
-            color=_color(place),
-            linestyle=_dashes(place),
+            color=color_of(place),
+            linestyle=dashes_of(place),
             marker="o",
             markersize=3.5,
         )
@@ -151,60 +138,28 @@ def cmc_figure(curves: Mapping[str, npt.NDArray[np.float64]], ranks: int = 20) -
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_ylim(top=1.02)
     if len(curves) > 1:
-        _legend(axes, lines, list(curves))
+        add_legend(axes, lines, list(curves))
     return figure
 
 
 def roc_figure(curves: Mapping[str, Verification]) -> Figure:
     """Draw the true-match rate over the false-match rate (logarithmic), with the usual working points."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     lines = []
     for place, found in enumerate(curves.values()):
         least = max(1e-5, 1 / found.different_pairs)
         rates = np.geomspace(least, 1, 300)
         reached = [found.true_match_rate_at(rate) for rate in rates]
-        lines += axes.plot(rates, reached, color=_color(place), linestyle=_dashes(place))
+        lines += axes.plot(rates, reached, color=color_of(place), linestyle=dashes_of(place))
         points = [rate for rate in (1e-3, 1e-2) if rate >= least]
-        axes.plot(points, [found.true_match_rate_at(r) for r in points], "o", color=_color(place))
+        axes.plot(points, [found.true_match_rate_at(r) for r in points], "o", color=color_of(place))
         error = found.equal_error_rate
-        axes.plot([error], [1 - error], "D", color="white", markeredgecolor=_color(place), markersize=7)
+        axes.plot([error], [1 - error], "D", color="white", markeredgecolor=color_of(place), markersize=7)
     axes.set_xscale("log")
     axes.set_xlabel("false-match rate")
     axes.set_ylabel("true-match rate")
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_ylim(-0.02, 1.02)
     if len(curves) > 1:
-        _legend(axes, lines, list(curves))
+        add_legend(axes, lines, list(curves))
     return figure
-
-
-def _figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(SOFT)
-    axes.tick_params(color=SOFT, labelcolor=INK, labelsize=10)
-    axes.xaxis.label.set_fontsize(10)
-    axes.yaxis.label.set_fontsize(10)
-    axes.grid(color=LINE, linewidth=0.8)
-    axes.set_axisbelow(True)
-    return figure, axes
-
-
-def _color(place: int) -> str:
-    return COLORS[place % len(COLORS)]
-
-
-def _dashes(place: int) -> str:
-    return DASHES[place // len(COLORS) % len(DASHES)]
-
-
-def _legend(axes: Axes, lines: Sequence[Artist], names: Sequence[str]) -> None:
-    """Add a legend. The names are put in afterwards: matplotlib hides labels that begin with an underscore."""
-    if not lines:
-        return
-    legend = axes.legend(lines, [str(place) for place in range(len(lines))], frameon=False, fontsize=10)
-    texts: list[Text] = legend.get_texts()
-    for text, name in zip(texts, names, strict=True):
-        text.set_parse_math(False)
-        text.set_text(name)

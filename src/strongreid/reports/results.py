@@ -1,0 +1,191 @@
+"""Sections of figures: what was reached, how it was learned, what it cost, and with which settings and versions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from strongreid.evaluation import RetrievalResult, Verification, bootstrap_interval
+from strongreid.reports.images import figure_picture
+from strongreid.reports.page import Block, Headline, Headlines, Pictures, Section, Table, Text
+from strongreid.reports.plots import by_epoch, cmc_figure, curves_figure, roc_figure
+
+DASH: Final = "—"
+"""Stands for a figure that is not known."""
+LOSSES: Final = ("total", "identity", "triplet", "center")
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction as percent with one digit; a dash for None."""
+    return DASH if value is None else f"{100 * value:.1f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds in the two largest units that fit; a dash for None."""
+    if seconds is None:
+        return DASH
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"
+
+
+def result_section(
+    result: RetrievalResult, images: tuple[int, int], recorded: Mapping[str, Any], notes: Sequence[str] = ()
+) -> Section:
+    """Return the headline figures with their 95 % bootstrap intervals.
+
+    Args:
+        result: of the run's own test set.
+        images: how many query and gallery images it has.
+        recorded: the run's `result.json`; further test sets are in its `tested`, where it has that.
+        notes: sentences to add, such as what differs from the record.
+    """
+    figures = []
+    for name, figure in (("mAP", "mean_ap"), ("rank-1", "rank_1")):
+        found = bootstrap_interval(result, "mean_ap" if figure == "mean_ap" else "rank_1")
+        note = f"95 %: {100 * found.low:.1f} to {100 * found.high:.1f}"
+        figures.append(Headline(name, percent(found.value), note, (found.low, found.value, found.high)))
+    others = (("rank-5", result.rank(5)), ("rank-10", result.rank(10)), ("mINP", result.mean_inp))
+    figures += [Headline(name, percent(value)) for name, value in others]
+    blocks: list[Block] = [Headlines(figures), *(Text(note) for note in notes)]
+    tested = recorded.get("tested")
+    if isinstance(tested, Mapping) and tested:
+        blocks.append(_tested(result, tested))
+    lead = (
+        f"{result.valid_queries:,} of {images[0]:,} query images, each searched in {images[1]:,} gallery images "
+        f"({result.protocol}). The intervals say how much chance there is in these queries; they know nothing of the "
+        "spread from one training to the next."
+    )
+    return Section("Result", blocks, lead)
+
+
+def _tested(result: RetrievalResult, tested: Mapping[str, Any]) -> Table:
+    names = ("mean_ap", "rank_1", "rank_5", "rank_10", "mean_inp")
+    rows = [["its own test set", *(percent(result.to_json()[name]) for name in names), f"{result.valid_queries:,}"]]
+    for title, metrics in tested.items():
+        known = metrics if isinstance(metrics, Mapping) else {}
+        queries = known.get("valid_queries")
+        rows.append(
+            [str(title), *(percent(known.get(name)) for name in names), DASH if queries is None else f"{queries:,}"]
+        )
+    return Table(("tested on", "mAP", "rank-1", "rank-5", "rank-10", "mINP", "queries"), rows)
+
+
+def learning_section(log: Sequence[Mapping[str, float]], result: RetrievalResult, epochs: int) -> Section:
+    """Return the curves of a training: losses, rate, and mAP where it was measured on the way.
+
+    Args:
+        log: lines of the run's log.
+        result: after the last epoch; the end of the curve.
+        epochs: the last epoch.
+    """
+    losses = [name for name in LOSSES if len(by_epoch(log, name)[0])]
+    if not losses:
+        return Section("Learning", [Text("This run has no log (log.jsonl), so there are no curves.")])
+    positive = all((by_epoch(log, name)[1] > 0).all() for name in losses)
+    curve = [line for line in log if "mean_ap" in line]
+    ended = [*curve, {"epoch": epochs, "mean_ap": result.mean_ap, "rank_1": result.rank(1)}]
+    pictures = [
+        figure_picture(
+            curves_figure({"": log}, losses, label="loss", logarithmic=positive),
+            f"Losses over epochs: {', '.join(losses)}",
+            "Losses, as they are added up: an epoch's mean.",
+        ),
+        figure_picture(
+            curves_figure({"": log}, ["rate"], label="learning rate", logarithmic=True),
+            "Learning rate over epochs",
+            "Learning rate.",
+        ),
+    ]
+    blocks: list[Block] = [Pictures(pictures)]
+    if curve:
+        figure = curves_figure({"": ended}, ["mean_ap", "rank_1"], label="on the test set", percent=True)
+        caption = "mAP and rank-1 on the way. No weights were chosen by it: the result is the last epoch's."
+        pictures.append(figure_picture(figure, "mAP and rank-1 over epochs", caption))
+    else:
+        blocks.append(
+            Text(
+                "The test set was looked at after the last epoch only, so there is no curve of mAP; "
+                "evaluation.every_epochs draws one."
+            )
+        )
+    return Section("Learning", blocks)
+
+
+def thresholds_section(result: RetrievalResult, verification: Verification | None) -> Section:
+    """Return CMC and ROC; None for the second where a test set has no pairs of different people."""
+    pictures = [
+        figure_picture(
+            cmc_figure({"": result.cmc}),
+            f"Cumulative matching characteristic, from {percent(result.rank(1))} to {percent(float(result.cmc[19]))}",
+            "CMC: for how many queries a match is among the k nearest.",
+        )
+    ]
+    blocks: list[Block] = [Pictures(pictures)]
+    if verification is not None:
+        working = [(rate, verification.true_match_rate_at(rate)) for rate in (1e-3, 1e-2)]
+        error = verification.equal_error_rate
+        pictures.append(
+            figure_picture(
+                roc_figure({"": verification}),
+                f"Receiver operating characteristic: equal error rate {percent(error)}",
+                "ROC: same person or not, by a threshold on the distance. Dots: FPR of 0.1 % and 1 %; diamond: EER.",
+            )
+        )
+        figures = [Headline(f"TPR at FPR {100 * rate:g} %", percent(value)) for rate, value in working]
+        figures += [Headline("EER", percent(error)), Headline("area under ROC", f"{verification.area:.4f}")]
+        blocks.insert(0, Headlines(figures))
+        lead = (
+            "Ranking asks for the nearest image; a threshold asks whether two images show the same person. TPR is the "
+            f"share accepted of {verification.same_pairs:,} pairs of the same person, FPR that of "
+            f"{verification.different_pairs:,} pairs of different people; at the EER both errors are equally frequent."
+        )
+        return Section("Ranking and thresholds", blocks, lead)
+    return Section("Ranking and thresholds", blocks)
+
+
+def settings_section(config: Mapping[str, Any], defaults: Mapping[str, Any], command: str) -> Section:
+    """Return all settings; those that differ from the defaults (the paper's bag of tricks) first."""
+    own, usual = flat(config), flat(defaults)
+    rows = [[name, value, usual.get(name, DASH)] for name, value in own.items()]
+    changed = [row for row in rows if row[1] != row[2]]
+    columns = ("setting", "this run", "bag of tricks")
+    blocks: list[Block] = [
+        Table(columns, changed, align="text"),
+        Table(columns[:2], [row[:2] for row in rows], align="text", folded=f"All {len(rows)} settings"),
+        Text(f"To train it again: {command}"),
+    ]
+    lead = "What differs from the defaults, which are the bag of tricks at the paper's size."
+    return Section("Configuration", blocks, lead)
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested settings as dotted names with their values as text; null is a dash."""
+    found: dict[str, str] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = DASH if value is None else str(value)
+    return found
+
+
+def cost_section(recorded: Mapping[str, Any], network: str) -> Section:
+    """Return what the run cost, from its `result.json`; what older runs have not written is a dash."""
+    speed, memory = recorded.get("images_per_second"), recorded.get("peak_memory_mb")
+    figures = [
+        Headline("training", duration(recorded.get("training_seconds"))),
+        Headline("evaluation", duration(recorded.get("evaluation_seconds"))),
+        Headline("training speed", DASH if speed is None else f"{speed:,.0f}", "images a second"),
+        Headline("peak memory", DASH if memory is None else f"{memory:,.0f} MB"),
+    ]
+    return Section("Cost", [Headlines(figures), Text(network)])
+
+
+def environment_section(record: Mapping[str, Any]) -> Section:
+    """Return versions, machine, seed and data fingerprints, from the run's `run.json`."""
+    data = record.get("data", {})
+    rows = [*flat(record.get("environment", {})).items(), ("seed", str(record.get("seed", DASH)))]
+    rows += [("data set", str(data.get("name", DASH))), ("split", str(data.get("protocol", DASH)))]
+    rows += [(f"fingerprint of {part}", value) for part, value in data.get("fingerprint", {}).items()]
+    return Section("Environment", [Table(("", ""), [list(row) for row in rows], align="text")])
