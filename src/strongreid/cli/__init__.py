@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser
 
 from strongreid.cli.datasets import DATA_COMMANDS, add_data_commands
 from strongreid.cli.evaluating import evaluate, evaluate_parser
-from strongreid.cli.parsing import complain, parser_of
+from strongreid.cli.parsing import complain, first_process, parser_of
 from strongreid.cli.reporting import report
 from strongreid.cli.training import demo, go_on, train, train_base, train_parser
 from strongreid.config import config_from
@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(f"error: {error}")
         return 2
     except KeyboardInterrupt as stop:
-        complain(f"stopped. {stop}")
+        if first_process():
+            complain(f"stopped. {stop}")
         return 130
     return 0
 
