@@ -10,6 +10,7 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import functional as reference
 
+from strongreid.data import augment
 from strongreid.data.augment import Augmentation, AugmentationDraws
 from strongreid.errors import InputError
 
@@ -73,6 +74,31 @@ def test_every_flip_and_crop_offset_gives_the_reference_s_bytes() -> None:
         image = reference.crop(transforms.Pad(padding)(image), int(draws.top[row]), int(draws.left[row]), *size)
         expected = np.asarray(image).transpose(2, 0, 1)
         assert np.array_equal(result[row].round().to(torch.uint8).numpy(), expected)
+
+
+@given(st.integers(0, 5), st.tuples(st.integers(1, 30), st.integers(1, 20)), st.integers(0, 25), st.integers(0, 1000))
+@settings(max_examples=60, deadline=None)
+def test_the_way_of_a_gpu_gives_the_same_bits(count: int, size: tuple[int, int], padding: int, seed: int) -> None:
+    how = Augmentation(padding=padding)
+    images = random_images(count, size, seed)
+    draws = how.draw(count, size, seed=seed, epoch=0, step=0)
+    each = augment._crop_each(images, draws, padding)
+    assert torch.equal(augment._crop_all(images, draws, padding), each)
+    fill = torch.tensor(MEAN).view(3, 1, 1)
+    erased = [torch.zeros(each.shape) - 1, torch.zeros(each.shape) - 1]
+    augment._erase_each(erased[0], draws.erase, fill)
+    augment._erase_all(erased[1], draws.erase, fill)
+    assert torch.equal(*erased)
+
+
+def test_a_batch_s_memory_can_be_used_again() -> None:
+    how = Augmentation()
+    out = torch.full((4, 3, 32, 16), torch.nan)
+    for step in range(3):
+        images = random_images(4, (32, 16), step)
+        draws = how.draw(4, (32, 16), seed=0, epoch=0, step=step)
+        assert how.apply(images, draws, out).data_ptr() == out.data_ptr()
+        assert torch.equal(out, how.apply(images, draws))
 
 
 def test_padding_is_black_before_normalising_not_zero_after() -> None:

@@ -1,4 +1,4 @@
-"""Flip, pad, crop, normalise, erase: a whole batch in one tensor operation, on the device where the batch lies.
+"""Flip, pad, crop, normalise, erase: a whole batch at a time, on the device where the batch lies.
 
 The order is the reference's: padding is black BEFORE normalising, erasing fills AFTER it (Luo et al. 2019, sections
 2 and 3.2). Draws and their application are apart. The draws are a pure function of (seed, epoch, step) for the GLOBAL
@@ -111,38 +111,76 @@ class Augmentation:
             waiting &= ~fits
         return boxes
 
-    def apply(self, images: Tensor, draws: AugmentationDraws) -> Tensor:
-        """Augment uint8 [B, 3, H, W] as drawn: float32 [B, 3, H, W], normalised, on the images' device."""
+    def apply(self, images: Tensor, draws: AugmentationDraws, out: Tensor | None = None) -> Tensor:
+        """Augment uint8 [B, 3, H, W] as drawn: float32 [B, 3, H, W], normalised, on the images' device.
+
+        With `out`, such a tensor, the result is written there: asking the system for new memory for each batch can
+        take longer than augmenting it.
+        """
         if images.dtype != torch.uint8 or images.ndim != 4 or len(draws) != len(images):
             raise InputError(
                 f"{len(draws)} draws cannot augment images of {images.dtype} {list(images.shape)}; "
                 "give uint8 [B, 3, H, W] and B draws."
             )
-        augmented = normalise(self._crop(images, draws))
-        self._erase(augmented, draws)
+        value = IMAGENET_MEAN if self.erase_fill == "reference" else (0.0, 0.0, 0.0)
+        # A CPU is fastest with slices, image by image; a GPU with few operations on the whole batch.
+        one_by_one = images.device.type == "cpu"
+        cropped = (_crop_each if one_by_one else _crop_all)(images, draws, self.padding)
+        augmented = normalise(cropped, out)
+        (_erase_each if one_by_one else _erase_all)(augmented, draws.erase, torch.tensor(value).view(3, 1, 1))
         return augmented
 
-    def _crop(self, images: Tensor, draws: AugmentationDraws) -> Tensor:
-        """Flip, pad and crop: uint8 [B, 3, H, W]. Each row of the result is one run of bytes of a padded image."""
-        batch, channels, height, width = images.shape
-        padding = self.padding
-        # Both ways round, so that flipping only chooses where a run starts.
-        padded = images.new_zeros(2, batch, channels, height + 2 * padding, width + 2 * padding)
-        inner = padded[..., padding : padding + height, padding : padding + width]
-        inner[0] = images
-        inner[1] = images.flip(3)
-        plane = (draws.flip.long() * batch + torch.arange(batch))[:, None] * channels + torch.arange(channels)
-        row = plane[:, :, None] * padded.shape[3] + draws.top[:, None, None] + torch.arange(height)  # [B, 3, H]
-        start = row * padded.shape[4] + draws.left[:, None, None]
-        runs = padded.view(-1).unfold(0, width, 1)  # a view: every run of W bytes
-        return runs.index_select(0, start.view(-1).to(images.device, non_blocking=True)).view(images.shape)
 
-    def _erase(self, normalised: Tensor, draws: AugmentationDraws) -> None:
-        """Fill each image's box in place."""
-        value = IMAGENET_MEAN if self.erase_fill == "reference" else (0.0, 0.0, 0.0)
-        fill = torch.tensor(value, device=normalised.device).view(3, 1, 1)
-        # The boxes are known on the CPU, so writing each as a slice waits for no device; one masked operation on the
-        # whole batch takes 8 times as long on a CPU.
-        for image, (top, left, height, width) in zip(normalised, draws.erase.tolist(), strict=True):
-            if height:
-                image[:, top : top + height, left : left + width] = fill
+def _crop_each(images: Tensor, draws: AugmentationDraws, padding: int) -> Tensor:
+    """Flip, pad and crop, image by image: the part of each that stays in the picture is copied where it belongs."""
+    cropped = torch.zeros_like(images)
+    top, left = ((offset - padding).tolist() for offset in (draws.top, draws.left))
+    for source, target, flip, down, right in zip(images, cropped, draws.flip.tolist(), top, left, strict=True):
+        mirrored = source.flip(2) if flip else source
+        _shifted(target, -down, -right).copy_(_shifted(mirrored, down, right))
+    return cropped
+
+
+def _shifted(image: Tensor, down: int, right: int) -> Tensor:
+    """The part of [3, H, W] that a window of its size sees when it is moved down and right."""
+    height, width = image.shape[1:]
+    return image[:, max(down, 0) : max(height + down, 0), max(right, 0) : max(width + right, 0)]
+
+
+def _crop_all(images: Tensor, draws: AugmentationDraws, padding: int) -> Tensor:
+    """Flip, pad and crop the whole batch: where each pixel comes from, and black where that is outside."""
+    batch, channels, height, width = images.shape
+    rows = _sent(draws.top - padding, images)[:, None] + torch.arange(height, device=images.device)  # [B, H]
+    columns = _sent(draws.left - padding, images)[:, None] + torch.arange(width, device=images.device)  # [B, W]
+    inside = _within(rows, 0, height)[:, None, :, None] & _within(columns, 0, width)[:, None, None, :]
+    columns = torch.where(_sent(draws.flip, images)[:, None], width - 1 - columns, columns)
+    return images[
+        torch.arange(batch, device=images.device)[:, None, None, None],
+        torch.arange(channels, device=images.device)[:, None, None],
+        rows.clamp(0, height - 1)[:, None, :, None],
+        columns.clamp(0, width - 1)[:, None, None, :],
+    ].mul_(inside)
+
+
+def _erase_each(normalised: Tensor, boxes: Tensor, fill: Tensor) -> None:
+    """Fill each image's box (int64 [B, 4], on the CPU) in place."""
+    for image, (top, left, height, width) in zip(normalised, boxes.tolist(), strict=True):
+        if height:
+            image[:, top : top + height, left : left + width] = fill
+
+
+def _erase_all(normalised: Tensor, boxes: Tensor, fill: Tensor) -> None:
+    """Fill the boxes of the whole batch in place."""
+    top, left, height, width = _sent(boxes, normalised).T[:, :, None]  # [B, 1] each
+    rows, columns = (torch.arange(side, device=normalised.device) for side in normalised.shape[2:])
+    erased = _within(rows, top, top + height)[:, None, :, None] & _within(columns, left, left + width)[:, None, None, :]
+    torch.where(erased, _sent(fill, normalised), normalised, out=normalised)
+
+
+def _within(places: Tensor, first: Tensor | int, end: Tensor | int) -> Tensor:
+    return (first <= places) & (places < end)
+
+
+def _sent(small: Tensor, to: Tensor) -> Tensor:
+    """A small CPU tensor, on the device of `to`, without waiting for what the device still has to do."""
+    return small.to(to.device, non_blocking=True)
