@@ -201,3 +201,19 @@ def test_progress_counts_the_valid_queries() -> None:
     assert len(steps) > 1
     assert steps[-1] == (40, 40)
     assert steps == sorted(steps)
+
+
+def test_progress_with_reranking_counts_the_search_for_neighbours_first() -> None:
+    rng = np.random.default_rng(0)
+    steps: list[tuple[int, int]] = []
+    evaluate(
+        images(rng.normal(size=(500, 3)), np.arange(500), 0),
+        images(rng.normal(size=(2_000, 3)), np.arange(2_000), 1),
+        reranking=Reranking(),
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert {total for _, total in steps} == {2_000}
+    assert steps == sorted(steps)
+    assert len([done for done, _ in steps if done < 1_500]) >= 3
+    assert (1_500, 2_000) in steps
+    assert steps[-1] == (2_000, 2_000)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 
 from strongreid.cli.datasets import DATA_COMMANDS, add_data_commands
-from strongreid.cli.evaluating import evaluate, evaluate_parser
+from strongreid.cli.evaluating import calibrate, evaluate, evaluate_parser
 from strongreid.cli.parsing import complain, first_process, parser_of
 from strongreid.cli.reporting import report
 from strongreid.cli.training import demo, go_on, train, train_base, train_parser
@@ -42,6 +42,7 @@ def _run(words: list[str]) -> None:
     commands.add_subcommand("demo", parser_of(demo), help="see it work: draw people, train, compare; 5 minutes")
     commands.add_subcommand("train", training, help="train a recipe on a data set and evaluate it")
     commands.add_subcommand("evaluate", evaluate_parser(), help="evaluate a run, or features of any model")
+    commands.add_subcommand("calibrate", parser_of(calibrate), help="find and store the threshold for the same person")
     commands.add_subcommand("report", parser_of(report), help="one HTML page about a run: pictures, curves, figures")
     data = ArgumentParser(description="Draw, list, check and pack data sets.", allow_abbrev=False)
     commands.add_subcommand("data", data, help="draw, list, check and pack data sets")
@@ -57,6 +58,8 @@ def _run(words: list[str]) -> None:
             train(config_from(training, values), "run" if recipe.name == "config.yaml" else recipe.stem)
         case "evaluate":
             evaluate(**values.as_dict())
+        case "calibrate":
+            calibrate(**values.as_dict())
         case "report":
             report(**values.as_dict())
         case "data":

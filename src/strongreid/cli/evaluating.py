@@ -1,4 +1,4 @@
-"""`evaluate`: a run, or the features of any model."""
+"""`evaluate`: a run, or the features of any model; `calibrate`: the threshold for "the same person"."""
 
 from pathlib import Path
 from typing import Literal
@@ -15,9 +15,10 @@ def evaluate(
     data_root: Path | None = None,
     metric: Literal["cosine", "euclidean"] | None = None,
     reranking: bool = False,
+    same_camera: Literal["exclude", "include"] | None = None,
     json: Path | None = None,
 ) -> None:
-    """Evaluate a run on its test set, or features of any model from two .npz files.
+    """Evaluate a run on its test set, or features of any model from two .npz files; with 95 % intervals.
 
     Args:
         run: The folder of a run; its data set is read again and its last weights are used.
@@ -25,7 +26,10 @@ def evaluate(
         data_root: Where the data set lies now, if it was moved since the training.
         metric: cosine or euclidean; by default the run's own, and cosine for embeddings.
         reranking: Re-rank by k-reciprocal encoding (Zhong et al. 2017; k1 20, k2 6, lambda 0.3).
-        json: File to write the metrics to.
+        same_camera: exclude leaves gallery images of the query's own person and camera out, as the benchmarks do;
+            include keeps them, for sets with one camera or none. By default the data set's own rule, and exclude for
+            embeddings.
+        json: File to write the metrics to, with the intervals of mAP and rank-1.
     """
     from strongreid.experiments import testing
     from strongreid.reports.console import Console
@@ -34,12 +38,30 @@ def evaluate(
     if (run is None) == (embeddings is None):
         raise InputError("Name a run's folder, or --embeddings QUERY.npz GALLERY.npz: one of the two.")
     if embeddings is not None:
-        result = testing.evaluate_files(*embeddings, metric or "cosine", reranking, console)
+        result = testing.evaluate_files(*embeddings, metric or "cosine", reranking, same_camera or "exclude", console)
     elif run is not None:
-        result = testing.evaluate_run(run, data_root, metric, reranking, console)
+        result = testing.evaluate_run(run, data_root, metric, reranking, same_camera, console)
     testing.show(result, console)
     if json is not None:
         testing.write(result, json)
+
+
+def calibrate(run: Path, false_match_rate: float = 0.001, data_root: Path | None = None) -> None:
+    """Find the distance below which two images are taken for the same person, and store it in the run's model.
+
+    Args:
+        run: The folder of a run; its test set is embedded, and its model.safetensors gets the threshold.
+        false_match_rate: How often, 0 to 1, different people may be taken for the same. Calibrating on the test set
+            makes this rate optimistic for that set: on other people expect it to be somewhat higher.
+        data_root: Where the data set lies now, if it was moved since the training.
+    """
+    from strongreid.experiments import calibration
+    from strongreid.reports.console import Console
+
+    console = Console()
+    found = calibration.calibrate_run(run, false_match_rate, data_root, console)
+    calibration.show(found, console)
+    console.say(f"Stored in {run / 'model.safetensors'}: ReIDModel.load({str(run)!r}).threshold")
 
 
 def evaluate_parser() -> ArgumentParser:

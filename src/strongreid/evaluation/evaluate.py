@@ -42,7 +42,7 @@ def evaluate(
             `include` keeps them, for sets with one camera or with unknown cameras.
         average_precision: `rectangular` or `trapezoid`; never compare one with the other.
         memory_mb: memory to use above the features, in MB; smaller blocks where it is small.
-        progress: called with (steps done, steps in all) after each block; a query is one step, with re-ranking two.
+        progress: called with (steps done, steps in all) after each block; a query is one step, with re-ranking four.
 
     Raises `InputError` where widths or devices differ, the gallery is empty, or no query has a match (and says why).
     """

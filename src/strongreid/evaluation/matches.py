@@ -99,7 +99,8 @@ def require_valid(index: MatchIndex, query: Labelled, gallery: Labelled) -> None
     )
     raise InputError(
         f"No query can be counted: {why}, and images of the same person and camera are left out. "
-        'Where cameras are unknown or there is only one, use same_camera="include".'
+        'Where cameras are unknown or there is only one, use same_camera="include" '
+        "(strongreid evaluate --same_camera include)."
     )
 
 

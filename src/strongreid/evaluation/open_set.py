@@ -85,8 +85,7 @@ class Verification:
         }
 
     def _place(self, false_match_rate: float) -> int:
-        if not 0 <= false_match_rate <= 1:
-            raise InputError(f"A false-match rate lies in 0..1; {false_match_rate} was asked for.")
+        require_rate(false_match_rate)
         return int(np.searchsorted(self.false_match_rate, false_match_rate, side="right")) - 1
 
 
@@ -162,6 +161,12 @@ def calibrate(
     """
     found = verify(query, gallery, metric=metric, same_camera=same_camera, memory_mb=memory_mb, progress=progress)
     return found.calibrate(false_match_rate)
+
+
+def require_rate(false_match_rate: float) -> None:
+    """Raise `InputError` for what is no false-match rate, 0..1."""
+    if not 0 <= false_match_rate <= 1:
+        raise InputError(f"A false-match rate lies in 0..1; {false_match_rate} was asked for.")
 
 
 def _bins(distances: Tensor) -> Tensor:

@@ -1,0 +1,179 @@
+"""`evaluate` and `calibrate`: what they say, write and store. The model is untrained: its figures matter to nobody."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from strongreid import build
+from strongreid.cli import main
+from strongreid.config import as_plain, read_config, recipe_path
+from strongreid.evaluation import (
+    Embeddings,
+    Interval,
+    Reranking,
+    RetrievalResult,
+    bootstrap_interval,
+    evaluate,
+    verify,
+)
+from strongreid.experiments import testing
+from strongreid.models import ReIDModel
+from strongreid.reports.console import Console
+
+IMAGES = np.random.default_rng(3)
+
+
+@pytest.fixture
+def run(drawn: Path, tmp_path: Path) -> Path:
+    """The folder of a run as a training leaves it: settings and model."""
+    folder = tmp_path / "run"
+    words = [f"--data.root={drawn}", f"--output={tmp_path}", "--model.image_size=[64,32]"]
+    config = read_config(recipe_path("bag_of_tricks_small"), words)
+    torch.manual_seed(0)
+    build.build_model(config, people=10).eval().save(folder / "model.safetensors")
+    (folder / "config.yaml").write_text(yaml.safe_dump(as_plain(config)), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """Query and gallery features of any model, as files."""
+    paths = tmp_path / "query.npz", tmp_path / "gallery.npz"
+    for path, count in zip(paths, (40, 90), strict=True):
+        person = IMAGES.integers(0, 12, count)
+        features = np.eye(12)[person] + 0.7 * IMAGES.normal(size=(count, 12))
+        np.savez(path, features=features, person=person, camera=IMAGES.integers(0, 3, count))
+    return paths
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command wrote, in one line: a console breaks lines where it likes."""
+    return " ".join(capsys.readouterr().err.split())
+
+
+def percent(interval: Interval) -> str:
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
+
+
+@pytest.mark.parametrize("reranking", [False, True])
+def test_intervals_are_shown_and_written_beside_every_figure(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], reranking: bool
+) -> None:
+    out = tmp_path / "out.json"
+    words = [f"--reranking={str(reranking).lower()}", f"--json={out}"]
+    assert main(["evaluate", "--embeddings", *map(str, files), *words]) == 0
+    result = evaluate(*map(Embeddings.load, files), reranking=Reranking() if reranking else None)
+    mean_ap, rank_1 = bootstrap_interval(result, "mean_ap"), bootstrap_interval(result, "rank_1")
+    written = json.loads(out.read_text())
+    assert written["mean_ap_interval"] == [mean_ap.low, mean_ap.high]
+    assert written["rank_1_interval"] == [rank_1.low, rank_1.high]
+    assert written["interval_confidence"] == 0.95
+    assert written.items() >= result.to_json().items()
+    text = said(capsys)
+    assert f"rank-1 {percent(rank_1)}, mAP {percent(mean_ap)}." in text
+    assert "gallery images for" not in text  # a small set is not announced
+
+
+def test_large_sets_are_announced_before_the_work(
+    files: tuple[Path, Path], run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = []
+
+    def noted(*given: object, **more: object) -> RetrievalResult:
+        order.append("work")
+        return evaluate(*given, **more)  # type: ignore[arg-type]
+
+    def said_so(console: Console, text: str) -> None:
+        order.append(text)
+
+    monkeypatch.setattr(testing, "evaluate", noted)
+    monkeypatch.setattr(Console, "say", said_so)
+    monkeypatch.setattr(testing, "SECONDS_WORTH_SAYING", 0)
+    assert main(["evaluate", "--embeddings", *map(str, files), "--reranking=true"]) == 0
+    assert order[0].startswith("Ranking 90 gallery images for 40 queries with re-ranking takes about ")
+    assert order[0].endswith("MB above the features (0 MB).")
+    assert order[1] == "work"
+    order.clear()
+    assert main(["evaluate", str(run)]) == 0
+    announced = [text for text in order if text.startswith("Ranking ")]
+    assert len(announced) == 1
+    assert order.index(announced[0]) < order.index("work")
+
+
+@pytest.mark.parametrize(
+    ("queries", "images", "width", "reranking", "announced"),
+    [
+        (300, 1_500, 64, True, False),
+        (20, 200_000, 2048, False, True),  # the features alone take 1.6 GB
+        (100_000, 1_000_000, 512, False, True),  # takes minutes
+        (100_000, 1_000_000, 512, True, True),
+    ],
+)
+def test_only_what_takes_long_or_much_memory_is_announced(
+    capsys: pytest.CaptureFixture[str], queries: int, images: int, width: int, reranking: bool, announced: bool
+) -> None:
+    testing.announce(queries, images, width, reranking, Console())
+    text = said(capsys)
+    assert ("MB above the features" in text) == announced
+    assert (" min and " in text) == (queries == 100_000)
+
+
+def test_one_camera_is_refused_with_the_option_that_helps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [str(tmp_path / f"{name}.npz") for name in ("query", "gallery")]
+    for name in names:
+        np.savez(name, features=np.eye(3), person=np.arange(3), camera=np.zeros(3, dtype=int))
+    assert main(["evaluate", "--embeddings", *names]) == 2
+    assert "--same_camera include" in said(capsys)
+    assert main(["evaluate", "--embeddings", *names, "--same_camera=include", f"--json={tmp_path / 'out.json'}"]) == 0
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert (written["rank_1"], written["valid_queries"]) == (1, 3)
+    assert "same camera included" in written["protocol"]
+
+
+def test_calibrating_a_run_says_and_stores_the_threshold(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = ReIDModel.load(run)
+    assert main(["calibrate", str(run), "--false_match_rate=0.05"]) == 0
+    text = said(capsys)
+    model = ReIDModel.load(run)
+    assert model.threshold is not None
+    assert model.calibrated is not None
+    assert (model.calibrated.false_match_rate, model.calibrated.measured_on) == (0.05, "market1501")
+    assert all(torch.equal(value, before.state_dict()[name]) for name, value in model.state_dict().items())
+
+    test = testing.embed_run(run, None, False, Console(quiet=True))
+    found = verify(test.query, test.gallery)
+    assert model.threshold == found.calibrate(0.05).threshold
+    assert model.calibrated.true_match_rate == found.true_match_rate_at(0.05)
+    unit = [torch.nn.functional.normalize(side.features.double()).numpy() for side in (test.query, test.gallery)]
+    different = [
+        1 - float(a @ b)
+        for i, a in enumerate(unit[0])
+        for j, b in enumerate(unit[1])
+        if test.query.person[i] != test.gallery.person[j]
+    ]
+    accepted = np.array(different) < model.threshold
+    assert 0.04 < accepted.mean() <= 0.05
+    assert f"{model.threshold:.4g}" in text
+    for rate in (0.05, model.calibrated.true_match_rate, found.equal_error_rate):
+        assert f" {100 * rate:.1f}".removesuffix(".0") in text
+    assert "on other people expect somewhat worse rates" in text
+    assert "model.safetensors" in text
+
+
+def test_too_few_pairs_for_the_rate_are_said_and_impossible_rates_refused_at_once(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["calibrate", str(run)]) == 0
+    assert "Warning: a rate of 0.001 allows" in said(capsys)
+    stored = (run / "model.safetensors").read_bytes()
+    assert main(["calibrate", str(run), "--false_match_rate=5"]) == 2
+    text = said(capsys)
+    assert "lies in 0..1; 5" in text
+    assert "Embedding" not in text
+    assert (run / "model.safetensors").read_bytes() == stored
+    assert main(["calibrate", str(run.parent)]) == 2
+    assert "config.yaml" in said(capsys)
