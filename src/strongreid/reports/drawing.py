@@ -12,6 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import LogLocator, NullFormatter
 
 COLORS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 DASHES: Final = ("-", "--", "-.", ":")
@@ -42,6 +43,14 @@ def color_of(place: int) -> str:
 def dashes_of(place: int) -> str:
     """Return its dashes: full until the colours are used up."""
     return DASHES[place // len(COLORS) % len(DASHES)]
+
+
+def plain_logarithmic(axes: Axes) -> None:
+    """Make the upright axis logarithmic, with plain numbers at 1, 2, 5, 10, ..."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def add_legend(axes: Axes, lines: Sequence[Artist], names: Sequence[str]) -> None:

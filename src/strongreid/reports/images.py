@@ -18,7 +18,7 @@ from strongreid.reports.page import Picture
 
 MOST_SVG_BYTES: Final = 150_000
 """A figure that is larger as SVG (a cloud of many points) is drawn as PNG."""
-JPEG_QUALITY: Final = 88
+JPEG_QUALITY: Final = 82
 _LONGEST_SIDE: Final = 256
 
 

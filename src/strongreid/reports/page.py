@@ -86,7 +86,7 @@ class Table:
     """Rows of text.
 
     Attributes:
-        columns: the head, one a column.
+        columns: the head, one a column; no head is drawn where all are empty.
         rows: each as long as `columns`.
         note: a line below the table.
         align: "numbers" puts all columns but the first to the right; "text" puts all to the left.

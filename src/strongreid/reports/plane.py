@@ -34,7 +34,7 @@ def principal_plane(features: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.f
     """
     centred = features.astype(np.float64) - features.astype(np.float64).mean(axis=0)
     _, lengths, axes = np.linalg.svd(centred, full_matrices=False)
-    axes, lengths = np.resize(axes[:2], (2, axes.shape[1])), np.concatenate([lengths, np.zeros(2)])
+    axes, lengths = np.vstack([axes, np.zeros((2, axes.shape[1]))])[:2], np.concatenate([lengths, np.zeros(2)])
     axes = axes * np.where(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1) < 0, -1, 1)
     variance = lengths**2 / max(float((lengths**2).sum()), 1e-300)
     return centred @ axes.T, (float(variance[0]), float(variance[1]))
@@ -85,11 +85,11 @@ def embedding_figure(
             rows = (person == number) & (camera == one)
             marker = MARKERS[place % len(MARKERS)]
             axes.scatter(
-                points[rows, 0], points[rows, 1], s=26, color=color, marker=marker, edgecolors="white", linewidths=0.5
+                points[rows, 0], points[rows, 1], s=32, color=color, marker=marker, edgecolors="white", linewidths=0.5
             )
     for number, color in colors.items():
         x, y = np.median(points[person == number], axis=0)
-        box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": color, "alpha": 0.9}
+        box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": color, "alpha": 0.8}
         axes.text(x, y, str(number), fontsize=10, ha="center", va="center", color=INK, bbox=box)
     axes.set_xlabel(f"first axis: {share[0]:.0%} of the variance")
     axes.set_ylabel(f"second axis: {share[1]:.0%} of the variance")

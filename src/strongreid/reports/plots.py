@@ -1,6 +1,7 @@
 """The figures of a page. Each function takes plain values and returns a matplotlib Figure; nothing is written here."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,19 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from strongreid.evaluation import Verification
-from strongreid.reports.drawing import COLORS, DASHES, INK, add_legend, color_of, dashes_of, new_figure
+from strongreid.reports.drawing import (
+    COLORS,
+    DASHES,
+    INK,
+    add_legend,
+    color_of,
+    dashes_of,
+    new_figure,
+    plain_logarithmic,
+)
+
+SPOKEN: Final = {"mean_ap": "mAP", "rank_1": "rank-1"}
+"""How values of a log are called in a legend, where it is not their own name."""
 
 
 def curves_figure(
@@ -47,16 +60,17 @@ def curves_figure(
                 marker="o" if len(epochs) <= 15 else None,
                 markersize=4,
             )
-            words = quantity.replace("_", " ")
+            words = SPOKEN.get(quantity, quantity.replace("_", " "))
             names.append(words if not many_runs else name if len(quantities) == 1 else f"{name}: {words}")
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     if logarithmic:
-        axes.set_yscale("log")
+        plain_logarithmic(axes)
     if percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    add_legend(axes, lines, names)
+    if many_runs or len(quantities) > 1:
+        add_legend(axes, lines, names)
     return figure
 
 
@@ -156,8 +170,8 @@ def roc_figure(curves: Mapping[str, Verification]) -> Figure:
         error = found.equal_error_rate
         axes.plot([error], [1 - error], "D", color="white", markeredgecolor=color_of(place), markersize=7)
     axes.set_xscale("log")
-    axes.set_xlabel("false-match rate")
-    axes.set_ylabel("true-match rate")
+    axes.set_xlabel("false-positive rate (FPR)")
+    axes.set_ylabel("true-positive rate (TPR)")
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_ylim(-0.02, 1.02)
     if len(curves) > 1:

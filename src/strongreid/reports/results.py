@@ -10,6 +10,8 @@ from strongreid.reports.plots import by_epoch, cmc_figure, curves_figure, roc_fi
 
 DASH: Final = "—"
 """Stands for a figure that is not known."""
+PLACES: Final = ("name", "output", "data.root", "data.cache")
+"""Settings that change nothing of what is learned."""
 LOSSES: Final = ("total", "identity", "triplet", "center")
 
 
@@ -41,8 +43,7 @@ def result_section(
         notes: sentences to add, such as what differs from the record.
     """
     figures = []
-    for name, figure in (("mAP", "mean_ap"), ("rank-1", "rank_1")):
-        found = bootstrap_interval(result, "mean_ap" if figure == "mean_ap" else "rank_1")
+    for name, found in (("mAP", bootstrap_interval(result)), ("rank-1", bootstrap_interval(result, "rank_1"))):
         note = f"95 %: {100 * found.low:.1f} to {100 * found.high:.1f}"
         figures.append(Headline(name, percent(found.value), note, (found.low, found.value, found.high)))
     others = (("rank-5", result.rank(5)), ("rank-10", result.rank(10)), ("mINP", result.mean_inp))
@@ -148,7 +149,7 @@ def settings_section(config: Mapping[str, Any], defaults: Mapping[str, Any], com
     """Return all settings; those that differ from the defaults (the paper's bag of tricks) first."""
     own, usual = flat(config), flat(defaults)
     rows = [[name, value, usual.get(name, DASH)] for name, value in own.items()]
-    changed = [row for row in rows if row[1] != row[2]]
+    changed = [row for row in rows if row[1] != row[2] and row[0] not in PLACES]
     columns = ("setting", "this run", "bag of tricks")
     blocks: list[Block] = [
         Table(columns, changed, align="text"),

@@ -119,4 +119,4 @@ def _pair(pair: Pair, query: Album, gallery: Album, right: bool) -> TileRow:
             f"{gallery.words(pair.gallery)}\n{gallery.names[pair.gallery]}",
         ),
     ]
-    return TileRow("", f"distance {pair.distance:.3g}", tiles)
+    return TileRow("", f"distance {pair.distance:#.3g}", tiles)
