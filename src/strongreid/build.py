@@ -37,14 +37,19 @@ def build_packed(config: Config, table: ImageTable, progress: ReportProgress | N
     return PackedImages.build(table, size=config.model.image_size, folder=folder, progress=progress)
 
 
-def build_training_images(config: Config, table: ImageTable, packed: PackedImages) -> TrainingImages:
-    """Put the training set together with its sampler and its augmentation."""
-    sampler = PKBatchSampler(
+def build_sampler(config: Config, table: ImageTable) -> PKBatchSampler:
+    """Build the P x K sampler of the training images."""
+    return PKBatchSampler(
         table.person,
         people_per_batch=config.batch.people_per_batch,
         images_per_person=config.batch.images_per_person,
         seed=config.seed,
     )
+
+
+def build_training_images(config: Config, table: ImageTable, packed: PackedImages) -> TrainingImages:
+    """Put the training set together with its sampler and its augmentation."""
+    sampler = build_sampler(config, table)
     augmentation = Augmentation(
         flip_probability=config.augment.flip_probability,
         padding=config.augment.padding,

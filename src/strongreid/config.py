@@ -8,6 +8,7 @@ Only `cli`, `experiments` and `build` read this module; the parts themselves tak
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -295,11 +296,17 @@ def config_from(parser: ArgumentParser, parsed: Namespace) -> Config:
 
 def read_config(recipe: Path, overrides: Sequence[str] = ()) -> Config:
     """Return the configuration of a recipe's YAML file, with overrides such as `--schedule.epochs=24`."""
-    parser = config_parser(recipe, exit_on_error=False)
+    parser = _reading_parser(recipe)
     try:
         return config_from(parser, parser.parse_args(list(overrides)))
     except (ArgumentError, TypeError) as error:
         raise InputError(f"{recipe}: {error}") from error
+
+
+@cache
+def _reading_parser(recipe: Path) -> ArgumentParser:
+    """Make the parser of a recipe once: it takes longer than parsing, and a table of the paper parses many times."""
+    return config_parser(recipe, exit_on_error=False)
 
 
 def as_plain(config: Config) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from strongreid.cli.datasets import DATA_COMMANDS, add_data_commands
 from strongreid.cli.evaluating import calibrate, evaluate, evaluate_parser
 from strongreid.cli.parsing import complain, first_process, parser_of
 from strongreid.cli.reporting import report
+from strongreid.cli.tables import compare, compare_parser, reproduce, reproduce_parser, split_settings
 from strongreid.cli.training import demo, go_on, train, train_base, train_parser
 from strongreid.config import config_from
 from strongreid.errors import InputError
@@ -47,6 +48,12 @@ def _run(words: list[str]) -> None:
     data = ArgumentParser(description="Draw, list, check and pack data sets.", allow_abbrev=False)
     commands.add_subcommand("data", data, help="draw, list, check and pack data sets")
     add_data_commands(data)
+    commands.add_subcommand("reproduce", reproduce_parser(), help="fill one of the paper's tables, or one's own")
+    commands.add_subcommand("compare", compare_parser(), help="runs side by side, with the paired test")
+    overrides: list[str] = []
+    other: list[str] = []
+    if words[:1] == ["reproduce"]:
+        words, overrides, other = split_settings(words)
     parsed = parser.parse_args(words)
     values = parsed[parsed["command"]]
     match parsed["command"]:
@@ -60,6 +67,10 @@ def _run(words: list[str]) -> None:
             evaluate(**values.as_dict())
         case "calibrate":
             calibrate(**values.as_dict())
+        case "reproduce":
+            reproduce(**values.as_dict(), overrides=overrides, other=other)
+        case "compare":
+            compare(tuple(values["runs"]))
         case "report":
             report(**values.as_dict())
         case "data":

@@ -5,6 +5,7 @@ RUN/run.json            versions, machine, seed, data fingerprint, label map
 RUN/log.jsonl           the curve; tensorboard/ holds the same numbers
 RUN/checkpoints/        the newest checkpoint, from which `--resume` goes on
 RUN/model.safetensors   the last epoch's weights, loadable by themselves
+RUN/result.npz          the figures of each query, for `strongreid compare`
 RUN/result.json         the metrics of these weights; written last, so it marks a finished run
 
 Under torchrun each process goes through all of this; the first one alone writes, evaluates and says what happens.
@@ -12,11 +13,14 @@ Under torchrun each process goes through all of this; the first one alone writes
 
 import json
 import platform
+import resource
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -33,6 +37,7 @@ from strongreid.files import whole_folder, write_json
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
 from strongreid.training.checkpoint import Learner, newest_checkpoint, read_state
+from strongreid.training.log import read_log
 from strongreid.training.loop import StepReport, TrainingImages, fit
 
 EMBED_BATCH = 128
@@ -214,10 +219,27 @@ def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -
             "epoch": config.schedule.epochs,
             "training_seconds": round(trained - started, 1),
             "evaluation_seconds": round(time.perf_counter() - trained, 1),
+            "images_per_second": _images_per_second(folder),
+            "peak_memory_mb": _peak_memory_mb(),
         }
         learner.model.save(folder / "model.safetensors")
+        result.save(folder / "result.npz")
         write_json(folder / "result.json", metrics)
     return RunResult(folder, fabric.broadcast(metrics))
+
+
+def _images_per_second(folder: Path) -> float | None:
+    """Return the median speed of training, evaluations and checkpoints left out."""
+    speeds = [line["images_per_second"] for line in read_log(folder) if "images_per_second" in line]
+    return median(speeds) if speeds else None
+
+
+def _peak_memory_mb() -> int:
+    """Return the most memory used so far: the GPU's if there is one, otherwise this process's own."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 1e6)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
 
 
 def _summary(result: RetrievalResult) -> dict[str, float]:

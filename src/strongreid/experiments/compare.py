@@ -1,0 +1,75 @@
+"""Runs side by side: figures, whether a difference is more than chance, and the settings that differ."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from strongreid.config import as_plain, read_config
+from strongreid.errors import InputError
+from strongreid.evaluation import RetrievalResult, paired_test
+from strongreid.reports.console import Console
+
+SHOWN = (("rank_1", "rank-1"), ("rank_5", "rank-5"), ("rank_10", "rank-10"), ("mean_ap", "mAP"), ("mean_inp", "mINP"))
+NOT_COMPARED = ("name", "output")
+"""Settings that always differ and mean nothing."""
+
+
+def compare_runs(folders: Sequence[Path], console: Console) -> None:
+    """Write a table of the runs, the paired test of each against the first, and the settings in which they differ."""
+    if len(folders) < 2:
+        raise InputError("Name at least two runs to compare.")
+    metrics = [_metrics(folder) for folder in folders]
+    rows = [
+        [folder.name, *(f"{100 * found[key]:.1f}" for key, _ in SHOWN), f"{found['training_seconds'] / 60:.1f} min"]
+        for folder, found in zip(folders, metrics, strict=True)
+    ]
+    console.table("Runs (percent)", ("", *(name for _, name in SHOWN), "training"), rows)
+    first = RetrievalResult.load(folders[0] / "result.npz")
+    for folder in folders[1:]:
+        other = RetrievalResult.load(folder / "result.npz")
+        try:
+            tests = [paired_test(first, other, figure) for figure in ("mean_ap", "rank_1")]
+        except InputError as error:
+            raise InputError(f"{folder} cannot be compared with {folders[0]}: {error}") from error
+        for test in tests:
+            console.say(f"{folder.name} against {folders[0].name}: {test.sentence}")
+    console.say("The tests are over queries; they do not know how much trainings with other seeds differ.")
+    differing = differences([_settings(folder) for folder in folders])
+    if differing:
+        console.table(
+            "Settings that differ",
+            ("", *(folder.name for folder in folders)),
+            [[name, *(json.dumps(value) for value in values)] for name, values in differing.items()],
+        )
+    else:
+        console.say("All settings are the same.")
+
+
+def differences(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the dotted fields that do not have one value in all settings, with the value of each."""
+    flat = [_flat(item) for item in settings]
+    names = list(dict.fromkeys(name for item in flat for name in item))
+    found = {name: [item.get(name) for item in flat] for name in names}
+    return {name: values for name, values in found.items() if any(value != values[0] for value in values)}
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat.update(_flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value})
+    return flat
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    for name in ("config.yaml", "result.json", "result.npz"):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder} is not the folder of a finished run: it holds no {name}.")
+    metrics: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    return metrics
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    return {
+        name: value for name, value in as_plain(read_config(folder / "config.yaml")).items() if name not in NOT_COMPARED
+    }

@@ -1,0 +1,182 @@
+"""Sweeps: killed or not, the table is the same; trainings are shared; differences are those of the runs."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from strongreid.cli import main
+from strongreid.evaluation import RetrievalResult
+from tests.conftest import SMALL
+
+TABLE = """
+title: Two trainings, three rows
+recipe: standard_baseline
+rows:
+  - name: plain
+    paper: {market1501: [87.7, 74.0, R]}
+  - name: smooth
+    from: plain
+    take: [objective.identity.label_smoothing]
+    paper: {market1501: [88.7, 75.0, "?"]}
+  - name: smooth, ranked again
+    from: smooth
+    reranking: true
+  - name: later
+    to_come: needs what is not there
+"""
+LENGTH = ["--epochs=3", *(word for word in SMALL if "schedule" not in word)]
+
+
+def sweep_words(drawn: Path, output: Path, *more: str) -> list[str]:
+    """The command line of a sweep that takes seconds."""
+    file = output.parent / "mine.yaml"
+    file.write_text(TABLE)
+    return [
+        "reproduce",
+        "own",
+        f"--file={file}",
+        f"--data.root={drawn}",
+        "--scale=cpu",
+        f"--output={output}",
+        *LENGTH,
+        *more,
+    ]
+
+
+def table_of(output: Path) -> dict[str, Any]:
+    """The table's figures: everything but its cost."""
+    table: dict[str, Any] = json.loads((output / "mine-market1501" / "table.json").read_text())
+    for row in table["rows"]:
+        row.pop("cost")
+    return table
+
+
+@pytest.fixture(scope="module")
+def filled(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of two seeds that was not disturbed."""
+    output = tmp_path_factory.mktemp("sweep") / "out"
+    assert main(sweep_words(drawn, output, "--seeds", "0", "1")) == 0
+    return output
+
+
+def test_rows_share_trainings_and_show_their_own_figures(filled: Path) -> None:
+    table = table_of(filled)
+    plain, smooth, again, later = table["rows"]
+    assert smooth["trainings"] == again["trainings"] != plain["trainings"]
+    assert len(list((filled / "trainings").iterdir())) == 4
+    assert smooth["mean_ap"] != again["mean_ap"]
+    assert later["mean_ap"] == []
+    for row in (plain, smooth):
+        for value, training in zip(row["mean_ap"], row["trainings"], strict=True):
+            own = json.loads((filled / "trainings" / training / "result.json").read_text())
+            assert value == pytest.approx(own["mean_ap"], abs=1e-12)
+
+
+def test_the_difference_is_the_mean_over_seeds_and_queries(filled: Path) -> None:
+    rows = table_of(filled)["rows"]
+    expected = np.mean(rows[1]["mean_ap"]) - np.mean(rows[0]["mean_ap"])
+    found = rows[1]["mean_ap_difference"]
+    assert found["value"] == pytest.approx(expected, abs=1e-12)
+    assert found["low"] <= found["value"] <= found["high"]
+    assert rows[1]["paper_gain"] == pytest.approx(1.0)
+    assert rows[0]["mean_ap_difference"] is None
+
+
+def test_everything_is_written_for_people_too(filled: Path) -> None:
+    folder = filled / "mine-market1501"
+    text = (folder / "table.md").read_text()
+    assert "| plain |" in text
+    assert "74.0) [R]" in text
+    assert "needs what is not there" in text
+    assert len((folder / "table.csv").read_text().splitlines()) == 5
+    assert (folder / "gains.png").stat().st_size > 1000
+    assert (folder / "curves.png").stat().st_size > 1000
+    assert "smooth, ranked again" in (folder / "report.html").read_text()
+
+
+def test_a_finished_sweep_runs_nothing_again_and_a_changed_setting_does(filled: Path, drawn: Path) -> None:
+    times = {path: path.stat().st_mtime_ns for path in filled.glob("*/*/model.safetensors")}
+    assert main(sweep_words(drawn, filled, "--seeds", "0", "1")) == 0
+    assert {path: path.stat().st_mtime_ns for path in filled.glob("*/*/model.safetensors")} == times
+    assert main(sweep_words(drawn, filled, "--rows", "1", "--schedule.weight_decay=0.001")) == 0
+    assert len(list(filled.glob("*/*/model.safetensors"))) == len(times) + 1
+
+
+def test_a_sweep_killed_three_times_ends_with_the_same_table(filled: Path, drawn: Path, tmp_path: Path) -> None:
+    output = tmp_path / "killed"
+    words = [sys.executable, "-m", "strongreid", *sweep_words(drawn, output, "--seeds", "0", "1")]
+    chance = random.Random(5)
+    killed = 0
+    while killed < 3:
+        process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+        begun = len(list(output.glob("trainings/*/log.jsonl")))
+        while process.poll() is None and len(list(output.glob("trainings/*/log.jsonl"))) == begun:
+            time.sleep(0.05)  # imports take most of the time; strike while it trains
+        time.sleep(chance.uniform(0, 1.5))
+        assert process.poll() is None, "the sweep ended before it was killed"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        killed += 1
+    assert main(words[3:]) == 0
+    assert table_of(output) == table_of(filled)
+
+
+def test_the_plan_says_what_is_to_do_and_does_nothing(
+    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    assert main(sweep_words(drawn, output, "--plan")) == 0
+    said = capsys.readouterr().err
+    assert "2 trainings for 3 measurements" in said
+    assert "needs what is not there" in said
+    assert not (output / "trainings").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        (["--objective.identity.label_smoothing=0.2"], "label_smoothing is what the rows"),
+        (["--rows", "9"], "rows 1 to 4"),
+        (["--seeds", "1", "1"], "each once"),
+        (["--schedule.epoch=3"], "schedule.epoch"),
+        (["--other.root=somewhere"], "across domains"),
+        (["--schedule.epochs"], "needs a value"),
+    ],
+)
+def test_impossible_sweeps_are_refused(
+    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], part: str
+) -> None:
+    try:
+        code = main(sweep_words(drawn, tmp_path / "out", *more))
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    assert code == 2
+    assert part in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_compare_shows_figures_tests_and_settings(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = table_of(filled)["rows"]
+    plain, smooth = (filled / "trainings" / rows[place]["trainings"][0] for place in (0, 1))
+    assert main(["compare", str(plain), str(smooth)]) == 0
+    said = capsys.readouterr().err
+    assert "points mAP" in said
+    assert "objective.identity.label_smoothing" in said
+    assert "schedule.weight_decay" not in said
+    assert RetrievalResult.load(plain / "result.npz").mean_ap == rows[0]["mean_ap"][0]
+
+
+def test_compare_refuses_what_is_no_finished_run(
+    filled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = next((filled / "trainings").iterdir())
+    assert main(["compare", str(training), str(tmp_path)]) == 2
+    assert "finished run" in capsys.readouterr().err
+    assert main(["compare", str(training)]) == 2
