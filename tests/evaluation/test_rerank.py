@@ -99,20 +99,24 @@ def test_metrics_are_those_of_the_slow_distances_with_junk_dropped_first(memory_
     assert "re-ranked (k1 20, k2 6, distance weight 0.3)" in result.protocol
 
 
-def test_progress_runs_through_both_halves_without_going_back() -> None:
-    features, person = clustered(np.random.default_rng(5), 3, 60, 4)
-    images = Embeddings(features, person, np.zeros(60, dtype=np.int64))
+def test_progress_runs_through_the_search_for_neighbours_and_then_the_ranking() -> None:
+    features, person = clustered(np.random.default_rng(5), 300, 2_500, 4)
+    images = Embeddings(features, person, np.zeros(2_500, dtype=np.int64))
     steps: list[tuple[int, int]] = []
     evaluate(
-        images.take(np.arange(10)),
+        images.take(np.arange(200)),
         images,
         reranking=Reranking(3, 2),
         same_camera="include",
+        memory_mb=1,
         progress=lambda done, total: steps.append((done, total)),
     )
-    assert {total for _, total in steps} == {20}
-    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
-    assert steps[-1][0] == 20
+    assert {total for _, total in steps} == {4 * 200}
+    assert steps == sorted(steps)
+    assert len([done for done, _ in steps if done < 600]) >= 4
+    assert len([done for done, _ in steps if done >= 600]) >= 4
+    assert (600, 800) in steps
+    assert steps[-1] == (800, 800)
 
 
 @pytest.mark.parametrize(("name", "value"), [("k1", 0), ("k2", 0), ("distance_weight", 1.5)])

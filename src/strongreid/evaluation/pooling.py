@@ -31,6 +31,8 @@ def normalised(images: Embeddings) -> Embeddings:
 def flip_average(features: Tensor | npt.ArrayLike, flipped: Tensor | npt.ArrayLike) -> Tensor:
     """Mean of the features of images and of their mirror images, both `[N, D]`: float32 `[N, D]`.
 
+    With a model: `flip_average(model.embed(images), model.embed(images.flip(-1)))`.
+
     Raises `InputError` where the shapes disagree.
     """
     first, second = torch.as_tensor(features).float(), torch.as_tensor(flipped).float()
