@@ -28,7 +28,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Confusions:
-    """The hardest pairs of a test set, the hardest first."""
+    """The hardest pairs of a test set, the hardest first: each query offers one of either kind."""
 
     different: list[Pair]
     """Different people who look alike: at most one pair for each two people."""
@@ -46,7 +46,7 @@ def hardest_pairs(
     memory_mb: float = 160,
     progress: Callable[[int, int], None] | None = None,
 ) -> Confusions:
-    """Return the `count` most similar pairs of different people and least similar ones of the same person.
+    """Of each query's nearest image of another person, and farthest of its own, return the `count` hardest.
 
     Arguments as in `evaluate`; with "exclude" no pair of the same person and camera is looked at.
     """

@@ -17,7 +17,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 COLORS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 DASHES: Final = ("-", "--", "-.", ":")
 INK, SOFT, LINE = "#222222", "#66625c", "#e3dfd8"
-WIDTH, HEIGHT = 4.7, 3.2
+WIDTH, HEIGHT = 4.3, 3.0
 """Inches of a figure."""
 
 

@@ -77,7 +77,7 @@ def embedding_figure(
         camera: int64 [N].
         share: each axis's share of the variance, 0 to 1.
     """
-    figure, axes = new_figure(WIDTH, 4.7)
+    figure, axes = new_figure(WIDTH, 4.4)
     cameras = np.unique(camera).tolist()
     colors = person_colors(np.unique(person).tolist())
     for number, color in colors.items():

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from strongreid.evaluation import Verification
 from strongreid.reports.drawing import (
@@ -24,6 +24,9 @@ from strongreid.reports.drawing import (
 
 SPOKEN: Final = {"mean_ap": "mAP", "rank_1": "rank-1"}
 """How values of a log are called in a legend, where it is not their own name."""
+
+PERCENT: Final = FuncFormatter(lambda value, place: f"{100 * value:.4g} %")
+"""Writes fractions as percent."""
 
 
 def curves_figure(
@@ -68,7 +71,7 @@ def curves_figure(
     if logarithmic:
         plain_logarithmic(axes)
     if percent:
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(PERCENT)
     if many_runs or len(quantities) > 1:
         add_legend(axes, lines, names)
     return figure
@@ -106,7 +109,7 @@ def gains_figure(
         label: what the level axis says.
     """
     rows = np.arange(len(names))
-    figure, axes = new_figure(6.0, 0.9 + 0.42 * len(names) + (0.35 if paper else 0))
+    figure, axes = new_figure(5.6, 0.9 + 0.42 * len(names) + (0.35 if paper else 0))
     axes.barh(rows, values, height=0.55, color=[COLORS[0] if v >= 0 else COLORS[1] for v in values])
     reach = np.abs([np.subtract(values, low), np.subtract(high, values)])
     axes.errorbar(values, rows, xerr=reach, fmt="none", ecolor=INK, elinewidth=1.3, capsize=3.5)
@@ -149,7 +152,7 @@ def cmc_figure(curves: Mapping[str, npt.NDArray[np.float64]], ranks: int = 20) -
     axes.set_xlabel("rank k")
     axes.set_ylabel("queries with a match up to rank k")
     axes.set_xticks([k for k in (1, 5, 10, 15, 20, 30, 40, 50) if k <= ranks])
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(PERCENT)
     axes.set_ylim(top=1.02)
     if len(curves) > 1:
         add_legend(axes, lines, list(curves))
@@ -170,9 +173,11 @@ def roc_figure(curves: Mapping[str, Verification]) -> Figure:
         error = found.equal_error_rate
         axes.plot([error], [1 - error], "D", color="white", markeredgecolor=color_of(place), markersize=7)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(PERCENT)
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("false-positive rate (FPR)")
     axes.set_ylabel("true-positive rate (TPR)")
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(PERCENT)
     axes.set_ylim(-0.02, 1.02)
     if len(curves) > 1:
         add_legend(axes, lines, list(curves))

@@ -26,14 +26,16 @@ class Album:
         self.table = table
         self.packed = packed
         self.names = table.relative_path()
+        self._cameras_known = bool(table.camera.any())
 
     def pixels(self, row: int) -> npt.NDArray[np.uint8]:
         """Return one image as the network sees it, uint8 [3, H, W]."""
         return np.asarray(self.packed[np.array([row])][0].numpy(), dtype=np.uint8)
 
     def words(self, row: int) -> str:
-        """Say who and where, such as "person 7, camera 2"."""
-        return f"person {self.table.person[row]}, camera {self.table.camera[row]}"
+        """Say who and where, such as "person 7, camera 2"; without the camera where cameras are not known."""
+        who = f"person {self.table.person[row]}"
+        return f"{who}, camera {self.table.camera[row]}" if self._cameras_known else who
 
     def picture(self, row: int) -> Picture:
         """Return one image; its alternative text names the file, the person and the camera."""
@@ -107,15 +109,15 @@ def ranked_lists(
 
 def strip(found: RankedList, query: Album, gallery: Album, precision: float) -> TileRow:
     """Draw one list as a row: the query, then what was found, numbered as it counts."""
-    tiles = [Tile(query.picture(found.query), "query", f"query\n{_short(query, found.query)}")]
+    tiles = [Tile(query.picture(found.query), "query", f"query\n{_lines(query, found.query)}")]
     rank = 0
     for row, frame in zip(found.gallery.tolist(), found.frames, strict=True):
         rank += frame != "left_out"
         first = "not counted" if frame == "left_out" else str(rank)
-        tiles.append(Tile(gallery.picture(row), frame, f"{first}\n{_short(gallery, row)}"))
+        tiles.append(Tile(gallery.picture(row), frame, f"{first}\n{_lines(gallery, row)}"))
     note = f"{query.words(found.query)} · average precision {100 * precision:.1f} % · images to find: {found.to_find}"
     return TileRow(query.names[found.query], note, tiles)
 
 
-def _short(album: Album, row: int) -> str:
-    return f"person {album.table.person[row]}\ncam. {album.table.camera[row]}"
+def _lines(album: Album, row: int) -> str:
+    return album.words(row).replace(", camera ", "\ncam. ")

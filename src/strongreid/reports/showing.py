@@ -104,8 +104,9 @@ def confusions_section(found: Confusions, query: Album, gallery: Album) -> Secti
             rows = [_pair(pair, query, gallery, frame == "right") for pair in pairs]
             blocks.append(Tiles(rows, title=title, compact=True))
     lead = (
-        "Of all pairs of a query and a gallery image that count: different people at the smallest distance (one pair "
-        "for each two people), and the same person at the largest (one pair a person). Wrong labels show up here too."
+        "Of each query's nearest image of somebody else the closest (one pair for each two people), and of its "
+        "farthest image of the same person that counts the most distant (one pair a person). Wrong labels show up "
+        "here too."
     )
     return Section("Hardest confusions", blocks or [Text("There are none.")], lead)
 

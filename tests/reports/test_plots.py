@@ -1,0 +1,125 @@
+"""Figures: what is drawn is what was given, names are never read as mathematics, text stays readable on a phone."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from strongreid.evaluation import Embeddings, Verification, verify
+from strongreid.reports.drawing import COLORS, WIDTH
+from strongreid.reports.images import figure_uri
+from strongreid.reports.plane import embedding_figure
+from strongreid.reports.plots import by_epoch, cmc_figure, curves_figure, gains_figure, roc_figure
+
+LOG = [
+    {"epoch": 1, "total": 4.0, "identity": 3.0},
+    {"epoch": 1, "total": 2.0, "identity": 1.0},
+    {"epoch": 1, "mean_ap": 0.25},
+    {"epoch": 3, "total": 1.0, "identity": 0.5},
+]
+NAMES = ["_hidden", "$a^$b\\frac", "plain", "<b>"]
+PHONE_INCHES = (390 - 2 * 16 - 2 * 6.4 - 2) / 96
+"""A phone's width within the page's and a card's margins."""
+
+
+@pytest.fixture(scope="module")
+def verification() -> Verification:
+    chance = np.random.default_rng(0)
+    person = np.arange(20).repeat(3)
+    features = np.eye(20)[person] + 0.5 * chance.normal(size=(60, 20))
+    side = Embeddings(features, person, np.tile(np.arange(3), 20))
+    return verify(side, side)
+
+
+@pytest.fixture(scope="module")
+def every_figure(verification: Verification) -> list[Figure]:
+    cmc = np.linspace(0.5, 1, 50)
+    points, number = np.random.default_rng(1).normal(size=(12, 2)), np.arange(12)
+    return [
+        curves_figure(dict.fromkeys(NAMES, LOG)),
+        curves_figure({"one": LOG}, ["total", "identity"], logarithmic=True),
+        curves_figure({"a": LOG, "b": LOG}, ["total", "mean_ap"], percent=True),
+        gains_figure(NAMES, [1, 2, -3, 4], [0, 1, -4, 3], [2, 3, 1, 5], paper=[1, None, 2, 3]),
+        cmc_figure(dict.fromkeys(NAMES, cmc)),
+        roc_figure(dict.fromkeys(NAMES, verification)),
+        embedding_figure(points, number, number % 7, (0.5, 0.25)),
+    ]
+
+
+def drawn_texts(figure: Figure) -> list[Text]:
+    """Every text that is drawn. Ticks that lie outside the axes are none."""
+    figure.draw_without_rendering()
+    return [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_visible() and text.get_text()]
+
+
+def test_a_point_of_a_curve_is_the_mean_of_an_epoch() -> None:
+    assert by_epoch(LOG, "total")[0].tolist() == [1, 3]
+    assert by_epoch(LOG, "total")[1].tolist() == [3.0, 1.0]
+    assert by_epoch(LOG, "mean_ap")[1].tolist() == [0.25]
+    assert len(by_epoch(LOG, "rate")[0]) == 0
+
+
+def test_curves_of_several_runs_have_a_colour_each_and_a_run_without_the_value_is_left_out() -> None:
+    axes = curves_figure({"first": LOG, "without": [{"epoch": 1, "rate": 1.0}], "third": LOG}).axes[0]
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[3.0, 1.0]] * 2
+    assert [line.get_color() for line in axes.lines] == [COLORS[0], COLORS[2]]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["first", "third"]
+
+
+def test_curves_of_one_run_have_a_colour_for_each_value() -> None:
+    axes = curves_figure({"run": LOG}, ["total", "identity", "mean_ap"]).axes[0]
+    assert len({line.get_color() for line in axes.lines}) == 3
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["total", "identity", "mAP"]
+
+
+def test_gains_show_bars_intervals_and_the_paper_s_numbers_where_it_has_some() -> None:
+    figure = gains_figure(["a", "b"], [1.5, -2.0], [1.0, -2.5], [2.5, -0.5], paper=[None, 3.0])
+    axes = figure.axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [1.5, -2.0]
+    (errors,) = axes.collections
+    assert [segment[:, 0].tolist() for segment in errors.get_segments()] == [[1.0, 2.5], [-2.5, -0.5]]
+    (papers,) = [line for line in axes.lines if line.get_marker() == "D"]
+    assert papers.get_xydata().tolist() == [[3.0, 1.0]]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first row must be at the top"
+    assert "the paper's" in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert not gains_figure(["a"], [1.0], [0.5], [2.0]).legends
+
+
+def test_cmc_and_roc_are_drawn_at_their_values(verification: Verification) -> None:
+    cmc = np.linspace(0.5, 1, 50)
+    (line,) = cmc_figure({"run": cmc}, ranks=10).axes[0].lines
+    assert line.get_xydata().tolist() == [[k, cmc[k - 1]] for k in range(1, 11)]
+    curve, points, error = roc_figure({"run": verification}).axes[0].lines
+    for rate, reached in [*curve.get_xydata().tolist(), *points.get_xydata().tolist()]:
+        assert reached == verification.true_match_rate_at(rate)
+    assert error.get_xydata().tolist() == [[verification.equal_error_rate, 1 - verification.equal_error_rate]]
+
+
+def test_every_name_is_drawn_as_it_is(every_figure: list[Figure]) -> None:
+    for figure in (every_figure[0], *every_figure[3:6]):
+        assert figure_uri(figure).startswith("data:image/")  # and no warning, which would be an error
+        texts = drawn_texts(figure)
+        assert set(NAMES) <= {text.get_text() for text in texts}
+        assert not any(text.get_parse_math() for text in texts if text.get_text() in NAMES)
+
+
+def test_text_is_at_least_8_points_on_a_phone(every_figure: list[Figure]) -> None:
+    for figure in every_figure:
+        shrunk = min(1.0, PHONE_INCHES / min(figure.get_figwidth(), WIDTH))  # wider figures scroll instead
+        sizes = [text.get_fontsize() * shrunk for text in drawn_texts(figure)]
+        assert min(sizes) >= 8
+        assert not any("^" in text.get_text() for text in drawn_texts(figure) if text.get_parse_math())
+        assert len(sizes) > 5
+
+
+def test_an_embedding_map_has_a_colour_a_person_and_a_marker_a_camera() -> None:
+    points = np.array([[0.0, 0], [1, 0], [0, 1], [1, 1]])
+    figure = embedding_figure(points, np.array([3, 3, 8, 8]), np.array([1, 2, 1, 2]), (0.75, 0.125))
+    groups = figure.axes[0].collections
+    assert [group.get_offsets().tolist() for group in groups] == [[point] for point in points.tolist()]
+    colors = [tuple(group.get_facecolor()[0]) for group in groups]
+    assert colors[0] == colors[1] != colors[2] == colors[3]
+    shapes = [group.get_paths()[0].vertices.tolist() for group in groups]
+    assert shapes[0] == shapes[2] != shapes[1] == shapes[3]
+    shown = [text.get_text() for text in drawn_texts(figure)]
+    assert {"3", "8", "camera 1", "camera 2", "first axis: 75% of the variance"} <= set(shown)
