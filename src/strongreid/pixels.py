@@ -46,17 +46,23 @@ def resize(image: Image.Image, size: tuple[int, int] | None) -> npt.NDArray[np.u
     return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
 
 
+def scale_and_shift() -> tuple[Tensor, Tensor]:
+    """What a pixel is multiplied by and then increased by to be normalised: float32 [3, 1, 1] each, on the CPU.
+
+    One multiplication and one addition are within 1e-6 of dividing by 255, subtracting the mean and dividing by the
+    deviation, as the paper's code does, and closer to the exact value.
+    """
+    mean, std = torch.tensor(IMAGENET_MEAN).view(3, 1, 1), torch.tensor(IMAGENET_STD).view(3, 1, 1)
+    return 1 / (255 * std), -mean / std
+
+
 def normalise(images: Tensor, out: Tensor | None = None) -> Tensor:
     """Scale uint8 [B, 3, H, W] to 0..1 and normalise with ImageNet's mean and deviation: float32, same shape.
 
-    One multiplication and one addition, within 1e-6 of dividing, subtracting and dividing as the paper's code does;
-    the memory order of `images` is kept. With `out` (float32 [B, 3, H, W]) the result is written there.
+    The memory order of `images` is kept. With `out` (float32 [B, 3, H, W]) the result is written there.
     """
-    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
     # Made on the CPU and sent without waiting, because making them on a GPU would stop for all that it has to do.
-    scale, shift = (
-        values.view(3, 1, 1).to(images.device, non_blocking=True) for values in (1 / (255 * std), -mean / std)
-    )
+    scale, shift = (values.to(images.device, non_blocking=True) for values in scale_and_shift())
     result = torch.empty_like(images, dtype=torch.float32) if out is None else out
     # On a CPU a few images at a time, which stay in its cache from one operation to the next.
     at_once = CACHED_IMAGES if images.device.type == "cpu" else max(len(images), 1)

@@ -10,8 +10,8 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import functional as reference
 
-from strongreid.data import augment
-from strongreid.data.augment import Augmentation, AugmentationDraws
+from strongreid.data.augment import Augmentation
+from strongreid.data.augment_apply import AugmentationDraws, apply_on_cpu, apply_on_gpu
 from strongreid.errors import InputError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -82,13 +82,22 @@ def test_the_way_of_a_gpu_gives_the_same_bits(count: int, size: tuple[int, int],
     how = Augmentation(padding=padding)
     images = random_images(count, size, seed)
     draws = how.draw(count, size, seed=seed, epoch=0, step=0)
-    each = augment._crop_each(images, draws, padding)
-    assert torch.equal(augment._crop_all(images, draws, padding), each)
     fill = torch.tensor(MEAN).view(3, 1, 1)
-    erased = [torch.zeros(each.shape) - 1, torch.zeros(each.shape) - 1]
-    augment._erase_each(erased[0], draws.erase, fill)
-    augment._erase_all(erased[1], draws.erase, fill)
-    assert torch.equal(*erased)
+    on_gpu = apply_on_gpu(images, draws, padding, fill, None)
+    assert torch.equal(on_gpu, apply_on_cpu(images, draws, padding, fill, None))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 9])
+def test_any_number_of_threads_gives_the_same_bits(threads: int) -> None:
+    how, images = Augmentation(), random_images(7, (32, 16))
+    draws = how.draw(7, (32, 16), seed=0, epoch=0, step=0)
+    expected = how.apply(images, draws)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert torch.equal(how.apply(images, draws), expected)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_batch_s_memory_can_be_used_again() -> None:

@@ -1,6 +1,7 @@
 """Data sets as tables of images, packed, sampled and augmented; the public names of this room."""
 
-from strongreid.data.augment import Augmentation, AugmentationDraws
+from strongreid.data.augment import Augmentation
+from strongreid.data.augment_apply import AugmentationDraws
 from strongreid.data.benchmarks import load_benchmark, multi_query_rows
 from strongreid.data.packed import PackedImages, is_packed, pack_bytes
 from strongreid.data.sampler import PKBatchSampler

@@ -1,8 +1,9 @@
 """Flip, pad, crop, normalise, erase: a whole batch at a time, on the device where the batch lies.
 
 The order is the reference's: padding is black BEFORE normalising, erasing fills AFTER it (Luo et al. 2019, sections
-2 and 3.2). Draws and their application are apart. The draws are a pure function of (seed, epoch, step) for the GLOBAL
-batch, so resuming needs no generator's state and each of several processes takes its share of the same draws.
+2 and 3.2). Draws and their application (`augment_apply`) are apart. The draws are a pure function of (seed, epoch,
+step) for the GLOBAL batch, so resuming needs no generator's state and each of several processes takes its share of
+the same draws.
 """
 
 import math
@@ -13,37 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from strongreid.data.augment_apply import AugmentationDraws, apply_on_cpu, apply_on_gpu
 from strongreid.errors import InputError
-from strongreid.pixels import IMAGENET_MEAN, normalise
+from strongreid.pixels import IMAGENET_MEAN
 
 ERASE_TRIES = 100
 """How often a box that does not fit is drawn again before the image stays whole (as in the paper's code)."""
 STREAM = 0xA09
 """Second word of the generator's key: keeps these draws apart from others made with the same seed."""
-
-
-@dataclass(frozen=True)
-class AugmentationDraws:
-    """What chance decided for each image of a batch; small CPU tensors.
-
-    Attributes:
-        flip: bool [B], whether the image is mirrored left to right.
-        top: int64 [B], first row of the crop in the padded image, 0..2 * padding.
-        left: int64 [B], first column of the crop in the padded image, 0..2 * padding.
-        erase: int64 [B, 4], the box to erase as top, left, height, width in pixels; height 0 erases nothing.
-    """
-
-    flip: Tensor
-    top: Tensor
-    left: Tensor
-    erase: Tensor
-
-    def __len__(self) -> int:
-        return len(self.flip)
-
-    def __getitem__(self, share: slice) -> "AugmentationDraws":
-        """The draws of a part of the batch, as of one process's share."""
-        return AugmentationDraws(self.flip[share], self.top[share], self.left[share], self.erase[share])
 
 
 @dataclass(frozen=True)
@@ -122,65 +100,6 @@ class Augmentation:
                 f"{len(draws)} draws cannot augment images of {images.dtype} {list(images.shape)}; "
                 "give uint8 [B, 3, H, W] and B draws."
             )
-        value = IMAGENET_MEAN if self.erase_fill == "reference" else (0.0, 0.0, 0.0)
-        # A CPU is fastest with slices, image by image; a GPU with few operations on the whole batch.
-        one_by_one = images.device.type == "cpu"
-        cropped = (_crop_each if one_by_one else _crop_all)(images, draws, self.padding)
-        augmented = normalise(cropped, out)
-        (_erase_each if one_by_one else _erase_all)(augmented, draws.erase, torch.tensor(value).view(3, 1, 1))
-        return augmented
-
-
-def _crop_each(images: Tensor, draws: AugmentationDraws, padding: int) -> Tensor:
-    """Flip, pad and crop, image by image: the part of each that stays in the picture is copied where it belongs."""
-    cropped = torch.zeros_like(images)
-    top, left = ((offset - padding).tolist() for offset in (draws.top, draws.left))
-    for source, target, flip, down, right in zip(images, cropped, draws.flip.tolist(), top, left, strict=True):
-        mirrored = source.flip(2) if flip else source
-        _shifted(target, -down, -right).copy_(_shifted(mirrored, down, right))
-    return cropped
-
-
-def _shifted(image: Tensor, down: int, right: int) -> Tensor:
-    """The part of [3, H, W] that a window of its size sees when it is moved down and right."""
-    height, width = image.shape[1:]
-    return image[:, max(down, 0) : max(height + down, 0), max(right, 0) : max(width + right, 0)]
-
-
-def _crop_all(images: Tensor, draws: AugmentationDraws, padding: int) -> Tensor:
-    """Flip, pad and crop the whole batch: where each pixel comes from, and black where that is outside."""
-    batch, channels, height, width = images.shape
-    rows = _sent(draws.top - padding, images)[:, None] + torch.arange(height, device=images.device)  # [B, H]
-    columns = _sent(draws.left - padding, images)[:, None] + torch.arange(width, device=images.device)  # [B, W]
-    inside = _within(rows, 0, height)[:, None, :, None] & _within(columns, 0, width)[:, None, None, :]
-    columns = torch.where(_sent(draws.flip, images)[:, None], width - 1 - columns, columns)
-    return images[
-        torch.arange(batch, device=images.device)[:, None, None, None],
-        torch.arange(channels, device=images.device)[:, None, None],
-        rows.clamp(0, height - 1)[:, None, :, None],
-        columns.clamp(0, width - 1)[:, None, None, :],
-    ].mul_(inside)
-
-
-def _erase_each(normalised: Tensor, boxes: Tensor, fill: Tensor) -> None:
-    """Fill each image's box (int64 [B, 4], on the CPU) in place."""
-    for image, (top, left, height, width) in zip(normalised, boxes.tolist(), strict=True):
-        if height:
-            image[:, top : top + height, left : left + width] = fill
-
-
-def _erase_all(normalised: Tensor, boxes: Tensor, fill: Tensor) -> None:
-    """Fill the boxes of the whole batch in place."""
-    top, left, height, width = _sent(boxes, normalised).T[:, :, None]  # [B, 1] each
-    rows, columns = (torch.arange(side, device=normalised.device) for side in normalised.shape[2:])
-    erased = _within(rows, top, top + height)[:, None, :, None] & _within(columns, left, left + width)[:, None, None, :]
-    torch.where(erased, _sent(fill, normalised), normalised, out=normalised)
-
-
-def _within(places: Tensor, first: Tensor | int, end: Tensor | int) -> Tensor:
-    return (first <= places) & (places < end)
-
-
-def _sent(small: Tensor, to: Tensor) -> Tensor:
-    """A small CPU tensor, on the device of `to`, without waiting for what the device still has to do."""
-    return small.to(to.device, non_blocking=True)
+        fill = torch.tensor(IMAGENET_MEAN if self.erase_fill == "reference" else (0.0, 0.0, 0.0)).view(3, 1, 1)
+        apply = apply_on_cpu if images.device.type == "cpu" else apply_on_gpu
+        return apply(images, draws, self.padding, fill, out)
