@@ -2,13 +2,14 @@
 
     pip download torchreid==0.2.5 --no-deps --no-binary :all: -d $PEER && tar xf $PEER/torchreid-0.2.5.tar.gz -C $PEER
     python benchmarks/evaluation.py --shape market1501 --torchreid $PEER/torchreid-0.2.5 --output market1501
-    python benchmarks/evaluation.py --shape msmt17 --output msmt17
+    python benchmarks/evaluation.py --shape msmt17 --reranking_repeats 1 --output msmt17
 
-Writes $OUTPUT.json and $OUTPUT.md. Every measurement is a process of its own; the tasks take turns, so that a slow
-spell of the machine falls on all of them; medians. Features are generated: clusters in 48 dimensions, seen in 2,048,
-with as many people, cameras and distractors as the set has. On 2 idle cores: Market-1501 shape with re-ranking about
-40 min (nearly all of it torchreid's re-ranking), MSMT17 shape about 2 h. torchreid does not fit at MSMT17's size: its
-re-ranking alone would take about 209 GB.
+Writes $OUTPUT.json and $OUTPUT.md anew after each measurement, so that a run which is cut off keeps what it has. Every
+measurement is a process of its own; the tasks take turns, so that a slow spell of the machine falls on all of them;
+medians, each with its number of runs. Features are generated: clusters in 48 dimensions, seen in 2,048, with as many
+people, cameras and distractors as the set has. On 2 idle cores: Market-1501 shape with re-ranking about 40 min (nearly
+all of it torchreid's re-ranking), MSMT17 shape about 30 min. torchreid does not fit at MSMT17's size: its re-ranking
+alone would take about 209 GB.
 """
 
 import argparse
@@ -26,8 +27,9 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
+
+from strongreid.files import whole_file, write_json
 
 WIDTH = 2048
 LATENT = 48
@@ -104,29 +106,46 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def rows(results: dict[str, list[dict[str, Any]]]) -> list[list[str]]:
-    """The table's cells: one row a task, ratios of wall and CPU time to the faster of the two bare products."""
+    """The table's cells: one row a task, with its ratios to the faster of the two bare products."""
     summaries = {task: summary(runs) for task, runs in results.items()}
-    bare = min((summaries[task] for task in PRODUCTS if "wall_s" in summaries[task]), key=lambda row: row["wall_s"])
-    cells = []
-    for task, row in summaries.items():
-        if "error" in row:
-            cells.append([task, row["error"], *[""] * 6])
-            continue
-        cells.append(
-            [
-                task,
-                f"{row['wall_s']:.2f}",
-                f"{row['wall_s'] / bare['wall_s']:.2f}",
-                f"{row['cpu_s']:.2f}",
-                f"{row['cpu_s'] / bare['cpu_s']:.2f}",
-                f"{row['peak_mb']:.0f}",
-                f"{100 * row['mean_ap']:.3f}" if "mean_ap" in row else "",
-                str(row["runs"]),
-            ]
-        )
-    return cells
+    products = [task for task in PRODUCTS if "wall_s" in summaries[task]]
+    bare = results[min(products, key=lambda task: summaries[task]["wall_s"])] if products else []
+    return [cells(task, row, results[task], bare) for task, row in summaries.items()]
 
 
+def cells(task: str, row: dict[str, Any], runs: list[dict[str, Any]], bare: list[dict[str, Any]]) -> list[str]:
+    if "error" in row:
+        return [task, row["error"], *[""] * (len(HEADER) - 2)]
+    return [
+        task,
+        f"{row['wall_s']:.2f}",
+        ratio("wall_s", runs, bare),
+        f"{row['cpu_s']:.2f}",
+        ratio("cpu_s", runs, bare),
+        f"{row['peak_mb']:.0f}",
+        f"{100 * row['mean_ap']:.3f}" if "mean_ap" in row else "",
+        str(row["runs"]),
+    ]
+
+
+def ratio(name: str, runs: list[dict[str, Any]], bare: list[dict[str, Any]]) -> str:
+    """Median of the ratios to the product of the same round, which met the machine in the same mood."""
+    both = [(run[name], floor[name]) for run, floor in zip(runs, bare, strict=False) if name in run and name in floor]
+    return f"{median(own / floor for own, floor in both):.2f}" if both else ""
+
+
+def beside_peers(results: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """One line for each of torchreid's functions that was measured: how many times more it needs than ours."""
+    lines = []
+    for ours, peer in zip(OURS, PEERS, strict=True):
+        own, other = (summary(results.get(task, [])) for task in (ours, peer))
+        if "error" not in own and "error" not in other:
+            more = [f"{other[name] / max(own[name], 1e-9):.1f} x the {unit}" for name, unit in COMPARED]
+            lines.append(f"{peer} needs {', '.join(more)} of {ours} ({other['runs']} and {own['runs']} runs).")
+    return lines
+
+
+COMPARED = (("wall_s", "time"), ("cpu_s", "CPU-seconds"), ("peak_mb", "memory above the features"))
 HEADER = ["", "wall s", "x product", "CPU s", "x product", "peak MB above features", "mAP %", "runs"]
 
 
@@ -135,46 +154,70 @@ def machine() -> str:
     return f"{cores}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
-def write(output: Path, name: str, shape: Shape, results: dict[str, list[dict[str, Any]]]) -> None:
+def write(output: Path, name: str, results: dict[str, list[dict[str, Any]]]) -> str:
+    """Write what is measured so far, as JSON and as a table; return the table's title."""
+    shape = SHAPES[name]
     value = {"shape": name, **shape.__dict__, "width": WIDTH, "machine": machine(), "runs": results}
-    output.with_suffix(".json").write_text(json.dumps(value, indent=2) + "\n")
     title = f"{name}: {shape.queries:,} queries x {shape.images:,} images x {WIDTH:,}, {machine()}, medians"
     lines = [title, "", "| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
     lines += ["| " + " | ".join(row) + " |" for row in rows(results)]
-    output.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    lines += ["", *beside_peers(results)]
+    write_json(output.with_name(output.name + ".json"), value)
+    with whole_file(output.with_name(output.name + ".md")) as partial:
+        partial.write_text("\n".join(lines).rstrip() + "\n")
+    return title
+
+
+def show(title: str, results: dict[str, list[dict[str, Any]]]) -> None:
     table = Table(*HEADER, title=title)
     for row in rows(results):
         table.add_row(*row)
-    Console().print(table)
+    Console().print(table, *beside_peers(results), sep="\n")
 
 
-def main() -> None:
+def planned(given: argparse.Namespace) -> list[tuple[int, str]]:
+    """Every measurement, in order: its round, from 1, and its task. Re-ranking may take part in fewer rounds."""
+    tasks = [*PRODUCTS, *OURS, *(PEERS if given.torchreid else ())]
+    reranking = given.repeats if given.reranking_repeats is None else given.reranking_repeats
+    repeats = {task: reranking if "re-ranked" in task else given.repeats for task in tasks}
+    return [(turn, task) for turn in range(1, max(repeats.values()) + 1) for task in tasks if turn <= repeats[task]]
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="small")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--rerank-repeats", type=int, help="fewer for the long ones; as many as --repeats if not given")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds of measurements, default 5")
+    parser.add_argument(
+        "--reranking_repeats", type=int, help="rounds in which re-ranking takes part, 0 for none; default all of them"
+    )
     parser.add_argument("--torchreid", type=Path, help="unpacked torchreid-0.2.5; without it torchreid is left out")
-    parser.add_argument("--no-reranking", action="store_true")
     parser.add_argument("--threads", type=int, help="torch's threads; its own choice if not given")
     parser.add_argument("--output", type=Path, default=Path("evaluation"), help="name of the .json and .md files")
     given = parser.parse_args()
-    chosen = [*PRODUCTS, *OURS, *(PEERS if given.torchreid else ())]
-    if given.no_reranking:
-        chosen = [task for task in chosen if "re-ranked" not in task]
-    repeats = {
-        task: given.repeats if "re-ranked" not in task else given.rerank_repeats or given.repeats for task in chosen
-    }
-    shape, results = SHAPES[given.shape], {task: [] for task in chosen}
-    with tempfile.TemporaryDirectory() as folder, Progress() as progress:
-        bar = progress.add_task("features", total=sum(repeats.values()))
-        generate(shape, Path(folder))
-        for turn in range(max(repeats.values())):
-            for task in chosen:
-                if turn < repeats[task]:
-                    progress.update(bar, description=task)
-                    results[task].append(measure(task, Path(folder), given.torchreid or Path(), given.threads))
-                    progress.advance(bar)
-    write(given.output, given.shape, shape, results)
+    if given.repeats < 1:
+        parser.error("--repeats is at least 1: ratios need the bare products")
+    if given.torchreid and not (given.torchreid / "torchreid" / "reid" / "metrics" / "rank.py").is_file():
+        parser.error(f"--torchreid {given.torchreid} holds no torchreid/reid/metrics/rank.py; unpack the archive there")
+    return given
+
+
+def main() -> None:
+    given = arguments()
+    plan = planned(given)
+    results: dict[str, list[dict[str, Any]]] = {task: [] for _, task in plan}
+    title = given.shape
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"making features of {given.shape} shape", flush=True)
+        generate(SHAPES[given.shape], Path(folder))
+        for done, (turn, task) in enumerate(plan, start=1):
+            found = measure(task, Path(folder), given.torchreid or Path(), given.threads)
+            results[task].append(found)
+            title = write(given.output, given.shape, results)
+            said = (
+                found.get("error") or f"{found['wall_s']:.2f} s, {found['cpu_s']:.2f} CPU-s, {found['peak_mb']:.0f} MB"
+            )
+            print(f"{done} of {len(plan)}, round {turn}, {task}: {said}", flush=True)
+    show(title, results)
 
 
 if __name__ == "__main__":

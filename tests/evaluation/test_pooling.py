@@ -81,6 +81,7 @@ def test_single_shot_draws_one_image_of_each_person_anew_and_by_seed() -> None:
     first, again = (evaluate_single_shot(query, gallery, draws=4, seed=8) for _ in range(2))
     assert len(first.results) == 4
     assert first.to_json() == again.to_json()
+    assert first.to_json()["protocol"].endswith("not re-ranked, single gallery shot, mean of 4 draws")
     assert len({result.mean_ap for result in first.results}) > 1
     assert all(np.allclose(r.average_precision, 1 / r.first_match_rank) for r in first.results)
     with pytest.raises(InputError, match="draws is 0"):

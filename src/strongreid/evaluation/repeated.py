@@ -5,7 +5,7 @@ chance, so the draw is repeated and the mean reported, with the spread beside it
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -101,18 +101,12 @@ def evaluate_single_shot(
     """
     if draws < 1:
         raise InputError(f"draws is {draws}; it must be at least 1.")
-    return RepeatedResult(
-        tuple(
-            evaluate(
-                query,
-                gallery.take(one_of_each(gallery.person, np.random.default_rng((seed, draw)))),
-                metric=metric,
-                same_camera=same_camera,
-                average_precision=average_precision,
-            )
-            for draw in range(draws)
-        )
-    )
+    results = []
+    for draw in range(draws):
+        drawn = gallery.take(one_of_each(gallery.person, np.random.default_rng((seed, draw))))
+        result = evaluate(query, drawn, metric=metric, same_camera=same_camera, average_precision=average_precision)
+        results.append(replace(result, protocol=f"{result.protocol}, single gallery shot"))
+    return RepeatedResult(tuple(results))
 
 
 def one_of_each(person: Indices, chance: np.random.Generator) -> Indices:
