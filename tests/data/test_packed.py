@@ -14,7 +14,7 @@ from PIL import Image
 from torchvision import transforms
 
 from strongreid.data import packed as room
-from strongreid.data.packed import PackedImages, is_packed, pack_bytes, pack_path
+from strongreid.data.packed import PackedImages, fits_on_device, is_packed, pack_bytes, pack_path
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
 
@@ -253,3 +253,20 @@ def test_a_pack_moved_to_a_device_gathers_there(tmp_path: Path) -> None:
     rows = np.array([5, 0, 1])
     assert moved[rows].device == moved.pixels.device
     assert torch.equal(moved[rows].cpu(), packed[rows])
+
+
+def test_images_live_on_a_gpu_when_they_take_at_most_half_of_its_free_memory() -> None:
+    assert fits_on_device(500, 1000)
+    assert fits_on_device(500, 1001)
+    assert not fits_on_device(501, 1001)
+    assert not fits_on_device(1, 0)
+    packed = PackedImages(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
+    assert packed.near(torch.device("cpu")) is packed
+
+
+@pytest.mark.parametrize(("free", "moved"), [(2 * 96, True), (2 * 96 - 1, False)])
+def test_the_free_memory_of_the_gpu_decides(free: int, moved: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10**12))
+    monkeypatch.setattr(PackedImages, "to", lambda self, device: "moved")
+    packed = PackedImages(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
+    assert (packed.near(torch.device("cuda:0")) == "moved") == moved

@@ -85,6 +85,17 @@ class PackedImages:
         """The same images in the memory of `device`: on a GPU batches are then gathered there."""
         return PackedImages(self.pixels.to(device))
 
+    def near(self, device: torch.device) -> "PackedImages":
+        """The images where a training on `device` reads them fastest: in a GPU's memory if they fit, else as here."""
+        if device.type != "cuda" or not fits_on_device(self.pixels.numel(), torch.cuda.mem_get_info(device)[0]):
+            return self
+        return self.to(device)
+
+
+def fits_on_device(images: int, free: int) -> bool:
+    """Whether images of so many bytes may live on a GPU with so many bytes free: half is left to the network."""
+    return images <= free // 2
+
 
 def is_packed(table: ImageTable, size: tuple[int, int], folder: Path) -> bool:
     """Whether `PackedImages.build` would reuse a pack that is there. Errors as in `pack_path`."""

@@ -92,6 +92,8 @@ def fit(
     progress = restore_checkpoint(resume, learner) if resume else Progress()
     checkpoints = folder / "checkpoints"
     values: dict[str, float] = {}
+    packed, person_index = images.packed.near(fabric.device), torch.from_numpy(images.table.person_index())
+    batch: torch.Tensor | None = None
 
     def checkpoint() -> None:
         if log is not None:
@@ -118,9 +120,9 @@ def fit(
                 draws = images.augmentation.draw(
                     len(indices), images.packed.size, seed=plan.seed, epoch=epoch, step=step
                 )
-                batch = images.packed[indices[mine]].to(fabric.device, non_blocking=True)
-                batch = images.augmentation.apply(batch, draws[mine])
-                person = torch.from_numpy(images.table.person_index()[indices]).to(fabric.device)
+                pixels = packed[indices[mine]].to(fabric.device, non_blocking=True)
+                batch = images.augmentation.apply(pixels, draws[mine], out=batch)  # in the last step's memory
+                person = person_index[indices].to(fabric.device, non_blocking=True)
 
                 features = module(batch)
                 total, terms = objective(gather(features.pooled, fabric), gather(features.logits, fabric), person)
