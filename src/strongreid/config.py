@@ -21,6 +21,20 @@ RECIPES = Path(__file__).parent / "recipes"
 
 
 @dataclass(frozen=True)
+class SetConfig:
+    """One more data set."""
+
+    name: str
+    """The data set; `strongreid data list` names the known ones."""
+    root: Path
+    """Its folder; for `table` the file."""
+    split_seed: int = 0
+    """Seed of the split into train and test people, for sets that leave the split to the user."""
+    label: str | None = None
+    """What results call it; null: its name. For two sets of one name, such as `folder`."""
+
+
+@dataclass(frozen=True)
 class DataConfig:
     """Which images."""
 
@@ -32,6 +46,11 @@ class DataConfig:
     """Seed of the split into train and test people, for sets that leave the split to the user (CUHK01)."""
     cache: Path | None = None
     """Where decoded images are kept between runs; null: the folder `packed` in the output folder."""
+    joined: list[SetConfig] = field(default_factory=list)
+    """More sets to train on: their training images join those of `name`, people and cameras kept apart. One set after
+    another: --data.joined+ '{name: cuhk01, root: DIR}'."""
+    tested: list[SetConfig] = field(default_factory=list)
+    """More sets to test on, beside `name`: --data.tested+ '{name: cuhk01, root: DIR}'."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +95,8 @@ class BatchConfig:
     """P: people in a batch, over all processes together."""
     images_per_person: int = 4
     """K: images of each person in a batch."""
+    domain_balanced: bool = False
+    """As many people of each set in every batch, where data.joined names more sets to train on."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +221,7 @@ def _problems(config: Config) -> list[str]:
     schedule, batch, augment = config.schedule, config.batch, config.augment
     height, width = config.model.image_size
     checks: list[tuple[bool, str]] = [
-        (config.seed >= 0, f"seed is {config.seed}; it must be 0 or more."),
+        (0 <= config.seed < 2**63, f"seed is {config.seed}; it must lie between 0 and 2^63 - 1."),
         (
             config.name is None or (config.name not in ("", ".", "..") and Path(config.name).name == config.name),
             f"name is {config.name!r}; it must be a plain folder name, because runs are written below output.",
@@ -218,6 +239,10 @@ def _problems(config: Config) -> list[str]:
         (
             batch.images_per_person >= 2,
             f"batch.images_per_person is {batch.images_per_person}; triplets need at least 2.",
+        ),
+        (
+            not batch.domain_balanced or bool(config.data.joined),
+            "batch.domain_balanced is true, but there is one set to train on: name more in data.joined, or leave it.",
         ),
         (augment.padding >= 0, f"augment.padding is {augment.padding}; it must be 0 pixels or more."),
         (
@@ -257,12 +282,28 @@ def _problems(config: Config) -> list[str]:
         (config.runtime.log_every >= 1, "runtime.log_every must be 1 step or more."),
         (config.runtime.checkpoint_every >= 1, "runtime.checkpoint_every must be 1 epoch or more."),
     ]
+    for name, others in (("data.joined", config.data.joined), ("data.tested", config.data.tested)):
+        again = _repeated(config.data, others)
+        checks.append(
+            (again is None, f"{name}: two sets are called {again!r}, with data.name; give one of them a `label`.")
+        )
     for name, probability in (
         ("augment.flip_probability", augment.flip_probability),
         ("augment.erase_probability", augment.erase_probability),
     ):
         checks.append((0 <= probability <= 1, f"{name} is {probability}; a probability lies between 0 and 1."))
     return [sentence for holds, sentence in checks if not holds]
+
+
+def set_label(one: SetConfig) -> str:
+    """Return what results call a set."""
+    return one.label or one.name
+
+
+def _repeated(config: DataConfig, others: Sequence[SetConfig]) -> str | None:
+    """Return a label that two of the sets share, the main one among them."""
+    labels = [config.name, *map(set_label, others)]
+    return next((label for label in labels if labels.count(label) > 1), None)
 
 
 def recipe_path(recipe: str) -> Path:
@@ -319,6 +360,6 @@ def _plain(value: Any) -> Any:
         return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value

@@ -4,6 +4,7 @@ What the user can mend ends with one message and exit code 2, Ctrl-C with 130, a
 imports are made inside the commands, so that `--help` does not wait for PyTorch.
 """
 
+import errno
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,9 @@ from strongreid.errors import InputError
 
 DESCRIPTION = "Person re-identification: train, evaluate and compare the strong baseline and its tricks."
 
+NOT_OURS = {errno.EACCES, errno.EDQUOT, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS}
+"""Errors of the file system that the user can mend: no room, no right, a file where a folder is wanted."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, 2 for what the user can mend, 130 after Ctrl-C."""
@@ -27,6 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _run(list(sys.argv[1:] if arguments is None else arguments))
     except InputError as error:
         complain(f"error: {error}")
+        return 2
+    except OSError as error:
+        if error.errno not in NOT_OURS:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        complain(f"error: {where}{error.strerror}. Make room or choose another place.")
         return 2
     except KeyboardInterrupt as stop:
         if first_process():

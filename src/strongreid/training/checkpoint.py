@@ -21,6 +21,7 @@ from strongreid.errors import InputError
 from strongreid.files import whole_folder, write_json
 from strongreid.losses import Objective
 from strongreid.models import ReIDModel
+from strongreid.models.weights import load_exactly, read_weights
 
 FORMAT = 1
 """Version of the layout of a checkpoint folder."""
@@ -59,7 +60,10 @@ class Learner:
 
 
 def save_checkpoint(folder: Path, learner: Learner, progress: Progress, record: dict[str, Any]) -> Path:
-    """Write a checkpoint below `folder`, remove older ones and return the new one's folder."""
+    """Write a checkpoint below `folder`, remove older ones and return the new one's folder.
+
+    `InputError` when it cannot be written, as on a full disk; the checkpoint before it is still there then.
+    """
     target = folder / f"epoch-{progress.epoch:04d}-step-{progress.step:05d}"
     if target.exists():
         return target
@@ -73,10 +77,15 @@ def save_checkpoint(folder: Path, learner: Learner, progress: Progress, record: 
         "metrics": progress.metrics,
         **record,
     }
-    with whole_folder(target) as partial:
-        learner.model.save(partial / "model.safetensors")
-        save_file(_training_tensors(learner), partial / "training.safetensors")
-        write_json(partial / "state.json", state)
+    try:
+        with whole_folder(target) as partial:
+            learner.model.save(partial / "model.safetensors")
+            save_file(_training_tensors(learner), partial / "training.safetensors")
+            write_json(partial / "state.json", state)
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"The checkpoint {target} cannot be written ({error}). Mend that, then go on with --resume {folder.parent}."
+        ) from error
     for older in _checkpoints(folder):
         if older != target:
             shutil.rmtree(older)
@@ -102,13 +111,30 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
 
 
 def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:
-    """Put a checkpoint's values into `learner`, in place, and return where training stands."""
+    """Put a checkpoint's values into `learner`, in place, and return where training stands.
+
+    `InputError` when it is damaged, or of another network, optimiser or objective than `learner`'s.
+    """
     state = read_state(checkpoint)
+    load_exactly(learner.model, read_weights(checkpoint / "model.safetensors"), source=str(checkpoint))
     try:
-        learner.model.load_state_dict(load_file(checkpoint / "model.safetensors"))
-        tensors = load_file(checkpoint / "training.safetensors")
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise InputError(f"{checkpoint} cannot be restored ({error}); remove it to start again without it.") from error
+        _restore_training(load_file(checkpoint / "training.safetensors"), learner)
+    except (OSError, SafetensorError, LookupError, RuntimeError) as error:
+        raise InputError(
+            f"{checkpoint} cannot be restored: it is damaged, or the run's config.yaml was changed ({error}). "
+            "To change a setting, start a new run."
+        ) from error
+    return Progress(
+        epoch=state["epoch"],
+        step=state["step"],
+        total_steps=state["total_steps"],
+        log_bytes=state["log_bytes"],
+        metrics=state["metrics"],
+    )
+
+
+def _restore_training(tensors: dict[str, Tensor], learner: Learner) -> None:
+    """Put what `_training_tensors` took back: sums, centers and the optimiser's moments."""
     with torch.no_grad():
         learner.sums.copy_(tensors.pop("sums"))
         for name, parameter in learner.objective.named_parameters():
@@ -124,13 +150,6 @@ def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:
         moments.setdefault(int(number), {})[name] = tensor
     groups = learner.optimizer.state_dict()["param_groups"]
     learner.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    return Progress(
-        epoch=state["epoch"],
-        step=state["step"],
-        total_steps=state["total_steps"],
-        log_bytes=state["log_bytes"],
-        metrics=state["metrics"],
-    )
 
 
 def _checkpoints(folder: Path) -> list[Path]:
