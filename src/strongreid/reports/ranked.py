@@ -37,6 +37,10 @@ class Album:
         who = f"person {self.table.person[row]}"
         return f"{who}, camera {self.table.camera[row]}" if self._cameras_known else who
 
+    def lines(self, row: int) -> str:
+        """Say the same in two short lines, for below a tile."""
+        return self.words(row).replace(", camera ", "\ncam. ")
+
     def picture(self, row: int) -> Picture:
         """Return one image; its alternative text names the file, the person and the camera."""
         return Picture(pixels_uri(self.pixels(row)), f"{self.names[row]}: {self.words(row)}")
@@ -109,15 +113,11 @@ def ranked_lists(
 
 def strip(found: RankedList, query: Album, gallery: Album, precision: float) -> TileRow:
     """Draw one list as a row: the query, then what was found, numbered as it counts."""
-    tiles = [Tile(query.picture(found.query), "query", f"query\n{_lines(query, found.query)}")]
+    tiles = [Tile(query.picture(found.query), "query", f"query\n{query.lines(found.query)}")]
     rank = 0
     for row, frame in zip(found.gallery.tolist(), found.frames, strict=True):
         rank += frame != "left_out"
         first = "not counted" if frame == "left_out" else str(rank)
-        tiles.append(Tile(gallery.picture(row), frame, f"{first}\n{_lines(gallery, row)}"))
+        tiles.append(Tile(gallery.picture(row), frame, f"{first}\n{gallery.lines(row)}"))
     note = f"{query.words(found.query)} · average precision {100 * precision:.1f} % · images to find: {found.to_find}"
     return TileRow(query.names[found.query], note, tiles)
-
-
-def _lines(album: Album, row: int) -> str:
-    return album.words(row).replace(", camera ", "\ncam. ")

@@ -91,12 +91,7 @@ def learning_section(log: Sequence[Mapping[str, float]], result: RetrievalResult
             curves_figure({"": log}, losses, label="loss", logarithmic=positive),
             f"Losses over epochs: {', '.join(losses)}",
             "Losses, as they are added up: an epoch's mean.",
-        ),
-        figure_picture(
-            curves_figure({"": log}, ["rate"], label="learning rate", logarithmic=True),
-            "Learning rate over epochs",
-            "Learning rate.",
-        ),
+        )
     ]
     blocks: list[Block] = [Pictures(pictures)]
     if curve:
@@ -110,6 +105,8 @@ def learning_section(log: Sequence[Mapping[str, float]], result: RetrievalResult
                 "evaluation.every_epochs draws one."
             )
         )
+    rate = curves_figure({"": log}, ["rate"], label="learning rate", logarithmic=True)
+    pictures.append(figure_picture(rate, "Learning rate over epochs", "Learning rate."))
     return Section("Learning", blocks)
 
 

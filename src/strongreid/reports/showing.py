@@ -35,7 +35,7 @@ def strips_section(
         if lists
     ]
     lead = (
-        "A query and its ten nearest gallery images. Green ✓: the same person. Orange ✗: somebody else. Grey, dashed: "
+        "A query and its ten nearest gallery images. Green ✓: the same person. Orange ✗: somebody else. Grey, dotted: "
         "the same person seen by the same camera, which is not counted. Best, median and worst by average precision, "
         "all of different people."
     )
@@ -56,7 +56,7 @@ def activation_section(model: ReIDModel, lists: Sequence[RankedList], query: Alb
             activation = activation_maps(model, torch.from_numpy(pixels)[None])[0]
             size = list(activation.shape)
             seen = Picture(pixels_uri(overlaid(pixels, activation)), f"Activation map of {album.names[row]}")
-            tiles += [Tile(album.picture(row), "none", f"{what}\n{album.words(row)}"), Tile(seen)]
+            tiles += [Tile(album.picture(row), "none", f"{what}\n{album.lines(row)}"), Tile(seen)]
         rows.append(TileRow("", "", tiles))
     lead = (
         f"How strongly each place of the last feature map ({size[0]} x {size[1]} places) responds: the norm over its "
@@ -113,11 +113,11 @@ def confusions_section(found: Confusions, query: Album, gallery: Album) -> Secti
 
 def _pair(pair: Pair, query: Album, gallery: Album, right: bool) -> TileRow:
     tiles = [
-        Tile(query.picture(pair.query), "query", f"{query.words(pair.query)}\n{query.names[pair.query]}"),
+        Tile(query.picture(pair.query), "query", f"{query.lines(pair.query)}\n{query.names[pair.query]}"),
         Tile(
             gallery.picture(pair.gallery),
             "right" if right else "wrong",
-            f"{gallery.words(pair.gallery)}\n{gallery.names[pair.gallery]}",
+            f"{gallery.lines(pair.gallery)}\n{gallery.names[pair.gallery]}",
         ),
     ]
     return TileRow("", f"distance {pair.distance:#.3g}", tiles)
