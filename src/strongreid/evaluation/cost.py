@@ -1,16 +1,20 @@
 """What an evaluation will cost, before it starts: for large sets, so that nobody waits for what does not fit."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import torch
 
 from strongreid.evaluation.distance import full_precision
+from strongreid.evaluation.matches import Pairs
+from strongreid.evaluation.ranking import match_ranks
 
 _QUERIES: Final = 256
 _IMAGES: Final = 2048
-_RANKING_SHARE: Final = 1.3
+_MATCHES: Final = 20
 _ENCODING_BYTES: Final = 6000
 _ENCODING_SECONDS: Final = 3e-4
 
@@ -39,7 +43,7 @@ def estimate_cost(
     memory_mb: float = 160,
     device: torch.device | str = "cpu",
 ) -> Cost:
-    """Time one small block of distances (at most some tens of milliseconds) and scale it up.
+    """Time one small block of distances and its ranking (at most some tens of milliseconds each) and scale them up.
 
     Args:
         queries: how many queries.
@@ -50,25 +54,41 @@ def estimate_cost(
         device: where the features are.
     """
     device = torch.device(device)
-    rows = torch.ones((_IMAGES, width), device=device)
-    columns = torch.ones((_QUERIES, width), device=device)
-    out = torch.empty((_IMAGES, _QUERIES), device=device)
-    best = float("inf")
     with full_precision(device):
-        for _ in range(4):  # the first ones warm up
-            _wait(device)
-            start = time.perf_counter()
-            torch.mm(rows, columns.T, out=out)
-            _wait(device)
-            best = min(best, time.perf_counter() - start)
-    product = best / out.numel()
-    seconds = queries * images * product * _RANKING_SHARE
+        product, ranking = _seconds_a_pair(width, device)
+    seconds = queries * images * (product + ranking)
     memory = min(memory_mb, 48 + queries * images * 4 / 2**20)
     if reranking:
         everything = queries + images
-        seconds += everything**2 / 2 * product * _RANKING_SHARE + everything * _ENCODING_SECONDS
+        # Looking for the nearest in a pair of blocks, both ways, costs about as much as ranking one of them.
+        seconds += everything**2 / 2 * (product + ranking) + everything * _ENCODING_SECONDS
         memory += everything * _ENCODING_BYTES / 2**20
     return Cost(seconds, memory)
+
+
+def _seconds_a_pair(width: int, device: torch.device) -> tuple[float, float]:
+    """Time the distances and the ranking of one small block, for each pair in it."""
+    rows = torch.ones((_IMAGES, width), device=device)
+    columns = torch.ones((_QUERIES, width), device=device)
+    block = torch.empty((_IMAGES, _QUERIES), device=device)
+    distances = torch.rand((_IMAGES, _QUERIES), device=device, generator=torch.Generator(device).manual_seed(0))
+    matches = Pairs(
+        np.repeat(np.arange(_QUERIES), _MATCHES), np.tile(np.arange(_MATCHES) * (_IMAGES // _MATCHES), _QUERIES)
+    )
+    product = _seconds(lambda: torch.mm(rows, columns.T, out=block), device)
+    ranking = _seconds(lambda: match_ranks(distances, matches), device)
+    return product / block.numel(), ranking / block.numel()
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    best = float("inf")
+    for _ in range(4):  # the first ones warm up
+        _wait(device)
+        start = time.perf_counter()
+        work()
+        _wait(device)
+        best = min(best, time.perf_counter() - start)
+    return best
 
 
 def _wait(device: torch.device) -> None:
