@@ -3,7 +3,8 @@
 from strongreid.data.augment import Augmentation
 from strongreid.data.augment_apply import AugmentationDraws
 from strongreid.data.benchmarks import load_benchmark, multi_query_rows
-from strongreid.data.packed import PackedImages, is_packed, pack_bytes
+from strongreid.data.joining import DomainBalancedSampler, join_sets
+from strongreid.data.packed import PackedImages, bytes_to_pack, is_packed, pack_bytes
 from strongreid.data.sampler import PKBatchSampler
 from strongreid.data.specs import BENCHMARKS, NOT_READ, Benchmark
 from strongreid.data.table import ImageTable, ReIDData
@@ -14,11 +15,14 @@ __all__ = [
     "Augmentation",
     "AugmentationDraws",
     "Benchmark",
+    "DomainBalancedSampler",
     "ImageTable",
     "PKBatchSampler",
     "PackedImages",
     "ReIDData",
+    "bytes_to_pack",
     "is_packed",
+    "join_sets",
     "load_benchmark",
     "multi_query_rows",
     "pack_bytes",

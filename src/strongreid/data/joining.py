@@ -3,13 +3,14 @@
 Train on the joined table and test on each set by itself, or train on one set and test on others.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from strongreid.data.sampler import PKBatchSampler
-from strongreid.data.table import ImageTable
+from strongreid.data.table import Domain, ImageTable, ReIDData
 from strongreid.errors import InputError
 
 WHOLE_IMAGE = (0, 0, 2**31 - 1, 2**31 - 1)
@@ -36,6 +37,27 @@ def join_tables(tables: Sequence[ImageTable]) -> ImageTable:
         frame=np.concatenate([table.frame for table in tables if table.frame is not None]) if framed else None,
         box=np.concatenate([_boxes(table) for table in tables]) if boxed else None,
         domain=_apart([np.zeros(len(t), dtype=np.int64) if t.domain is None else t.domain for t in tables]),
+    )
+
+
+def join_sets(sets: Mapping[str, ReIDData]) -> ReIDData:
+    """The first of `sets`, by name, with the training images of all of them; its query and gallery stay its own.
+
+    Raises `InputError` where two sets share an image: its person would be told apart from itself.
+    """
+    first = next(iter(sets.values()))
+    if len(sets) == 1:
+        return first
+    owner: dict[str, str] = {}
+    for name, data in sets.items():
+        for path in data.train.path:
+            if owner.setdefault(path, name) != name:
+                raise InputError(f"{path} is in both `{owner[path]}` and `{name}`: join each set once.")
+    return replace(
+        first,
+        train=join_tables([data.train for data in sets.values()]),
+        warnings=tuple(f"{name}: {warning}" for name, data in sets.items() for warning in data.warnings),
+        domains=tuple(Domain(name, tuple(data.train.people.tolist())) for name, data in sets.items()),
     )
 
 

@@ -16,7 +16,7 @@ import io
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,14 +107,20 @@ def pack_bytes(table: ImageTable, size: tuple[int, int]) -> int:
     return len(_header(len(table), size)) + len(table) * _row_bytes(size)
 
 
+def bytes_to_pack(tables: Sequence[ImageTable], size: tuple[int, int], folder: Path) -> int:
+    """How many bytes of disk the packs of `tables` will take that are not in `folder` yet. Errors as in `pack_path`."""
+    return sum(pack_bytes(table, size) for table in tables if not is_packed(table, size, folder))
+
+
 def pack_path(table: ImageTable, size: tuple[int, int], folder: Path) -> Path:
     """Where `PackedImages.build` puts the pack. Raises `InputError` for an empty table or a missing file."""
     if not len(table):
         raise InputError("There are no images to pack: the table is empty.")
     if min(size) < 1:
         raise InputError(f"Images cannot be packed at {size[0]} x {size[1]} pixels; both must be at least 1.")
-    changed = np.array([status.st_mtime_ns for status in table.file_status()], dtype="<i8")
-    key = hashlib.sha256(table.fingerprint().encode() + changed.tobytes()).hexdigest()[:32]
+    status = table.file_status()
+    changed = np.array([entry.st_mtime_ns for entry in status], dtype="<i8")
+    key = hashlib.sha256(table.fingerprint(status).encode() + changed.tobytes()).hexdigest()[:32]
     return folder / f"{key}-{size[0]}x{size[1]}.npy"
 
 

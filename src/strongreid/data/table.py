@@ -106,16 +106,16 @@ class ImageTable:
                 relative[row] = path
         return tuple(relative)
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, status: Sequence[os.stat_result] | None = None) -> str:
         """SHA-256, in hexadecimal, of the rows in their order: relative paths, columns and the files' sizes in bytes.
 
         The same wherever the set lies and whenever it was copied (time stamps do not count); another as soon as a
-        file is added, removed, renamed, relabelled or replaced by one of another size. Raises `InputError` for a
-        file that is missing.
+        file is added, removed, renamed, relabelled or replaced by one of another size. `status` is
+        `file_status()`, where the caller has it already. Raises `InputError` for a file that is missing.
         """
         digest = hashlib.sha256(b"strongreid image table 1\0")
         digest.update("\0".join(self.relative_path()).encode("utf-8", "surrogateescape"))
-        sizes = np.array([status.st_size for status in self.file_status()], dtype=np.int64)
+        sizes = np.array([entry.st_size for entry in status or self.file_status()], dtype=np.int64)
         for name in ("person", "camera", "frame", "box", "domain"):
             column = getattr(self, name)
             if column is not None:
@@ -134,6 +134,14 @@ class ImageTable:
 
 
 @dataclass(frozen=True)
+class Domain:
+    """One of several sets that were joined for training: its name, and its people as numbered there, rising."""
+
+    name: str
+    people: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class ReIDData:
     """A data set split for training and testing.
 
@@ -148,6 +156,8 @@ class ReIDData:
         multi_query: more images of the queries' people and cameras, for the multi-query protocol; None where the set
             has none.
         warnings: what differs from what was published, one sentence each; empty when all is as expected.
+        domains: the sets whose training images `train` joins, in the order of its column `domain`; its people are
+            theirs, one after another. Empty for the training images of one set.
     """
 
     name: str
@@ -158,6 +168,17 @@ class ReIDData:
     same_camera: Literal["exclude", "include"] = "exclude"
     multi_query: ImageTable | None = None
     warnings: tuple[str, ...] = ()
+    domains: tuple[Domain, ...] = ()
+
+    @property
+    def label_map(self) -> list[int] | list[tuple[str, int]]:
+        """Whom each class of a training on `train` stands for: a person's number, in joined sets with the set's name.
+
+        It depends on these alone: not on the order of files, the hash seed or the process.
+        """
+        if not self.domains:
+            return [int(person) for person in self.train.people]
+        return [(domain.name, person) for domain in self.domains for person in domain.people]
 
 
 def _integer_column(name: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> Integers:
