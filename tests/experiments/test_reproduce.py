@@ -114,17 +114,16 @@ def test_a_sweep_killed_three_times_ends_with_the_same_table(filled: Path, drawn
     output = tmp_path / "killed"
     words = [sys.executable, "-m", "strongreid", *sweep_words(drawn, output, "--seeds", "0", "1")]
     chance = random.Random(5)
-    killed = 0
-    while killed < 3:
-        process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    for _ in range(3):
         begun = len(list(output.glob("trainings/*/log.jsonl")))
-        while process.poll() is None and len(list(output.glob("trainings/*/log.jsonl"))) == begun:
-            time.sleep(0.05)  # imports take most of the time; strike while it trains
-        time.sleep(chance.uniform(0, 1.5))
-        assert process.poll() is None, "the sweep ended before it was killed"
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        killed += 1
+        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
+            try:
+                while process.poll() is None and len(list(output.glob("trainings/*/log.jsonl"))) == begun:
+                    time.sleep(0.05)  # imports take most of the time; strike when a further training has begun
+                time.sleep(chance.uniform(0, 1.5))
+                assert process.poll() is None, "the sweep ended before it was killed"
+            finally:
+                process.send_signal(signal.SIGKILL)
     assert main(words[3:]) == 0
     assert table_of(output) == table_of(filled)
 
