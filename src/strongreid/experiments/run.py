@@ -186,7 +186,6 @@ def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -
     config, prepared, fabric, learner = run.config, run.prepared, run.fabric, run.learner
     if config.runtime.compile:
         learner.model.compile()
-    started = time.perf_counter()
 
     def evaluate_now() -> RetrievalResult:
         query, gallery = embed_test(learner.model, prepared, console)
@@ -197,7 +196,7 @@ def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -
         def on_step(step: StepReport) -> None:
             report(step.epoch, step.step / step.steps, step.values)
 
-        fit(
+        progress = fit(
             fabric,
             learner,
             run.images,
@@ -217,7 +216,7 @@ def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -
             "feature": config.evaluation.feature,
             "stem_relu": config.model.stem_relu,
             "epoch": config.schedule.epochs,
-            "training_seconds": round(trained - started, 1),
+            "training_seconds": round(progress.seconds, 1),
             "evaluation_seconds": round(time.perf_counter() - trained, 1),
             "images_per_second": _images_per_second(folder),
             "peak_memory_mb": _peak_memory_mb(),

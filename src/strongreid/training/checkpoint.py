@@ -39,6 +39,8 @@ class Progress:
     """Steps done since the start of the training."""
     log_bytes: int = 0
     """Length of the log at this point; lines after it are cut when training is resumed."""
+    seconds: float = 0.0
+    """Time in training up to the last checkpoint, in seconds; a resumed run's earlier parts included."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Metrics of the last evaluation, if there was one."""
 
@@ -73,6 +75,7 @@ def save_checkpoint(folder: Path, learner: Learner, progress: Progress, record: 
         "step": progress.step,
         "total_steps": progress.total_steps,
         "log_bytes": progress.log_bytes,
+        "seconds": progress.seconds,
         "threads": torch.get_num_threads(),
         "metrics": progress.metrics,
         **record,
@@ -129,6 +132,7 @@ def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:
         step=state["step"],
         total_steps=state["total_steps"],
         log_bytes=state["log_bytes"],
+        seconds=state["seconds"],
         metrics=state["metrics"],
     )
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 
-from strongreid.data import Augmentation, ImageTable, PackedImages, PKBatchSampler
+from strongreid.data import Augmentation, DomainBalancedSampler, ImageTable, PackedImages, PKBatchSampler
 from strongreid.errors import InputError
 from strongreid.training.checkpoint import Learner, Progress, restore_checkpoint, save_checkpoint
 from strongreid.training.log import RunLog
@@ -35,7 +35,7 @@ class TrainingImages:
 
     table: ImageTable
     packed: PackedImages
-    sampler: PKBatchSampler
+    sampler: PKBatchSampler | DomainBalancedSampler
     augmentation: Augmentation
 
 
@@ -91,13 +91,14 @@ def fit(
     learner.sums = learner.sums.to(fabric.device)
     progress = restore_checkpoint(resume, learner) if resume else Progress()
     checkpoints = folder / "checkpoints"
+    started = time.perf_counter() - progress.seconds
     values: dict[str, float] = {}
     packed, person_index = images.packed.near(fabric.device), torch.from_numpy(images.table.person_index())
     batch: torch.Tensor | None = None
 
     def checkpoint() -> None:
         if log is not None:
-            progress.log_bytes = log.bytes
+            progress.log_bytes, progress.seconds = log.bytes, time.perf_counter() - started
             save_checkpoint(checkpoints, learner, progress, record)
         fabric.barrier()
 
