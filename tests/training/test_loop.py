@@ -1,5 +1,6 @@
-"""The loop: its gradient is that of the whole batch, and a loss that is not finite stops it with the images' names."""
+"""The loop: it learns, names the images of a loss that is not finite, and Ctrl-C stops it after the step or at once."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from strongreid.config import read_config, recipe_path
 from strongreid.errors import InputError
 from strongreid.experiments import run
 from strongreid.reports.console import Console
+from strongreid.training import checkpoint
 from strongreid.training.checkpoint import Learner
-from strongreid.training.loop import fit
+from strongreid.training.loop import StepReport, fit
 from tests.conftest import SMALL
 
 PARTS = ["--data.name=market1501", "--runtime.accelerator=cpu", *SMALL]
@@ -79,3 +81,41 @@ def test_training_lowers_the_loss_and_centers_follow_their_own_rate(drawn: Path,
     assert not learner.objective.center.centers.equal(before)
     assert learner.center_optimizer.param_groups[0]["lr"] == 0.5
     assert learner.optimizer.param_groups[0]["lr"] == pytest.approx(build.build_plan(config).rate(3))
+
+
+def test_a_second_interrupt_does_not_wait_and_leaves_nothing_half_written(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = read_config(recipe_path("bag_of_tricks_small"), [*PARTS, f"--data.root={drawn}", f"--output={tmp_path}"])
+    prepared = run.prepare(config, Console(quiet=True))
+    fabric = build.build_fabric(config)
+    learner = build.build_learner(config, len(prepared.data.train.people), fabric)
+    handler = signal.getsignal(signal.SIGINT)
+    done = 0
+
+    def first(report: StepReport) -> None:
+        nonlocal done
+        done += 1
+        if done == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    def second(tensors: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(checkpoint, "save_file", second)
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            fabric,
+            learner,
+            build.build_training_images(config, prepared.data.train, prepared.train),
+            build.build_plan(config),
+            tmp_path,
+            {},
+            None,
+            evaluate=dict,
+            on_step=first,
+        )
+    assert done == 3  # the first one let the step in progress end
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) is handler
