@@ -1,7 +1,7 @@
 """The only way from a configuration to objects. Each function reads the settings it names and builds one part."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -9,8 +9,18 @@ from typing import Literal
 import torch
 from lightning.fabric import Fabric
 
-from strongreid.config import Config
-from strongreid.data import Augmentation, ImageTable, PackedImages, PKBatchSampler, ReIDData, load_benchmark
+from strongreid.config import Config, SetConfig, set_label
+from strongreid.data import (
+    Augmentation,
+    DomainBalancedSampler,
+    ImageTable,
+    PackedImages,
+    PKBatchSampler,
+    ReIDData,
+    bytes_to_pack,
+    join_sets,
+    load_benchmark,
+)
 from strongreid.errors import InputError
 from strongreid.losses import BatchHardTripletLoss, CenterLoss, IdentityLoss, Objective
 from strongreid.models import ReIDModel
@@ -25,26 +35,43 @@ ReportProgress = Callable[[int, int], None]
 
 
 def build_data(config: Config) -> ReIDData:
-    """Read the tables of the data set."""
+    """Read the tables of the data set; its training images are those of all sets to train on."""
     if config.data.root is None:
         raise InputError(f"data.root is missing: the folder of {config.data.name}, as in --data.root DIR.")
-    return load_benchmark(config.data.name, config.data.root, split_seed=config.data.split_seed)
+    first = load_benchmark(config.data.name, config.data.root, split_seed=config.data.split_seed)
+    return join_sets({config.data.name: first} | _read(config.data.joined))
+
+
+def build_tested(config: Config) -> dict[str, ReIDData]:
+    """Read the tables of the sets to test on beside the main one, by their labels."""
+    return _read(config.data.tested)
+
+
+def _read(sets: Sequence[SetConfig]) -> dict[str, ReIDData]:
+    return {set_label(one): load_benchmark(one.name, one.root, split_seed=one.split_seed) for one in sets}
+
+
+def pack_folder(config: Config) -> Path:
+    """Return where decoded images are kept."""
+    return config.data.cache or config.output / "packed"
+
+
+def build_bytes_to_pack(config: Config, tables: Sequence[ImageTable]) -> int:
+    """Return how much disk decoding `tables` will take, in bytes; 0 where earlier runs have done it."""
+    return bytes_to_pack(tables, config.model.image_size, pack_folder(config))
 
 
 def build_packed(config: Config, table: ImageTable, progress: ReportProgress | None = None) -> PackedImages:
     """Decode and resize a table's images once, or take what an earlier run has decoded."""
-    folder = config.data.cache or config.output / "packed"
-    return PackedImages.build(table, size=config.model.image_size, folder=folder, progress=progress)
+    return PackedImages.build(table, size=config.model.image_size, folder=pack_folder(config), progress=progress)
 
 
-def build_sampler(config: Config, table: ImageTable) -> PKBatchSampler:
+def build_sampler(config: Config, table: ImageTable) -> PKBatchSampler | DomainBalancedSampler:
     """Build the P x K sampler of the training images."""
-    return PKBatchSampler(
-        table.person,
-        people_per_batch=config.batch.people_per_batch,
-        images_per_person=config.batch.images_per_person,
-        seed=config.seed,
-    )
+    people, images = config.batch.people_per_batch, config.batch.images_per_person
+    if config.batch.domain_balanced and table.domain is not None:
+        return DomainBalancedSampler(table.person, table.domain, people, images, seed=config.seed)
+    return PKBatchSampler(table.person, people, images, seed=config.seed)
 
 
 def build_training_images(config: Config, table: ImageTable, packed: PackedImages) -> TrainingImages:

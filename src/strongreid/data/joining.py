@@ -100,6 +100,12 @@ class DomainBalancedSampler:
         self.images_per_person = images_per_person
         self._rows = [np.flatnonzero(domains == name) for name in names]
         share = people_per_batch // len(names)
+        fewest = min(len(np.unique(people[rows])) for rows in self._rows)
+        if fewest < share:
+            raise InputError(
+                f"`batch.people_per_batch` is {people_per_batch}, {share} from each of {len(names)} sets, but one set has "
+                f"{fewest} people. Lower `batch.people_per_batch` to {fewest * len(names)} or less."
+            )
         # Domains of one seed must not draw alike.
         self._samplers = [
             PKBatchSampler(people[rows], share, images_per_person, _seed_of(seed, place))
