@@ -166,3 +166,5 @@ def test_what_is_no_finished_run_is_refused_with_what_to_do(
         assert str(folder) in errors
         assert "strongreid train --resume" in errors
     assert not (copy / "report.html").exists()
+    assert main(["report", str(copy), "--output", str(tmp_path)]) == 2
+    assert "is a folder" in capsys.readouterr().err

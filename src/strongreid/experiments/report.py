@@ -49,10 +49,12 @@ class _Seen:
 def report_run(folder: Path, data_root: Path | None, output: Path | None, console: Console) -> Path:
     """Write the report on a finished run as one HTML page and return its path, by default `report.html` in `folder`.
 
-    Arguments and errors as in `run_sections`.
+    Arguments and errors as in `run_sections`; also `InputError` where `output` is a folder.
     """
-    sections = run_sections(folder, data_root, console)
     path = output or folder / "report.html"
+    if path.is_dir():
+        raise InputError(f"{path} is a folder. Name the file to write, such as --output {path / 'report.html'}")
+    sections = run_sections(folder, data_root, console)
     config = read_config(folder / "config.yaml")
     subtitle = f"{config.model.backbone} on {config.data.name}, {config.schedule.epochs} epochs, seed {config.seed}"
     write_page(path, folder.resolve().name, subtitle, sections)

@@ -131,7 +131,9 @@ def gains_figure(
             markeredgewidth=1.4,
         )
         handles: list[Artist] = [Patch(color=COLORS[0]), *marks]
-        figure.legend(handles, ["measured, with its interval", "the paper's"], loc="outside upper left", ncols=2)
+        figure.legend(
+            handles, ["measured, with its interval", "the paper's"], loc="outside upper left", ncols=2, frameon=False
+        )
     return figure
 
 
