@@ -103,8 +103,8 @@ class DomainBalancedSampler:
         fewest = min(len(np.unique(people[rows])) for rows in self._rows)
         if fewest < share:
             raise InputError(
-                f"`batch.people_per_batch` is {people_per_batch}, {share} from each of {len(names)} sets, but one set has "
-                f"{fewest} people. Lower `batch.people_per_batch` to {fewest * len(names)} or less."
+                f"`batch.people_per_batch` is {people_per_batch}, {share} from each of {len(names)} sets, but one set "
+                f"has {fewest} people. Lower `batch.people_per_batch` to {fewest * len(names)} or less."
             )
         # Domains of one seed must not draw alike.
         self._samplers = [

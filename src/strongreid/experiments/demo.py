@@ -15,7 +15,7 @@ from strongreid.data.drawn import draw_people
 from strongreid.evaluation import Embeddings, RetrievalResult
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.nearest import nearest
-from strongreid.experiments import run
+from strongreid.experiments import run, sets
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
 from strongreid.reports.strips import Strip, draw_strips
@@ -45,7 +45,7 @@ def run_demo(output: Path, seed: int, console: Console) -> None:
         with console.bar("Drawing people") as report:
             draw_people(drawn, seed=seed, progress=report)
     configs = {name: _config(name, drawn, output, seed) for name in RECIPES}
-    prepared = run.prepare(configs["standard_baseline"], console)
+    prepared = sets.prepare(configs["standard_baseline"], console)
 
     untrained = build.build_model(configs["standard_baseline"], len(prepared.data.train.people))
     rows = [_evaluate("untrained", untrained, prepared, None, console)]
@@ -74,13 +74,13 @@ def _config(name: str, drawn: Path, output: Path, seed: int) -> Config:
     return replace(base, name=name, output=output, seed=seed, data=replace(base.data, root=drawn))
 
 
-def _evaluate(name: str, model: ReIDModel, prepared: run.Prepared, seconds: float | None, console: Console) -> _Row:
-    query, gallery = run.embed_test(model, prepared, console)
-    result = run.rank(model, query, gallery, prepared.data, console)
+def _evaluate(name: str, model: ReIDModel, prepared: sets.Prepared, seconds: float | None, console: Console) -> _Row:
+    query, gallery = sets.embed_test(model, prepared, console)
+    result = sets.rank(model, query, gallery, prepared.data, console)
     return _Row(name, result, query, gallery, model.metric, seconds)
 
 
-def _draw(rows: list[_Row], prepared: run.Prepared, path: Path) -> None:
+def _draw(rows: list[_Row], prepared: sets.Prepared, path: Path) -> None:
     """Draw the strips: for each shown query one strip a network."""
     shown = np.linspace(0, len(prepared.data.query) - 1, SHOWN_QUERIES + 2).astype(np.int64)[1:-1]
     ranked = [nearest(row.query.take(shown), row.gallery, SHOWN_RANKS, metric=row.metric) for row in rows]

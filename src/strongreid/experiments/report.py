@@ -14,7 +14,7 @@ from strongreid.config import Config, as_plain, read_config
 from strongreid.data import ReIDData
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings, RetrievalResult, Verification, verify
-from strongreid.experiments import run
+from strongreid.experiments import sets
 from strongreid.models import ReIDModel
 from strongreid.reports import results, showing
 from strongreid.reports.confusions import hardest_pairs
@@ -111,12 +111,12 @@ def _look(folder: Path, data_root: Path | None, console: Console) -> _Seen:
     if data_root is not None:
         config = replace(config, data=replace(config.data, root=data_root))
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    prepared = run.prepare(config, console)
+    prepared = sets.prepare(config, console)
     _refuse_other_images(record, prepared.data)
     model = ReIDModel.load(folder)
     if torch.cuda.is_available() and config.runtime.accelerator != "cpu":
         model.cuda()
-    query, gallery = run.embed_test(model, prepared, console)
+    query, gallery = sets.embed_test(model, prepared, console)
     return _Seen(
         config,
         json.loads((folder / "result.json").read_text(encoding="utf-8")),
@@ -129,7 +129,7 @@ def _look(folder: Path, data_root: Path | None, console: Console) -> _Seen:
             Album(prepared.query.table, prepared.query.packed),
             Album(prepared.gallery.table, prepared.gallery.packed),
         ),
-        run.rank(model, query, gallery, prepared.data, console),
+        sets.rank(model, query, gallery, prepared.data, console),
     )
 
 

@@ -11,7 +11,7 @@ from strongreid.config import read_config, recipe_path
 from strongreid.data.drawn import draw_people
 from strongreid.errors import InputError
 from strongreid.evaluation import Reranking, evaluate
-from strongreid.experiments import run
+from strongreid.experiments import run, sets
 from strongreid.experiments.cost import estimate
 from strongreid.experiments.outcome import RowOutcome, explanation, outcomes, table_cells, write_table
 from strongreid.experiments.sweep import Direction, Measurement, Sweep
@@ -92,7 +92,7 @@ def show_plan(sweep: Sweep, console: Console) -> None:
 def reproduce(sweep: Sweep, like_paper: bool, console: Console) -> list[RowOutcome]:
     """Fill the table: train, measure, write; return what was measured. Go on after a stop by calling it again."""
     total = len(sweep.measurements)
-    prepared: dict[str, run.Prepared] = {}
+    prepared: dict[str, sets.Prepared] = {}
     for number, item in enumerate(sweep.measurements, 1):
         if item.file.is_file():
             continue
@@ -100,7 +100,7 @@ def reproduce(sweep: Sweep, like_paper: bool, console: Console) -> list[RowOutco
         _train(item, console)
         key = repr((item.test.data, item.test.model.image_size))
         if key not in prepared:
-            prepared = {key: run.prepare(item.test, console)}
+            prepared = {key: sets.prepare(item.test, console)}
         _measure(item, prepared[key], console)
         write_table(sweep, outcomes(sweep, like_paper=like_paper))
     found = outcomes(sweep, like_paper=like_paper)
@@ -119,10 +119,10 @@ def _train(item: Measurement, console: Console) -> None:
         run.start(item.training.config, folder, console)
 
 
-def _measure(item: Measurement, prepared: run.Prepared, console: Console) -> None:
+def _measure(item: Measurement, prepared: sets.Prepared, console: Console) -> None:
     model = ReIDModel.load(item.training.folder)
     model.feature, model.metric = item.test.evaluation.feature, item.test.evaluation.metric
-    query, gallery = run.embed_test(model, prepared, console)
+    query, gallery = sets.embed_test(model, prepared, console)
     with console.bar("Ranking") as report:
         result = evaluate(
             query,

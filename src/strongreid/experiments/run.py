@@ -6,7 +6,8 @@ RUN/log.jsonl           the curve; tensorboard/ holds the same numbers
 RUN/checkpoints/        the newest checkpoint, from which `--resume` goes on
 RUN/model.safetensors   the last epoch's weights, loadable by themselves
 RUN/result.npz          the figures of each query, for `strongreid compare`
-RUN/result.json         the metrics of these weights; written last, so it marks a finished run
+RUN/result.json         the metrics of these weights, those on further test sets under `tested`; written last, so it
+                        marks a finished run
 
 Under torchrun each process goes through all of this; the first one alone writes, evaluates and says what happens.
 """
@@ -16,50 +17,26 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
 from lightning.fabric import Fabric
 
 from strongreid import build
-from strongreid.config import Config, as_plain, read_config
-from strongreid.data import ImageTable, PackedImages, ReIDData
+from strongreid.config import Config, as_plain, read_config, set_label
 from strongreid.errors import InputError
-from strongreid.evaluation import Embeddings, RetrievalResult, evaluate
+from strongreid.evaluation import RetrievalResult
+from strongreid.experiments.sets import Prepared, Tested, embed_test, prepare, rank
 from strongreid.files import whole_folder, write_json
-from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
 from strongreid.training.checkpoint import Learner, newest_checkpoint, read_state
 from strongreid.training.log import read_log
 from strongreid.training.loop import StepReport, TrainingImages, fit
-
-EMBED_BATCH = 128
-"""Images that go through the network at once when features are made."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """Query or gallery: its table and its decoded images, in the table's order."""
-
-    table: ImageTable
-    packed: PackedImages
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A data set, read and decoded."""
-
-    data: ReIDData
-    train: PackedImages
-    query: Side
-    gallery: Side
 
 
 @dataclass(frozen=True)
@@ -73,24 +50,9 @@ class RunResult:
 
 
 def run_folder(config: Config, recipe: str) -> Path:
-    """Return the folder of a run: its name, or else recipe, data set and seed, below the output folder."""
-    return config.output / (config.name or f"{recipe}-{config.data.name}-seed{config.seed}")
-
-
-def prepare(config: Config, console: Console) -> Prepared:
-    """Read the data set and decode its images, with a progress bar for each part that is not decoded yet."""
-    data = build.build_data(config)
-    for warning in data.warnings:
-        console.say(f"Warning: {warning}")
-
-    def packed(title: str, table: ImageTable) -> PackedImages:
-        with console.bar(f"Decoding {title} images") as report:
-            return build.build_packed(config, table, report)
-
-    query, gallery = (
-        Side(table, packed(title, table)) for title, table in (("query", data.query), ("gallery", data.gallery))
-    )
-    return Prepared(data, packed("training", data.train), query, gallery)
+    """Return the folder of a run: its name, or else recipe, training sets and seed, below the output folder."""
+    sets = "+".join([config.data.name, *map(set_label, config.data.joined)])
+    return config.output / (config.name or f"{recipe}-{sets}-seed{config.seed}")
 
 
 def start(config: Config, folder: Path, console: Console) -> RunResult:
@@ -126,38 +88,13 @@ def resume(folder: Path, console: Console) -> RunResult:
     return _train(run, folder, console, checkpoint)
 
 
-def embed_test(model: ReIDModel, prepared: Prepared, console: Console) -> tuple[Embeddings, Embeddings]:
-    """Return the features of query and gallery, the ones that the model's `feature` names."""
-    sides = []
-    for title, side in (("query", prepared.query), ("gallery", prepared.gallery)):
-        with console.bar(f"Embedding {title} images") as report:
-            sides.append(_embed_side(model, side, report))
-    return sides[0], sides[1]
-
-
-def rank(model: ReIDModel, query: Embeddings, gallery: Embeddings, data: ReIDData, console: Console) -> RetrievalResult:
-    """Rank the gallery for each query by the model's `metric` and the data set's camera rule."""
-    with console.bar("Ranking") as report:
-        return evaluate(query, gallery, metric=model.metric, same_camera=data.same_camera, progress=report)
-
-
-def _embed_side(model: ReIDModel, side: Side, report: Callable[[int, int], None]) -> Embeddings:
-    """Embed the images of one side, in the order of its table."""
-    count = len(side.packed)
-    features = []
-    for start in range(0, count, EMBED_BATCH):
-        rows = np.arange(start, min(start + EMBED_BATCH, count))
-        features.append(model.embed(side.packed[rows], batch_size=EMBED_BATCH))
-        report(int(rows[-1]) + 1, count)
-    return Embeddings(torch.cat(features), side.table.person, side.table.camera)
-
-
 def show(run: RunResult, console: Console) -> None:
-    """Write a finished run's metrics as a table, in percent."""
-    metrics = run.metrics
+    """Write a finished run's metrics as a table, in percent: a row for each set that it was tested on."""
     columns = ("", "rank-1", "rank-5", "rank-10", "mAP", "mINP")
     names = ("rank_1", "rank_5", "rank_10", "mean_ap", "mean_inp")
-    console.table(metrics["protocol"], columns, [[run.folder.name, *(f"{100 * metrics[name]:.1f}" for name in names)]])
+    tests = {run.folder.name: run.metrics, **run.metrics.get("tested", {})}
+    rows = [[test, *(f"{100 * metrics[name]:.1f}" for name in names)] for test, metrics in tests.items()]
+    console.table(run.metrics["protocol"], columns, rows)
     console.say(f"Files: {run.folder}")
 
 
@@ -179,7 +116,7 @@ def _assemble(config: Config, console: Console) -> _Run:
     images = build.build_training_images(config, train, prepared.train)
     learner = build.build_learner(config, len(train.people), fabric)
     fabric.launch()
-    return _Run(config, prepared, _record(config, prepared.data, fabric), fabric, images, learner)
+    return _Run(config, prepared, _record(config, prepared, fabric), fabric, images, learner)
 
 
 def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -> RunResult:
@@ -187,9 +124,9 @@ def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -
     if config.runtime.compile:
         learner.model.compile()
 
-    def evaluate_now() -> RetrievalResult:
-        query, gallery = embed_test(learner.model, prepared, console)
-        return rank(learner.model, query, gallery, prepared.data, console)
+    def evaluate_on(test: Prepared | Tested) -> RetrievalResult:
+        query, gallery = embed_test(learner.model, test, console)
+        return rank(learner.model, query, gallery, test.data, console)
 
     with console.training_bar(folder.name, config.schedule.epochs) as report:
 
@@ -204,15 +141,17 @@ def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -
             folder,
             run.record,
             checkpoint,
-            evaluate=lambda: _summary(evaluate_now()),
+            evaluate=lambda: _summary(evaluate_on(prepared)),
             on_step=on_step,
         )
     trained = time.perf_counter()
     metrics: dict[str, Any] = {}
     if fabric.is_global_zero:
-        result = evaluate_now()
+        result = evaluate_on(prepared)
+        others = {test.name: evaluate_on(test).to_json() for test in prepared.others}
         metrics = {
             **result.to_json(),
+            **({"tested": others} if others else {}),
             "feature": config.evaluation.feature,
             "stem_relu": config.model.stem_relu,
             "epoch": config.schedule.epochs,
@@ -245,21 +184,17 @@ def _summary(result: RetrievalResult) -> dict[str, float]:
     return {"mean_ap": result.mean_ap, "rank_1": result.rank(1)}
 
 
-def _record(config: Config, data: ReIDData, fabric: Fabric) -> dict[str, Any]:
+def _record(config: Config, prepared: Prepared, fabric: Fabric) -> dict[str, Any]:
     """What is written beside the weights so that the run can be understood and repeated."""
+    data = prepared.data
+    fingerprint: dict[str, Any] = {"train": data.train.fingerprint(), **_test_fingerprint(prepared)}
+    if prepared.others:
+        fingerprint["tested"] = {test.name: _test_fingerprint(test) for test in prepared.others}
     return {
         "config": as_plain(config),
         "seed": config.seed,
-        "data": {
-            "name": data.name,
-            "protocol": data.protocol,
-            "fingerprint": {
-                "train": data.train.fingerprint(),
-                "query": data.query.fingerprint(),
-                "gallery": data.gallery.fingerprint(),
-            },
-        },
-        "label_map": data.train.people.tolist(),
+        "data": {"name": data.name, "protocol": data.protocol, "fingerprint": fingerprint},
+        "label_map": data.label_map,
         "environment": {
             "python": platform.python_version(),
             "machine": platform.machine(),
@@ -269,6 +204,10 @@ def _record(config: Config, data: ReIDData, fabric: Fabric) -> dict[str, Any]:
             **{name: version(name) for name in ("strongreid", "torch", "torchvision", "timm", "lightning", "pillow")},
         },
     }
+
+
+def _test_fingerprint(test: Prepared | Tested) -> dict[str, str]:
+    return {"query": test.query.table.fingerprint(), "gallery": test.gallery.table.fingerprint()}
 
 
 def _compare_with(before: dict[str, Any], now: dict[str, Any], console: Console) -> None:

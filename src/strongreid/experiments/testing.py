@@ -18,7 +18,7 @@ from strongreid.evaluation import (
 )
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.matches import SameCamera
-from strongreid.experiments.run import embed_test, prepare
+from strongreid.experiments.sets import embed_test, prepare
 from strongreid.files import write_json
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
