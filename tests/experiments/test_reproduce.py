@@ -103,11 +103,15 @@ def test_everything_is_written_for_people_too(filled: Path) -> None:
 
 
 def test_a_finished_sweep_runs_nothing_again_and_a_changed_setting_does(filled: Path, drawn: Path) -> None:
+    before = table_of(filled)
     times = {path: path.stat().st_mtime_ns for path in filled.glob("*/*/model.safetensors")}
     assert main(sweep_words(drawn, filled, "--seeds", "0", "1")) == 0
     assert {path: path.stat().st_mtime_ns for path in filled.glob("*/*/model.safetensors")} == times
     assert main(sweep_words(drawn, filled, "--rows", "1", "--schedule.weight_decay=0.001")) == 0
     assert len(list(filled.glob("*/*/model.safetensors"))) == len(times) + 1
+    assert len(table_of(filled)["rows"]) == 1  # the table is the last command's
+    assert main(sweep_words(drawn, filled, "--seeds", "0", "1")) == 0
+    assert table_of(filled) == before
 
 
 def test_a_sweep_killed_three_times_ends_with_the_same_table(filled: Path, drawn: Path, tmp_path: Path) -> None:
