@@ -35,16 +35,24 @@ ReportProgress = Callable[[int, int], None]
 
 
 def build_data(config: Config) -> ReIDData:
-    """Read the tables of the data set; its training images are those of all sets to train on."""
+    """Read the tables of the main data set, its training images joined with those of the further sets to train on."""
+    return build_joined(config, _main_set(config))
+
+
+def build_joined(config: Config, main: ReIDData) -> ReIDData:
+    """Join the training images of the further sets to train on with those of the main set."""
+    return join_sets({config.data.name: main} | _read(config.data.joined))
+
+
+def build_tests(config: Config) -> dict[str, ReIDData]:
+    """Read the tables of all sets to test on, by what results call them, the main set first."""
+    return {config.data.name: _main_set(config)} | _read(config.data.tested)
+
+
+def _main_set(config: Config) -> ReIDData:
     if config.data.root is None:
         raise InputError(f"data.root is missing: the folder of {config.data.name}, as in --data.root DIR.")
-    first = load_benchmark(config.data.name, config.data.root, split_seed=config.data.split_seed)
-    return join_sets({config.data.name: first} | _read(config.data.joined))
-
-
-def build_tested(config: Config) -> dict[str, ReIDData]:
-    """Read the tables of the sets to test on beside the main one, by their labels."""
-    return _read(config.data.tested)
+    return load_benchmark(config.data.name, config.data.root, split_seed=config.data.split_seed)
 
 
 def _read(sets: Sequence[SetConfig]) -> dict[str, ReIDData]:

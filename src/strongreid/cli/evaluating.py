@@ -6,6 +6,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser
 
 from strongreid.cli.parsing import parser_of
+from strongreid.config import SetConfig
 from strongreid.errors import InputError
 
 
@@ -13,17 +14,22 @@ def evaluate(
     run: Path | None = None,
     embeddings: tuple[Path, Path] | None = None,
     data_root: Path | None = None,
+    data_name: str | None = None,
+    split_seed: int = 0,
     metric: Literal["cosine", "euclidean"] | None = None,
     reranking: bool = False,
     same_camera: Literal["exclude", "include"] | None = None,
     json: Path | None = None,
 ) -> None:
-    """Evaluate a run on its test set, or features of any model from two .npz files; with 95 % intervals.
+    """Evaluate a run on its test sets or on another, or features of any model from two .npz files; 95 % intervals.
 
     Args:
-        run: The folder of a run; its data set is read again and its last weights are used.
+        run: The folder of a run; its data sets are read again and its last weights are used.
         embeddings: Query and gallery file (.npz), each with the arrays features, person and camera.
-        data_root: Where the data set lies now, if it was moved since the training.
+        data_root: Where the data set lies now, if it was moved since the training; or where `data_name` lies.
+        data_name: Another data set to test on, in place of the run's own (`strongreid data list` names the known
+            ones); it lies in `data_root`.
+        split_seed: Seed of that set's split, for sets that leave the split to the user.
         metric: cosine or euclidean; by default the run's own, and cosine for embeddings.
         reranking: Re-rank by k-reciprocal encoding (Zhong et al. 2017; k1 20, k2 6, lambda 0.3).
         same_camera: exclude leaves gallery images of the query's own person and camera out, as the benchmarks do;
@@ -37,13 +43,26 @@ def evaluate(
     console = Console()
     if (run is None) == (embeddings is None):
         raise InputError("Name a run's folder, or --embeddings QUERY.npz GALLERY.npz: one of the two.")
+    other = _other_set(data_name, data_root, split_seed)
     if embeddings is not None:
-        result = testing.evaluate_files(*embeddings, metric or "cosine", reranking, same_camera or "exclude", console)
+        files = testing.evaluate_files(*embeddings, metric or "cosine", reranking, same_camera or "exclude", console)
+        found = {"features": files}
     elif run is not None:
-        result = testing.evaluate_run(run, data_root, metric, reranking, same_camera, console)
-    testing.show(result, console)
+        moved = None if other else data_root
+        found = testing.evaluate_run(run, moved, metric, reranking, same_camera, console, other=other)
+    testing.show(found, console)
     if json is not None:
-        testing.write(result, json)
+        testing.write(found, json)
+
+
+def _other_set(name: str | None, root: Path | None, split_seed: int) -> SetConfig | None:
+    if name is None:
+        if split_seed:
+            raise InputError("--split_seed goes with --data_name: the run's own split is part of its settings.")
+        return None
+    if root is None:
+        raise InputError(f"--data_name {name} needs --data_root DIR, the folder of that set.")
+    return SetConfig(name, root, split_seed)
 
 
 def calibrate(run: Path, false_match_rate: float = 0.001, data_root: Path | None = None) -> None:

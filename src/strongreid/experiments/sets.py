@@ -1,7 +1,7 @@
 """The images of a run: the sets it trains on and those it is tested on, read, decoded and embedded."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +52,9 @@ class Prepared:
 
 def prepare(config: Config, console: Console) -> Prepared:
     """Read all sets of a run and decode their images, with a progress bar for each part that is not decoded yet."""
-    sets = _read(config, console)
-    data = sets[config.data.name]
+    sets = build.build_tests(config)
+    data = build.build_joined(config, sets[config.data.name])
+    _warn([data, *list(sets.values())[1:]], console)
     _tell_disk_need(config, [data.train, *_sides(sets)], console)
     first, *others = _decoded(config, sets, console)
     train = _packed(config, "training", data.train, console)
@@ -62,7 +63,8 @@ def prepare(config: Config, console: Console) -> Prepared:
 
 def prepare_tests(config: Config, console: Console) -> list[Tested]:
     """Read and decode what a run is tested on, the main set first; its training images are left alone."""
-    sets = _read(config, console)
+    sets = build.build_tests(config)
+    _warn(sets.values(), console)
     _tell_disk_need(config, _sides(sets), console)
     return _decoded(config, sets, console)
 
@@ -82,13 +84,10 @@ def rank(model: ReIDModel, query: Embeddings, gallery: Embeddings, data: ReIDDat
         return evaluate(query, gallery, metric=model.metric, same_camera=data.same_camera, progress=report)
 
 
-def _read(config: Config, console: Console) -> dict[str, ReIDData]:
-    """Read the main set and those to test on beside it, by name."""
-    sets = {config.data.name: build.build_data(config)} | build.build_tested(config)
-    for data in sets.values():
+def _warn(sets: Iterable[ReIDData], console: Console) -> None:
+    for data in sets:
         for warning in data.warnings:
             console.say(f"Warning: {warning}")
-    return sets
 
 
 def _sides(sets: Mapping[str, ReIDData]) -> list[ImageTable]:

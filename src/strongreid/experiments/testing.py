@@ -1,10 +1,11 @@
 """Evaluating after training: a run's weights on its test set, or features of any model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from strongreid.config import read_config
+from strongreid.config import BatchConfig, Config, DataConfig, SetConfig, read_config
 from strongreid.data import ReIDData
 from strongreid.errors import InputError
 from strongreid.evaluation import (
@@ -18,7 +19,7 @@ from strongreid.evaluation import (
 )
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.matches import SameCamera
-from strongreid.experiments.sets import embed_test, prepare
+from strongreid.experiments.sets import Tested, embed_test, prepare_tests
 from strongreid.files import write_json
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
@@ -51,15 +52,10 @@ class Evaluation:
 
 def embed_run(run: Path, data_root: Path | None, reranking: bool, console: Console) -> EmbeddedTest:
     """Embed the test set that a run was trained beside, with its last weights; a large one is announced first."""
-    if not (run / "config.yaml").is_file():
-        raise InputError(f"{run} is not the folder of a run: it holds no config.yaml.")
-    config = read_config(run / "config.yaml")
-    if data_root is not None:
-        config = replace(config, data=replace(config.data, root=data_root))
+    config = _config_of(run, data_root)
+    config = replace(config, data=replace(config.data, tested=[]))
     model = ReIDModel.load(run)
-    prepared = prepare(config, console)
-    announce(len(prepared.query.table), len(prepared.gallery.table), model.width, reranking, console)
-    return EmbeddedTest(model, prepared.data, *embed_test(model, prepared, console))
+    return _embedded(model, prepare_tests(config, console)[0], reranking, console)
 
 
 def evaluate_run(
@@ -69,11 +65,37 @@ def evaluate_run(
     reranking: bool,
     same_camera: SameCamera | None,
     console: Console,
-) -> Evaluation:
-    """Evaluate the last weights of a run on the test set that it was trained beside."""
-    test = embed_run(run, data_root, reranking, console)
-    metric, same_camera = metric or test.model.metric, same_camera or test.data.same_camera
-    return _evaluation(test.query, test.gallery, metric, reranking, same_camera, console)
+    *,
+    other: SetConfig | None = None,
+) -> dict[str, Evaluation]:
+    """Evaluate the last weights of a run on each set that it is tested on, by name, its main one first.
+
+    Where `other` is given, on that set alone: train on one, test on another.
+    """
+    config = _config_of(run, data_root)
+    if other is not None:
+        data = DataConfig(other.name, other.root, other.split_seed, config.data.cache)
+        config = replace(config, data=data, batch=BatchConfig())  # no batches are made, so none can be impossible
+    model = ReIDModel.load(run)
+    metric = metric or model.metric
+    found = {}
+    for tested in prepare_tests(config, console):
+        test = _embedded(model, tested, reranking, console)
+        rule = same_camera or test.data.same_camera
+        found[tested.name] = _evaluation(test.query, test.gallery, metric, reranking, rule, console)
+    return found
+
+
+def _config_of(run: Path, data_root: Path | None) -> Config:
+    if not (run / "config.yaml").is_file():
+        raise InputError(f"{run} is not the folder of a run: it holds no config.yaml.")
+    config = read_config(run / "config.yaml")
+    return config if data_root is None else replace(config, data=replace(config.data, root=data_root))
+
+
+def _embedded(model: ReIDModel, test: Tested, reranking: bool, console: Console) -> EmbeddedTest:
+    announce(len(test.query.table), len(test.gallery.table), model.width, reranking, console)
+    return EmbeddedTest(model, test.data, *embed_test(model, test, console))
 
 
 def evaluate_files(
@@ -116,27 +138,34 @@ def _evaluation(
     return Evaluation(result, bootstrap_interval(result, "mean_ap"), bootstrap_interval(result, "rank_1"))
 
 
-def show(evaluation: Evaluation, console: Console) -> None:
-    """Write a result as a table, in percent, and below it how sure it is."""
-    result = evaluation.result
-    values = (*(result.rank(k) for k in (1, 5, 10)), result.mean_ap, result.mean_inp)
-    console.table(
-        result.protocol,
-        ("queries", "rank-1", "rank-5", "rank-10", "mAP", "mINP"),
-        [[str(result.valid_queries), *(f"{100 * value:.1f}" for value in values)]],
-    )
-    rank_1, mean_ap = (
-        f"{100 * interval.low:.1f} to {100 * interval.high:.1f}" for interval in (evaluation.rank_1, evaluation.mean_ap)
-    )
-    console.say(f"95 % intervals (bootstrap over the queries): rank-1 {rank_1}, mAP {mean_ap}.")
-    if result.invalid_queries:
-        console.say(f"{result.invalid_queries} more queries have no match in the gallery and are not counted.")
+def show(found: Mapping[str, Evaluation], console: Console) -> None:
+    """Write results as tables, in percent, and below each how sure it is. `found` is by the test set's name."""
+    for name, evaluation in found.items():
+        result = evaluation.result
+        values = (*(result.rank(k) for k in (1, 5, 10)), result.mean_ap, result.mean_inp)
+        console.table(
+            result.protocol,
+            (name, "rank-1", "rank-5", "rank-10", "mAP", "mINP"),
+            [[f"{result.valid_queries} queries", *(f"{100 * value:.1f}" for value in values)]],
+        )
+        rank_1, mean_ap = (
+            f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
+            for interval in (evaluation.rank_1, evaluation.mean_ap)
+        )
+        console.say(f"95 % intervals (bootstrap over the queries): rank-1 {rank_1}, mAP {mean_ap}.")
+        if result.invalid_queries:
+            console.say(f"{result.invalid_queries} more queries have no match in the gallery and are not counted.")
 
 
-def write(evaluation: Evaluation, path: Path) -> None:
-    """Write a result as JSON, with its intervals."""
+def write(found: Mapping[str, Evaluation], path: Path) -> None:
+    """Write results as JSON, with their intervals: the first, and below `tested` the others by their names."""
+    first, *others = ((name, _plain(evaluation)) for name, evaluation in found.items())
+    write_json(path, {**first[1], **({"tested": dict(others)} if others else {})})
+
+
+def _plain(evaluation: Evaluation) -> dict[str, Any]:
     intervals = {
         f"{name}_interval": [interval.low, interval.high]
         for name, interval in (("mean_ap", evaluation.mean_ap), ("rank_1", evaluation.rank_1))
     }
-    write_json(path, {**evaluation.result.to_json(), **intervals, "interval_confidence": evaluation.mean_ap.confidence})
+    return {**evaluation.result.to_json(), **intervals, "interval_confidence": evaluation.mean_ap.confidence}
