@@ -132,7 +132,7 @@ def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:
         step=state["step"],
         total_steps=state["total_steps"],
         log_bytes=state["log_bytes"],
-        seconds=state["seconds"],
+        seconds=state.get("seconds", 0.0),  # not in the first checkpoints of this format
         metrics=state["metrics"],
     )
 
