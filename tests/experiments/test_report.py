@@ -135,12 +135,16 @@ def test_an_older_run_without_its_cost_shows_dashes_and_further_tests_are_rows(c
     recorded["tested"] = {"<b>elsewhere": {"mean_ap": 0.125, "rank_1": 0.5}}
     (copy / "result.json").write_text(json.dumps(recorded))
     (copy / "log.jsonl").unlink()
+    record = json.loads((copy / "run.json").read_text())
+    record["data"]["fingerprint"]["tested"] = {"elsewhere": {"query": "1a2b"}}
+    (copy / "run.json").write_text(json.dumps(record))
     sections = {section.title: section for section in run_sections(copy, None, QUIET)}
     cost = headlines(sections["Cost"])
     assert cost["training speed"] == cost["peak memory"] == "—"
     (table,) = [block for block in sections["Result"].blocks if isinstance(block, Table)]
     assert list(table.rows[1]) == ["<b>elsewhere", "12.5 %", "50.0 %", "—", "—", "—", "—"]
     assert any("result.json says" in getattr(block, "text", "") for block in sections["Result"].blocks)
+    assert ["fingerprint of tested.elsewhere.query", "1a2b"] in list(sections["Environment"].blocks[0].rows)
     assert "no log" in sections["Learning"].blocks[0].text
 
 

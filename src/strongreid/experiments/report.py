@@ -108,28 +108,28 @@ def _look(folder: Path, data_root: Path | None, console: Console) -> _Seen:
                 f"stopped is finished by: strongreid train --resume {folder}"
             )
     config = read_config(folder / "config.yaml")
-    if data_root is not None:
-        config = replace(config, data=replace(config.data, root=data_root))
+    root = config.data.root if data_root is None else data_root
+    main_set = replace(config, data=replace(config.data, root=root, tested=[]))
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    prepared = sets.prepare(config, console)
-    _refuse_other_images(record, prepared.data)
+    test = sets.prepare_tests(main_set, console)[0]
+    _refuse_other_images(record, test.data)
     model = ReIDModel.load(folder)
     if torch.cuda.is_available() and config.runtime.accelerator != "cpu":
         model.cuda()
-    query, gallery = sets.embed_test(model, prepared, console)
+    query, gallery = sets.embed_test(model, test, console)
     return _Seen(
         config,
         json.loads((folder / "result.json").read_text(encoding="utf-8")),
         record,
         model,
-        prepared.data,
+        test.data,
         query,
         gallery,
         (
-            Album(prepared.query.table, prepared.query.packed),
-            Album(prepared.gallery.table, prepared.gallery.packed),
+            Album(test.query.table, test.query.packed),
+            Album(test.gallery.table, test.gallery.packed),
         ),
-        sets.rank(model, query, gallery, prepared.data, console),
+        sets.rank(model, query, gallery, test.data, console),
     )
 
 

@@ -185,5 +185,5 @@ def environment_section(record: Mapping[str, Any]) -> Section:
     data = record.get("data", {})
     rows = [*flat(record.get("environment", {})).items(), ("seed", str(record.get("seed", DASH)))]
     rows += [("data set", str(data.get("name", DASH))), ("split", str(data.get("protocol", DASH)))]
-    rows += [(f"fingerprint of {part}", value) for part, value in data.get("fingerprint", {}).items()]
+    rows += [(f"fingerprint of {part}", value) for part, value in flat(data.get("fingerprint", {})).items()]
     return Section("Environment", [Table(("", ""), [list(row) for row in rows], align="text")])
