@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from strongreid.data import BENCHMARKS, NOT_READ, PackedImages, load_benchmark
+from strongreid.data import BENCHMARKS, NOT_READ, PackedImages, bytes_to_pack, load_benchmark
 from strongreid.data.check import CheckReport, PartReport, check_data
 from strongreid.data.contact_sheet import contact_sheet
 from strongreid.data.cuhk03 import extract_cuhk03
 from strongreid.data.specs import Counts
 from strongreid.errors import InputError
+from strongreid.experiments.sets import tell_disk_need
 from strongreid.reports.console import Console
 
 SHOWN_FINDINGS = 50
@@ -40,7 +41,9 @@ def pack(name: str, root: Path, size: tuple[int, int], folder: Path, split_seed:
     if min(size) < 32:
         raise InputError(f"--size is {size[0]} x {size[1]}; height and width must each be at least 32 pixels.")
     data = load_benchmark(name, root, split_seed=split_seed)
-    for title, table in (("training", data.train), ("query", data.query), ("gallery", data.gallery)):
+    parts = {"training": data.train, "query": data.query, "gallery": data.gallery}
+    tell_disk_need(bytes_to_pack(list(parts.values()), size, folder), folder, console)
+    for title, table in parts.items():
         with console.bar(f"Decoding {title} images") as report:
             packed = PackedImages.build(table, size=size, folder=folder, progress=report)
         console.say(f"{title}: {len(packed)} images in {folder}")

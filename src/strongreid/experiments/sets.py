@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -84,6 +85,20 @@ def rank(model: ReIDModel, query: Embeddings, gallery: Embeddings, data: ReIDDat
         return evaluate(query, gallery, metric=model.metric, same_camera=data.same_camera, progress=report)
 
 
+def tell_disk_need(needed: int, folder: Path, console: Console) -> None:
+    """Say how many bytes decoded images will take in `folder`, before the first is decoded; nothing if none."""
+    if needed:
+        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        free = shutil.disk_usage(there).free
+        console.say(
+            f"Decoded images will take {_size(needed)} in {folder}, where {_size(free)} are free; they are decoded once."
+        )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
 def _warn(sets: Iterable[ReIDData], console: Console) -> None:
     for data in sets:
         for warning in data.warnings:
@@ -95,15 +110,7 @@ def _sides(sets: Mapping[str, ReIDData]) -> list[ImageTable]:
 
 
 def _tell_disk_need(config: Config, tables: Sequence[ImageTable], console: Console) -> None:
-    needed = build.build_bytes_to_pack(config, tables)
-    if needed:
-        folder = build.pack_folder(config)
-        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-        free = shutil.disk_usage(there).free
-        console.say(
-            f"Decoded images will take {needed / 1e9:.2f} GB in {folder}, where {free / 1e9:.1f} GB are free; "
-            "they are decoded once."
-        )
+    tell_disk_need(build.build_bytes_to_pack(config, tables), build.pack_folder(config), console)
 
 
 def _decoded(config: Config, sets: Mapping[str, ReIDData], console: Console) -> list[Tested]:
