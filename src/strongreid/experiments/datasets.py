@@ -9,7 +9,7 @@ from strongreid.data.contact_sheet import contact_sheet
 from strongreid.data.cuhk03 import extract_cuhk03
 from strongreid.data.specs import Counts
 from strongreid.errors import InputError
-from strongreid.experiments.sets import tell_disk_need
+from strongreid.experiments.disk import tell_disk_need
 from strongreid.reports.console import Console
 
 SHOWN_FINDINGS = 50

@@ -1,9 +1,7 @@
 """The images of a run: the sets it trains on and those it is tested on, read, decoded and embedded."""
 
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +10,7 @@ from strongreid import build
 from strongreid.config import Config
 from strongreid.data import ImageTable, PackedImages, ReIDData
 from strongreid.evaluation import Embeddings, RetrievalResult, evaluate
+from strongreid.experiments.disk import tell_disk_need
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
 
@@ -83,20 +82,6 @@ def rank(model: ReIDModel, query: Embeddings, gallery: Embeddings, data: ReIDDat
     """Rank the gallery for each query by the model's `metric` and the data set's camera rule."""
     with console.bar("Ranking") as report:
         return evaluate(query, gallery, metric=model.metric, same_camera=data.same_camera, progress=report)
-
-
-def tell_disk_need(needed: int, folder: Path, console: Console) -> None:
-    """Say how many bytes decoded images will take in `folder`, before the first is decoded; nothing if none."""
-    if needed:
-        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-        free = shutil.disk_usage(there).free
-        console.say(
-            f"Decoded images will take {_size(needed)} in {folder}, where {_size(free)} are free; they are decoded once."
-        )
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
 def _warn(sets: Iterable[ReIDData], console: Console) -> None:

@@ -1,0 +1,18 @@
+"""What decoded images will take of the disk, said before the first of them is written."""
+
+import shutil
+from pathlib import Path
+
+from strongreid.reports.console import Console
+
+
+def tell_disk_need(needed: int, folder: Path, console: Console) -> None:
+    """Say how many bytes decoded images will take in `folder`, which need not exist yet; nothing if there are none."""
+    if needed:
+        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        free = _size(shutil.disk_usage(there).free)
+        console.say(f"Decoded images will take {_size(needed)} in {folder}, where {free} are free. It is done once.")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
