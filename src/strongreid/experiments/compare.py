@@ -37,11 +37,9 @@ def compare_runs(folders: Sequence[Path], console: Console) -> None:
     console.say("The tests are over queries; they do not know how much trainings with other seeds differ.")
     differing = differences([_settings(folder) for folder in folders])
     if differing:
-        console.table(
-            "Settings that differ",
-            ("", *(folder.name for folder in folders)),
-            [[name, *(json.dumps(value) for value in values)] for name, values in differing.items()],
-        )
+        console.say("Settings that differ, run by run:")
+        for name, values in differing.items():  # no table: a narrow terminal would cut the names
+            console.say(f"  {name}: {'  |  '.join(json.dumps(value) for value in values)}")
     else:
         console.say("All settings are the same.")
 

@@ -32,7 +32,7 @@ class Console:
         """Write a table; the first column is aligned left, the others right."""
         table = Table(title=escape(title), title_justify="left")
         for index, column in enumerate(columns):
-            table.add_column(escape(column), justify="left" if index == 0 else "right")
+            table.add_column(escape(column), justify="left" if index == 0 else "right", overflow="fold")
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
         self._console.print(table)
