@@ -91,6 +91,7 @@ def test_a_second_interrupt_does_not_wait_and_leaves_nothing_half_written(
     fabric = build.build_fabric(config)
     learner = build.build_learner(config, len(prepared.data.train.people), fabric)
     handler = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the shell that runs the tests ignores
     done = 0
 
     def first(report: StepReport) -> None:
@@ -118,4 +119,5 @@ def test_a_second_interrupt_does_not_wait_and_leaves_nothing_half_written(
         )
     assert done == 3  # the first one let the step in progress end
     assert list((tmp_path / "checkpoints").iterdir()) == []
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, handler)
