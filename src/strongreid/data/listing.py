@@ -6,7 +6,7 @@ is kept as findings beside the rows that are sound: loading refuses a set that h
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -84,17 +84,26 @@ def find_root(root: Path, needed: tuple[str, ...], title: str) -> Path:
 
 def image_paths(folder: Path, *, deep: bool = False) -> list[str]:
     """The paths of all images in `folder`, sorted; with `deep` those in folders below it too."""
+    if not deep:
+        return [os.path.join(folder, name) for name in _image_names(folder)]  # noqa: PTH118 - see the head
     paths: list[str] = []
     waiting = [os.fspath(folder)]
     while waiting:
         with os.scandir(waiting.pop()) as entries:
             for entry in entries:
-                name = entry.name
-                if name.lower().endswith(IMAGE_SUFFIXES) and name[0] != ".":
+                if _is_image(entry.name):
                     paths.append(entry.path)
-                elif deep and entry.is_dir():
+                elif entry.is_dir():
                     waiting.append(entry.path)
     return sorted(paths)
+
+
+def _image_names(folder: Path) -> list[str]:
+    return sorted(name for name in os.listdir(folder) if _is_image(name))  # noqa: PTH208 - see the head
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES) and name[0] != "."
 
 
 def scan_folder(
@@ -104,8 +113,10 @@ def scan_folder(
 
     Names that do not follow it, and cameras outside 1..`cameras`, become findings; people in `junk` are counted.
     """
-    start = len(os.fspath(folder).rstrip(os.sep)) + 1
-    return scan_names(((path, path[start:]) for path in image_paths(folder)), os.fspath(folder), pattern, cameras, junk)
+    names = _image_names(folder)
+    prefix = os.path.join(folder, "")  # noqa: PTH118 - a Path has no such form
+    pairs = zip([prefix + name for name in names], names, strict=True)
+    return scan_names(pairs, os.fspath(folder), pattern, cameras, junk)
 
 
 def scan_names(
@@ -117,7 +128,8 @@ def scan_names(
 ) -> Part:
     """As `scan_folder`, for pairs of a path and the name that describes it."""
     has_frame = "frame" in pattern.groupindex
-    rows: list[Row] = []
+    # Columns, because an object for each row takes longer than all else.
+    paths, people, seen_by, frames = list[str](), list[int](), list[int](), list[int]()
     findings: list[Finding] = []
     dropped = 0
     for path, name in names:
@@ -133,21 +145,24 @@ def scan_names(
         elif cameras is not None and not 1 <= camera <= cameras:
             findings.append(Finding(path, f"the camera is {camera}; the set has cameras 1 to {cameras}"))
         else:
-            rows.append(Row(path, person, camera, int(match["frame"]) if has_frame else 0))
-    if not rows and not findings:
+            paths.append(path)
+            people.append(person)
+            seen_by.append(camera)
+            frames.append(int(match["frame"]) if has_frame else 0)
+    if not paths and not findings:
         findings.append(Finding(place, "there are no images"))
-    return Part(place, table_of(rows), dropped, tuple(findings))
+    return Part(place, _table(paths, people, seen_by, frames), dropped, tuple(findings))
 
 
 def table_of(rows: list[Row]) -> ImageTable:
     """Put rows into columns."""
     path, person, camera, frame = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return ImageTable(
-        path,
-        np.array(person, dtype=np.int64),
-        np.array(camera, dtype=np.int64),
-        frame=np.array(frame, dtype=np.int64),
-    )
+    return _table(path, person, camera, frame)
+
+
+def _table(path: Sequence[str], person: Sequence[int], camera: Sequence[int], frame: Sequence[int]) -> ImageTable:
+    person_column, camera_column, frame_column = (np.array(column, np.int64) for column in (person, camera, frame))
+    return ImageTable(tuple(path), person_column, camera_column, frame=frame_column)
 
 
 def _quoted(names: Iterable[str]) -> str:
