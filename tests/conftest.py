@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from strongreid.cli import main
 from strongreid.data.drawn import draw_people
 
 SMALL = (
@@ -21,6 +22,7 @@ SMALL = (
     "--schedule.warmup_epochs=2",
     "--schedule.milestones=[2]",
     "--runtime.log_every=2",
+    "--evaluation.every_epochs=1",
 )
 """Overrides that make a recipe small enough for a test."""
 
@@ -41,3 +43,11 @@ def small_training(drawn: Path, output: Path) -> list[str]:
 def train_words(drawn: Path, tmp_path: Path) -> list[str]:
     """The command line of a training that takes seconds, writing to `tmp_path / "runs"`."""
     return small_training(drawn, tmp_path / "runs")
+
+
+@pytest.fixture(scope="session")
+def trained(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of such a training; read it, never write to it."""
+    output = tmp_path_factory.mktemp("trained")
+    assert main([*small_training(drawn, output), "--name=trained"]) == 0
+    return output / "trained"

@@ -1,7 +1,6 @@
 """Several processes, started as torchrun starts them: the model does not depend on their number."""
 
 import json
-import multiprocessing
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from strongreid.training.checkpoint import newest_checkpoint, read_state
 from strongreid.training.processes import GlobalBatchNorm, share_batch_statistics
 from tests.conftest import small_training
 from tests.training import one_process
+from tests.training.preloaded import preloaded
 
 LIMIT_S = 250
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
@@ -31,7 +31,7 @@ TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 def in_two_processes(logs: Path, function: Callable[..., object], *arguments: object) -> tuple[str, str]:
     """Do what torchrun does, in processes that need not import everything again; return what each wrote to stderr."""
-    multiprocessing.set_forkserver_preload([one_process.__name__])
+    preloaded()
     launch = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
