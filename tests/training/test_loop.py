@@ -105,7 +105,6 @@ def test_a_second_interrupt_does_not_wait_and_leaves_nothing_half_written(
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(checkpoint, "save_file", second)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells take it from what runs in the background
     with pytest.raises(KeyboardInterrupt):
         fit(
             fabric,
