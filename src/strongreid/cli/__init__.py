@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 
 from strongreid.cli.datasets import DATA_COMMANDS, add_data_commands
-from strongreid.cli.evaluating import calibrate, evaluate, evaluate_parser
+from strongreid.cli.evaluating import calibrate, evaluate_model, evaluate_parser
 from strongreid.cli.parsing import complain, first_process, parser_of
 from strongreid.cli.reporting import report
 from strongreid.cli.tables import compare, compare_parser, reproduce, reproduce_parser, split_settings
@@ -74,7 +74,7 @@ def _run(words: list[str]) -> None:
         case "train":
             train(config_from(training, values), "run" if recipe.name == "config.yaml" else recipe.stem)
         case "evaluate":
-            evaluate(**values.as_dict())
+            evaluate_model(**values.as_dict())
         case "calibrate":
             calibrate(**values.as_dict())
         case "reproduce":

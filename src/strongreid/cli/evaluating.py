@@ -10,7 +10,7 @@ from strongreid.config import SetConfig
 from strongreid.errors import InputError
 
 
-def evaluate(
+def evaluate_model(
     run: Path | None = None,
     embeddings: tuple[Path, Path] | None = None,
     data_root: Path | None = None,
@@ -85,7 +85,7 @@ def calibrate(run: Path, false_match_rate: float = 0.001, data_root: Path | None
 
 def evaluate_parser() -> ArgumentParser:
     """Return the parser of `evaluate`, whose two ways of naming what to evaluate a signature cannot say."""
-    parser = parser_of(evaluate, skip={"run", "embeddings"})
+    parser = parser_of(evaluate_model, skip={"run", "embeddings"})
     parser.add_argument("run", nargs="?", type=Path, help="the folder of a run")
     parser.add_argument(
         "--embeddings", nargs=2, type=Path, metavar=("QUERY", "GALLERY"), help="two .npz files, in place of a run"
