@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -109,6 +111,13 @@ def test_unknown_fields_and_wrong_types_are_refused(capsys: pytest.CaptureFixtur
     refused(["train", "--schedule.epochs=three"], capsys, "schedule.epochs")
     refused(["train", f"--seed={2**63}"], capsys, "seed")
     refused(["trian"], capsys, "trian")
+
+
+def test_help_does_not_wait_for_pytorch() -> None:
+    code = (
+        "import sys, strongreid.cli as c\ntry: c.main(['--help'])\nexcept SystemExit: sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL).returncode == 0
 
 
 def test_a_run_is_trained_written_down_and_evaluated_again(trained: Path, tmp_path: Path) -> None:
