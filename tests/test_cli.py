@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from strongreid.cli import main
+from strongreid.data import BENCHMARKS
 from strongreid.data.drawn import draw_people
 from strongreid.models import ReIDModel
 from tests.conftest import small_training
@@ -174,7 +175,11 @@ def test_data_check_says_ready_or_what_to_mend(
 ) -> None:
     sheet = tmp_path / "sheet.png"
     assert main(["data", "check", "market1501", str(drawn), f"--sheet={sheet}"]) == 0
-    assert "ready" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.rstrip().endswith("ready")
+    assert "median 128 x 64" in said
+    counts = json.loads((drawn / "drawn.json").read_text())["splits"]["query"]
+    assert f"{counts['images']} of {counts['images']}" in said  # found beside expected
     with Image.open(sheet) as picture:
         assert picture.size[0] > 100
     removed = sorted((broken / "bounding_box_train").glob("*.jpg"))[0]
@@ -200,4 +205,7 @@ def test_data_draw_pack_and_list_work(
     assert main(words) == 0
     assert "MB in" not in capsys.readouterr().err
     assert main(["data", "list"]) == 0
-    assert "market1501" in capsys.readouterr().err
+    listed = capsys.readouterr().err
+    for spec in BENCHMARKS.values():
+        for part in (spec.name, spec.terms, spec.source, spec.url, spec.note):
+            assert part in listed

@@ -147,6 +147,21 @@ def test_a_camera_out_of_range_is_named(drawn_copy: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", [TRAIN, QUERY, GALLERY])
+def test_images_one_level_too_deep_are_named_with_their_folder(folder: str, drawn_copy: Path) -> None:
+    inner = drawn_copy / folder / folder
+    (drawn_copy / folder).rename(drawn_copy / "aside")
+    (drawn_copy / folder).mkdir()
+    (drawn_copy / "aside").rename(inner)
+    findings = serious(check_data("market1501", drawn_copy))
+    assert (
+        Finding(str(inner), f"the images lie here, one level too deep: move them to {drawn_copy / folder}") in findings
+    )
+    # The only other part that suffers is query without gallery, or the other way round.
+    sound = {str(path) for path in (drawn_copy / TRAIN).iterdir()}
+    assert not sound & {finding.path for finding in findings if finding.path != str(inner)}
+
+
+@pytest.mark.parametrize("folder", [TRAIN, QUERY, GALLERY])
 def test_a_missing_and_a_nested_folder_are_named(folder: str, drawn_copy: Path) -> None:
     with pytest.raises(InputError, match="one level off"):
         check_data("market1501", drawn_copy.parent)
@@ -206,3 +221,4 @@ def test_faults_that_a_set_ships_with_are_told_but_not_serious(tmp_path: Path) -
         assert len(copies) == (1 if known else 2)
         assert [finding.serious for finding in copies] == ([False] if known else [True, False])
         assert "ships it so" in copies[-1].problem
+        assert all("another person" in copy.problem for copy in copies), "also where it is in training and test"

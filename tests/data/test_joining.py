@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strongreid.data.joining import WHOLE_IMAGE, DomainBalancedSampler, join_tables
-from strongreid.data.table import ImageTable
+from strongreid.data.joining import WHOLE_IMAGE, DomainBalancedSampler, join_sets, join_tables
+from strongreid.data.table import ImageTable, ReIDData
 from strongreid.errors import InputError
 
 
@@ -49,6 +49,29 @@ def test_one_table_is_itself_and_none_is_refused() -> None:
     assert join_tables([one]) is one
     with pytest.raises(InputError):
         join_tables([])
+
+
+def data_of(name: str, person: list[int], **more: object) -> ReIDData:
+    empty = table(name, [], [])
+    return ReIDData(name, table(name, person, [1] * len(person)), empty, empty, "a protocol", **more)
+
+
+def test_joined_sets_keep_the_first_one_s_test_and_say_whom_each_class_stands_for() -> None:
+    one, two = data_of("a", [9, 4, 9], warnings=("odd",)), data_of("b", [4, 2], warnings=("odder",))
+    assert join_sets({"a": one}) is one
+    assert one.label_map == [4, 9]
+    joined = join_sets({"a": one, "b": two})
+    assert (joined.name, joined.query, joined.protocol) == (one.name, one.query, one.protocol)
+    assert joined.label_map == [("a", 4), ("a", 9), ("b", 2), ("b", 4)]
+    classes = joined.train.person_index()
+    expected = [("a", 9), ("a", 4), ("a", 9), ("b", 4), ("b", 2)]
+    assert [joined.label_map[number] for number in classes] == expected
+    assert joined.warnings == ("a: odd", "b: odder")
+
+
+def test_a_set_is_not_joined_with_itself() -> None:
+    with pytest.raises(InputError, match=r"a/0 is in both `one` and `two`"):
+        join_sets({"one": data_of("a", [1, 2]), "two": data_of("a", [1, 2])})
 
 
 @given(

@@ -164,6 +164,26 @@ def test_a_tracker_s_table_of_frames_and_boxes_with_a_given_split(tmp_path: Path
     assert np.array_equal(packed[np.array([0])][0].permute(1, 2, 0).numpy(), pixels[2:33, 55:75])
 
 
+def test_parquet_is_read_as_csv_is(drawn: Path, tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow, which strongreid does without")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    paths = [str(path) for path in sorted((drawn / "query").iterdir())]
+    columns = {
+        "path": paths,
+        "person": [int(Path(path).name[:4]) for path in paths],
+        "camera": [row % 2 for row in range(len(paths))],
+        "split": [*["train"] * (len(paths) - 2), "query", "gallery"],
+    }
+    parquet.write_table(arrow.table(columns), tmp_path / "t.parquet")
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    expected = load_benchmark("table", write_csv(tmp_path / "t.csv", rows))
+    found = load_benchmark("table", tmp_path / "t.parquet")
+    for one, other in ((found.train, expected.train), (found.query, expected.query), (found.gallery, expected.gallery)):
+        assert one.path == other.path
+        assert one.person.tolist() == other.person.tolist()
+        assert one.camera.tolist() == other.camera.tolist()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

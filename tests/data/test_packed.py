@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
+from strongreid.data import decoding
 from strongreid.data import packed as room
 from strongreid.data.packed import PackedImages, fits_on_device, is_packed, pack_bytes, pack_path
 from strongreid.data.table import ImageTable
@@ -221,7 +222,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     """However slow the disk, only a few tasks are decoded ahead."""
     table = table_of(tmp_path / "images", 4).select(np.zeros(2000, dtype=np.int64))
     decoded = 0
-    real = room._decode
+    real = decoding._decode
 
     def counting(table: ImageTable, rows: range, size: tuple[int, int]) -> np.ndarray:
         nonlocal decoded
@@ -229,13 +230,13 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
         return real(table, rows, size)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "_decode", counting)
-        rows = room._decoded(table, SIZE, 0)
+        patch.setattr(decoding, "_decode", counting)
+        rows = decoding.decoded_rows(table, SIZE, 0)
         next(rows)
         time.sleep(0.3)
         ahead = decoded
         rows.close()
-    assert ahead <= (2 * (os.cpu_count() or 1) + 2) * room.IMAGES_PER_TASK < 2000
+    assert ahead <= (2 * (os.cpu_count() or 1) + 2) * decoding.IMAGES_PER_TASK < 2000
 
 
 def test_an_empty_table_and_an_empty_size_are_refused(tmp_path: Path) -> None:

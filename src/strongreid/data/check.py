@@ -190,12 +190,11 @@ def _duplicates(reading: Reading, decoded: dict[str, _Decoded]) -> list[Finding]
         first_part, first, first_person = group[0]
         for part, path, person in group[1:]:
             known = bool(reading.known_faults & {Path(path).name, Path(first).name})
-            shipped = "; the set ships it so" if known else ""
-            if (part == "train") != (first_part == "train"):
-                problem = f"the same image is in training and test, as {first}{shipped}"
-                findings.append(Finding(path, problem, serious=not known))
-            elif person != first_person:
-                problem = f"the same image is another person, {first_person}, as {first}{shipped}"
+            where = ["in training and test"] if (part == "train") != (first_part == "train") else []
+            whom = [f"another person, {first_person}"] if person != first_person else []
+            if where or whom:
+                shipped = "; the set ships it so" if known else ""
+                problem = f"the same image is {' and '.join(where + whom)}, as {first}{shipped}"
                 findings.append(Finding(path, problem, serious=not known))
             elif part == first_part:
                 findings.append(Finding(path, f"the same image is there twice, as {first}", serious=False))

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from strongreid.data.packed import decode_row
+from strongreid.data.decoding import decode_row
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
 from strongreid.files import whole_file

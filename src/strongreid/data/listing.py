@@ -102,6 +102,12 @@ def _image_names(folder: Path) -> list[str]:
     return sorted(name for name in os.listdir(folder) if _is_image(name))  # noqa: PTH208 - see the head
 
 
+def _nested(folder: Path) -> str | None:
+    """The first folder below `folder` that holds images, if there is one."""
+    inner = sorted(child for child in folder.iterdir() if child.is_dir())
+    return next((os.fspath(child) for child in inner if _image_names(child)), None)
+
+
 def _is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES) and name[0] != "."
 
@@ -111,9 +117,14 @@ def scan_folder(
 ) -> Part:
     """Read the images of `folder` whose names follow `pattern`, with the groups person, camera and perhaps frame.
 
-    Names that do not follow it, and cameras outside 1..`cameras`, become findings; people in `junk` are counted.
+    Names that do not follow it, and cameras outside 1..`cameras`, become findings; people in `junk` are counted. So
+    does a folder that holds its images one level too deep, as some programs unpack them.
     """
     names = _image_names(folder)
+    nested = None if names else _nested(folder)
+    if nested is not None:
+        problem = f"the images lie here, one level too deep: move them to {folder}"
+        return Part(os.fspath(folder), table_of([]), 0, (Finding(nested, problem),))
     prefix = os.path.join(folder, "")  # noqa: PTH118 - a Path has no such form
     pairs = zip([prefix + name for name in names], names, strict=True)
     return scan_names(pairs, os.fspath(folder), pattern, cameras, junk)

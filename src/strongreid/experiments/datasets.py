@@ -19,7 +19,9 @@ SHOWN_FINDINGS = 50
 def list_known(console: Console) -> None:
     """Write what is known of the public data sets, and what is not read."""
     for spec in BENCHMARKS.values():
-        console.say(f"{spec.name}: {spec.title}. {spec.terms}\n    Source: {spec.source}")
+        console.say(f"{spec.name}: {spec.title}. {spec.terms}\n    {spec.source}\n    {spec.url}")
+        if spec.note:
+            console.say(f"    {spec.note}")
     console.say("folder: own data, a folder of images for each person.")
     console.say("table: own data, a CSV or Parquet file with path, person[, camera, split, frame, x, y, w, h].")
     console.say("Not read:\n" + "\n".join(f"    {line}" for line in NOT_READ))
@@ -33,6 +35,7 @@ def check(name: str, root: Path, split_seed: int, sheet: Path | None, console: C
     if sheet is not None:
         contact_sheet(load_benchmark(name, root, split_seed=split_seed).train, sheet)
         console.say(f"Contact sheet: {sheet}")
+    console.say("ready" if found.ready else "Not ready: mend what is listed under Wrong, then check again.")
     return found.ready
 
 
@@ -65,6 +68,8 @@ def _show(found: CheckReport, console: Console) -> None:
     console.say(found.protocol)
     columns = ("part", "people", "images", "cameras", "junk", "images a person", "people by camera")
     console.table(found.title, columns, [_row(part) for part in found.parts])
+    sizes = [f"{height} x {width}" for height, width in found.sizes]
+    console.say(f"Height x width in pixels: smallest {sizes[0]}, median {sizes[1]}, largest {sizes[2]}.")
     serious = [finding for finding in found.findings if finding.serious]
     notes = [finding for finding in found.findings if not finding.serious]
     for title, findings in (("Wrong", serious), ("Worth knowing", notes)):
@@ -73,7 +78,6 @@ def _show(found: CheckReport, console: Console) -> None:
             console.say("\n".join(f"    {finding}" for finding in findings[:SHOWN_FINDINGS]))
         if len(findings) > SHOWN_FINDINGS:
             console.say(f"    ... and {len(findings) - SHOWN_FINDINGS} more")
-    console.say("ready" if found.ready else "Not ready: mend what is listed under Wrong, then check again.")
 
 
 def _row(part: PartReport) -> tuple[str, ...]:
@@ -84,5 +88,8 @@ def _row(part: PartReport) -> tuple[str, ...]:
 
 
 def _count(found: int | None, expected: Counts | None, name: str) -> str:
+    """A count, and beside it the one that was published (or drawn), where one was."""
     published = getattr(expected, name) if expected is not None else None
-    return f"{found}" if published in (None, found) else f"{found} (expected {published})"
+    if published is None:
+        return f"{found}"
+    return f"{found} of {published}" if found == published else f"{found}, not {published}"

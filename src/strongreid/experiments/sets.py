@@ -88,6 +88,8 @@ def _warn(sets: Iterable[ReIDData], console: Console) -> None:
     for data in sets:
         for warning in data.warnings:
             console.say(f"Warning: {warning}")
+        if data.same_camera == "include":  # another protocol than the benchmarks', so it is chosen aloud
+            console.say(data.protocol)
 
 
 def _sides(sets: Mapping[str, ReIDData]) -> list[ImageTable]:

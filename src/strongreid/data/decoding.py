@@ -1,0 +1,68 @@
+"""Decoding the images of a table at one size, boxes cut out first: on all cores, in order, in constant memory.
+
+Threads serve, because Pillow lets go of the interpreter's lock while it decodes and resizes.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from strongreid.data.table import ImageTable
+from strongreid.errors import InputError
+from strongreid.pixels import read_image, resize
+
+IMAGES_PER_TASK = 32
+"""Images that a thread decodes before it hands them over: enough that handing over costs nothing."""
+
+
+def decoded_rows(table: ImageTable, size: tuple[int, int], start: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """Decode the rows from `start` on, all cores at work, in order and never more than a few tasks ahead."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pool = ThreadPoolExecutor(cores, thread_name_prefix="decode")
+    waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
+    try:
+        for first in range(start, len(table), IMAGES_PER_TASK):
+            waiting.append(pool.submit(_decode, table, range(first, min(first + IMAGES_PER_TASK, len(table))), size))
+            if len(waiting) > 2 * cores:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _decode(table: ImageTable, rows: range, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    pixels = np.empty((len(rows), 3, *size), dtype=np.uint8)
+    frame_path, frame = None, np.empty((3, 0, 0), dtype=np.uint8)
+    for place, row in enumerate(rows):
+        path = table.path[row]
+        if table.box is None:
+            pixels[place] = read_image(path, size)
+            continue
+        if path != frame_path:  # boxes of one frame usually follow one another
+            frame_path, frame = path, read_image(path)
+        pixels[place] = resize(_cut(frame, table.box[row], path), size)
+    return pixels
+
+
+def decode_row(table: ImageTable, row: int, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Decode one image of a table, its box if it has one, at `size` (height, width): uint8 [3, H, W]."""
+    pixels: npt.NDArray[np.uint8] = _decode(table, range(row, row + 1), size)[0]
+    return pixels
+
+
+def _cut(frame: npt.NDArray[np.uint8], box: npt.NDArray[np.int64], path: str) -> Image.Image:
+    """The part of `box` (x, y, width, height) that lies in the frame."""
+    x, y, width, height = box.tolist()
+    part = frame[:, max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
+    if part.size == 0:
+        raise InputError(
+            f"The box {box.tolist()} (x, y, width, height) lies outside {path}, which has "
+            f"{frame.shape[2]} x {frame.shape[1]} pixels. Take it out of the table."
+        )
+    return Image.fromarray(np.ascontiguousarray(part.transpose(1, 2, 0)))
