@@ -194,7 +194,7 @@ def _duplicates(reading: Reading, decoded: dict[str, _Decoded]) -> list[Finding]
             whom = [f"another person, {first_person}"] if person != first_person else []
             if where or whom:
                 shipped = "; the set ships it so" if known else ""
-                problem = f"the same image is {' and '.join(where + whom)}, as {first}{shipped}"
+                problem = f"the same image is {', and '.join(where + whom)}, as {first}{shipped}"
                 findings.append(Finding(path, problem, serious=not known))
             elif part == first_part:
                 findings.append(Finding(path, f"the same image is there twice, as {first}", serious=False))
