@@ -3,7 +3,7 @@
     python benchmarks/input_rate.py [--people 200] [--turns 3] [--network] [--json FILE]
 
 - Packed: decode and resize once to a memory-mapped file, then gather P x K batches and augment each at once, into the
-  same memory again, as the training loop does. On 2 threads and on 1.
+  same memory again, as the training loop does. On a CPU that is the work of one thread.
 - DataLoader: 2 workers, each image decoded, resized, flipped, padded, cropped, normalised and erased by itself with
   Pillow and torchvision, in the order of the paper's reference code. Its workers stay from epoch to epoch, and a first
   epoch is not counted, so that starting them costs it nothing here.
@@ -142,12 +142,10 @@ def take_turns(
     """Images in an epoch of the DataLoader, and what `rate` says of each way, turn by turn."""
     loader = DataLoader(Files(table), batch_sampler=Batches(table), num_workers=2, persistent_workers=True)
     loaded = sum(len(images) for images, _ in loader)
-    rates: dict[str, list[tuple[float, float]]] = {"dataloader": [], "2 threads": [], "1 thread": []}
-    for _ in range(turns):  # taking turns, so that what else the machine does meets all
+    rates: dict[str, list[tuple[float, float]]] = {"dataloader": [], "packed": []}
+    for _ in range(turns):  # taking turns, so that what else the machine does meets both
         rates["dataloader"].append(rate(lambda: sum(len(images) for images, _ in loader)))
-        for threads, name in ((2, "2 threads"), (1, "1 thread")):
-            torch.set_num_threads(threads)
-            rates[name].append(rate(lambda: packed_epochs(packed, Batches(table), device, PACKED_EPOCHS)))
+        rates["packed"].append(rate(lambda: packed_epochs(packed, Batches(table), device, PACKED_EPOCHS)))
     return loaded, rates
 
 
@@ -166,7 +164,7 @@ def measure(people: int, turns: int, device: torch.device) -> dict[str, object]:
     return {
         "images": len(table),
         "images_per_s": {name: round(speed) for name, speed in medians.items()},
-        "ratio_to_dataloader": {name: round(medians[name] / dataloader, 2) for name in ("2 threads", "1 thread")},
+        "ratio": round(medians["packed"] / dataloader, 2),
         "first_epoch_with_packing_s": round(first, 2),
         "dataloader_epoch_s": round(loaded / dataloader, 2),
         "packing_images_per_s": round(len(table) / packing),

@@ -87,19 +87,6 @@ def test_the_way_of_a_gpu_gives_the_same_bits(count: int, size: tuple[int, int],
     assert torch.equal(on_gpu, apply_on_cpu(images, draws, padding, fill, None))
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3, 9])
-def test_any_number_of_threads_gives_the_same_bits(threads: int) -> None:
-    how, images = Augmentation(), random_images(7, (32, 16))
-    draws = how.draw(7, (32, 16), seed=0, epoch=0, step=0)
-    expected = how.apply(images, draws)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        assert torch.equal(how.apply(images, draws), expected)
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_a_batch_s_memory_can_be_used_again() -> None:
     how = Augmentation()
     out = torch.full((4, 3, 32, 16), torch.nan)

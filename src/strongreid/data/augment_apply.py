@@ -1,12 +1,11 @@
 """What chance decided for a batch, and how it is done to the pixels: two ways, which give the same bits.
 
 A CPU is fastest image by image, because an image stays in its cache from the first operation to the last. NumPy does
-it, on as many threads as PyTorch has: PyTorch's own threads meet after each operation, and where other programs keep
-the cores busy those meetings took 20 times as long as the work. A GPU is fastest with few operations on the whole
-batch.
+it, on one thread: PyTorch's threads meet after each operation, and where other programs keep the cores busy those
+meetings took 20 times as long as the work; two threads of our own were no faster than one. A GPU is fastest with few
+operations on the whole batch.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,29 +45,18 @@ def apply_on_cpu(images: Tensor, draws: AugmentationDraws, padding: int, fill: T
     result = torch.empty(images.shape) if out is None else out
     pixels, augmented = images.numpy(), result.numpy()
     scale, shift = (values.numpy() for values in scale_and_shift())
-    flip, box = draws.flip.tolist(), draws.erase.tolist()
     down, right = ((offset - padding).tolist() for offset in (draws.top, draws.left))
-
-    def work(rows: npt.NDArray[np.int64]) -> None:
-        cropped = np.empty(pixels.shape[1:], dtype=np.uint8)
-        for row in rows.tolist():
-            source = pixels[row, :, :, ::-1] if flip[row] else pixels[row]
-            cropped.fill(0)
-            seen = _window(source, down[row], right[row])
-            _window(cropped, -down[row], -right[row])[...] = seen
-            image = augmented[row]
-            np.copyto(image, cropped)
-            np.multiply(image, scale, out=image)
-            np.add(image, shift, out=image)
-            top, left, height, width = box[row]
-            image[:, top : top + height, left : left + width] = fill.numpy()
-
-    shares = np.array_split(np.arange(len(images)), torch.get_num_threads())
-    if len(shares) == 1:
-        work(shares[0])
-    else:
-        with ThreadPoolExecutor(len(shares)) as pool:
-            list(pool.map(work, shares))  # a list, so that what a thread raises is raised here
+    decided = zip(draws.flip.tolist(), down, right, draws.erase.tolist(), strict=True)
+    cropped = np.empty(pixels.shape[1:], dtype=np.uint8)
+    for source, image, (flip, below, beside, box) in zip(pixels, augmented, decided, strict=True):
+        mirrored = source[:, :, ::-1] if flip else source
+        cropped.fill(0)
+        _window(cropped, -below, -beside)[...] = _window(mirrored, below, beside)
+        np.copyto(image, cropped)
+        np.multiply(image, scale, out=image)
+        np.add(image, shift, out=image)
+        top, left, height, width = box
+        image[:, top : top + height, left : left + width] = fill.numpy()
     return result
 
 
