@@ -2,9 +2,6 @@
 
 import json
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import pytest
 from strongreid.cli import main
 from strongreid.evaluation import RetrievalResult
 from tests.conftest import SMALL
+from tests.preloaded import start_command
 
 TABLE = """
 title: Two trainings, three rows
@@ -116,19 +114,20 @@ def test_a_finished_sweep_runs_nothing_again_and_a_changed_setting_does(filled: 
 
 def test_a_sweep_killed_three_times_ends_with_the_same_table(filled: Path, drawn: Path, tmp_path: Path) -> None:
     output = tmp_path / "killed"
-    words = [sys.executable, "-m", "strongreid", *sweep_words(drawn, output, "--seeds", "0", "1")]
+    words = sweep_words(drawn, output, "--seeds", "0", "1")
     chance = random.Random(5)
     for _ in range(3):
         begun = len(list(output.glob("trainings/*/log.jsonl")))
-        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
-            try:
-                while process.poll() is None and len(list(output.glob("trainings/*/log.jsonl"))) == begun:
-                    time.sleep(0.05)  # imports take most of the time; strike when a further training has begun
-                time.sleep(chance.uniform(0, 1.5))
-                assert process.poll() is None, "the sweep ended before it was killed"
-            finally:
-                process.send_signal(signal.SIGKILL)
-    assert main(words[3:]) == 0
+        process = start_command(words, tmp_path / "errors")
+        try:
+            while process.is_alive() and len(list(output.glob("trainings/*/log.jsonl"))) == begun:
+                time.sleep(0.05)  # strike when a further training has begun
+            time.sleep(chance.uniform(0, 1))
+            assert process.is_alive(), "the sweep ended before it was killed"
+        finally:
+            process.kill()
+        process.join()
+    assert main(words) == 0
     assert table_of(output) == table_of(filled)
 
 

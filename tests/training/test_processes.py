@@ -22,8 +22,8 @@ from strongreid.models import ReIDModel
 from strongreid.training.checkpoint import newest_checkpoint, read_state
 from strongreid.training.processes import GlobalBatchNorm, share_batch_statistics
 from tests.conftest import small_training
+from tests.preloaded import preloaded
 from tests.training import one_process
-from tests.training.preloaded import preloaded
 
 LIMIT_S = 250
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")

@@ -10,7 +10,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from strongreid.cli import main
-from tests.training.preloaded import start_command
+from tests.preloaded import start_command
 
 LIMIT_S = 120
 
