@@ -95,6 +95,38 @@ def test_cmc_and_roc_are_drawn_at_their_values(verification: Verification) -> No
     assert error.get_xydata().tolist() == [[verification.equal_error_rate, 1 - verification.equal_error_rate]]
 
 
+def test_a_long_legend_lies_below_the_curves_and_hides_none(verification: Verification) -> None:
+    names = [f"+ label smoothing {number}" for number in range(8)]
+    for figure in (
+        curves_figure(dict.fromkeys(names, LOG)),
+        cmc_figure(dict.fromkeys(names, np.linspace(0.5, 1, 50))),
+        curves_figure(dict.fromkeys(["f without BNNeck, Euclidean", *names], LOG)),
+    ):
+        figure.draw_without_rendering()
+        axes, (legend,) = figure.axes[0], figure.legends
+        assert legend.get_window_extent().y1 <= axes.get_tightbbox().y0
+        assert figure.bbox.x0 <= legend.get_window_extent().x0
+        assert legend.get_window_extent().x1 <= figure.bbox.x1
+        assert axes.get_window_extent().height > 1.8 * figure.dpi, "the legend must not eat the curves"
+
+
+def test_names_of_any_length_leave_room_for_the_drawing() -> None:
+    names = ["n" * 200, *map(str, range(5))]
+    gains = gains_figure(names, [1.0] * 6, [0.5] * 6, [2.0] * 6)
+    curves = curves_figure(dict.fromkeys(names, LOG))
+    for figure in (gains, curves):
+        figure.draw_without_rendering()
+        assert figure.axes[0].get_window_extent().width > 2 * figure.dpi
+    assert curves.legends[0].get_window_extent().x1 <= curves.bbox.x1
+
+
+def test_small_rates_are_written_out() -> None:
+    figure = curves_figure({"": [{"epoch": 1, "rate": 3e-5}, {"epoch": 2, "rate": 4e-3}]}, ["rate"], logarithmic=True)
+    labels = [text.get_text() for text in drawn_texts(figure)]
+    assert "0.00005" in labels
+    assert not any("e-" in label for label in labels)
+
+
 def test_every_name_is_drawn_as_it_is(every_figure: list[Figure]) -> None:
     for figure in (every_figure[0], *every_figure[3:6]):
         assert figure_uri(figure).startswith("data:image/")  # and no warning, which would be an error

@@ -35,7 +35,7 @@ def strips_section(
         if lists
     ]
     lead = (
-        "A query and its ten nearest gallery images. Green ✓: the same person. Orange ✗: somebody else. Grey, dotted: "
+        "A query and its ten nearest gallery images. Green ✓: the same person. Red ✗: somebody else. Grey, dotted: "
         "the same person seen by the same camera, which is not counted. Best, median and worst by average precision, "
         "all of different people."
     )
