@@ -69,7 +69,7 @@ def test_curves_of_several_runs_have_a_colour_each_and_a_run_without_the_value_i
 def test_curves_of_one_run_have_a_colour_for_each_value() -> None:
     axes = curves_figure({"run": LOG}, ["total", "identity", "mean_ap"]).axes[0]
     assert len({line.get_color() for line in axes.lines}) == 3
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["total", "identity", "mAP"]
+    assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == ["total", "identity", "mAP"]
 
 
 def test_gains_show_bars_intervals_and_the_paper_s_numbers_where_it_has_some() -> None:
@@ -133,6 +133,17 @@ def test_every_name_is_drawn_as_it_is(every_figure: list[Figure]) -> None:
         texts = drawn_texts(figure)
         assert set(NAMES) <= {text.get_text() for text in texts}
         assert not any(text.get_parse_math() for text in texts if text.get_text() in NAMES)
+
+
+def test_no_label_of_an_axis_is_cut_off(every_figure: list[Figure]) -> None:
+    many = cmc_figure({f"+ label smoothing {number}": np.linspace(0.5, 1, 50) for number in range(8)})
+    for figure in (*every_figure, many):
+        figure.draw_without_rendering()
+        for label in (label for axis in figure.axes for label in (axis.xaxis.label, axis.yaxis.label)):
+            box = label.get_window_extent()
+            if label.get_text():
+                assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1, label.get_text()
+                assert figure.bbox.y0 <= box.y0 <= box.y1 <= figure.bbox.y1, label.get_text()
 
 
 def test_text_is_at_least_8_points_on_a_phone(every_figure: list[Figure]) -> None:

@@ -94,9 +94,9 @@ def show_plan(sweep: Sweep, console: Console) -> None:
             work = "measured"
         number = str(sweep.table.rows.index(item.row) + 1)
         rows.append(
-            [number, item.row.name, str(item.seed), item.direction.label, item.training.config.name or "", work]
+            [f"{number} {item.row.name}", str(item.seed), item.direction.label, item.training.config.name or "", work]
         )
-    console.table(sweep.table.title, ("row", "", "seed", "data", "training", "work"), rows)
+    console.table(sweep.table.title, ("row", "seed", "data", "training", "work"), rows)
     for row in sweep.rows:
         if row.to_come:
             console.say(f"Not run: {row.name}: {row.to_come}.")

@@ -21,8 +21,8 @@ def table_cells(found: Sequence[RowOutcome]) -> tuple[list[str], list[list[str]]
     several = len({outcome.direction for outcome in found}) > 1
     like_paper = any(outcome.beside_paper for outcome in found)
     columns = [
-        *(["trained -> tested"] if several else []),
         "",
+        *(["trained -> tested"] if several else []),
         "rank-1",
         "mAP",
         "gain in mAP (95 %)",
@@ -34,8 +34,8 @@ def table_cells(found: Sequence[RowOutcome]) -> tuple[list[str], list[list[str]]
     ]
     rows = []
     for item in found:
-        cells = [item.direction.label] if several else []
-        cells += [item.row.name, _spread(item.values["rank_1"]), _spread(item.values["mean_ap"]), *_gain(item.mean_ap)]
+        cells = [item.row.name, *([item.direction.label] if several else [])]
+        cells += [_spread(item.values["rank_1"]), _spread(item.values["mean_ap"]), *_gain(item.mean_ap)]
         cells.append(item.paper.text if item.paper else "")
         cells.append(f"{item.paper_gain:+.1f}" if item.paper_gain is not None else "")
         if like_paper:
@@ -48,17 +48,14 @@ def table_cells(found: Sequence[RowOutcome]) -> tuple[list[str], list[list[str]]
 
 def cost_cells(found: Sequence[RowOutcome]) -> tuple[list[str], list[list[str]]]:
     """Return what each measured row cost, the mean over seeds: training time, its speed and its peak memory."""
-    several = len({outcome.direction for outcome in found}) > 1
     rows = []
     for item in found:
-        if item.cmc is None:
-            continue
-        speed, memory = item.cost["images_per_second"], item.cost["peak_memory_mb"]
-        cells = [item.direction.label] if several else []
-        cells += [item.row.name, duration(item.cost["training_seconds"])]
-        cells += [DASH if speed is None else f"{speed:,.0f}", DASH if memory is None else f"{memory:,.0f} MB"]
-        rows.append(cells)
-    return [*(["trained -> tested"] if several else []), "", "training", "images/s", "peak memory"], rows
+        if item.cmc is not None:
+            speed, memory = item.cost["images_per_second"], item.cost["peak_memory_mb"]
+            cells = [item.row.name, duration(item.cost["training_seconds"])]
+            cells += [DASH if speed is None else f"{speed:,.0f}", DASH if memory is None else f"{memory:,.0f} MB"]
+            rows.append(cells)
+    return ["", "training", "images/s", "peak memory"], rows
 
 
 def _spread(values: Sequence[float]) -> str:

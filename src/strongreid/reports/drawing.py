@@ -20,12 +20,14 @@ DASHES: Final = ("-", "--", "-.", ":")
 INK, SOFT, LINE = "#222222", "#66625c", "#e3dfd8"
 WIDTH, HEIGHT = 4.3, 3.0
 """Inches of a figure."""
-MOST_NAMES_INSIDE: Final = 4
+MOST_NAMES_INSIDE: Final = 2
 LONGEST_NAME_BESIDE_ANOTHER: Final = 20
 """Characters of a name, so that two columns of a legend are no wider than a figure."""
 LONGEST_NAME_IN_LEGEND: Final = 40
 LINE_INCHES: Final = 0.21
 """Height of a line of a legend."""
+LINES_WITHIN: Final = 2
+"""Lines of a legend below, for which a figure does not grow: then figures beside each other are equally high."""
 
 
 def new_figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Axes]:
@@ -66,7 +68,7 @@ def shortened(name: str, most: int) -> str:
 
 
 def add_legend(axes: Axes, lines: Sequence[Artist], names: Sequence[str]) -> None:
-    """Add a legend, a long one below a figure that grows by it, where it hides nothing."""
+    """Add a legend; one of more than two names lies below the axes, where it hides nothing."""
     if not lines:
         return
     numbers = [str(place) for place in range(len(lines))]
@@ -76,7 +78,8 @@ def add_legend(axes: Axes, lines: Sequence[Artist], names: Sequence[str]) -> Non
         columns = 1 if max(map(len, names)) > LONGEST_NAME_BESIDE_ANOTHER else 2
         figure = axes.get_figure(root=True)
         assert figure is not None
-        figure.set_figheight(figure.get_figheight() + LINE_INCHES * -(-len(lines) // columns))
+        needed = -(-len(lines) // columns)
+        figure.set_figheight(figure.get_figheight() + (LINE_INCHES * needed if needed > LINES_WITHIN else 0))
         legend = figure.legend(lines, numbers, loc="outside lower center", ncols=columns, frameon=False, fontsize=10)
     # The names are put in afterwards: matplotlib hides labels that begin with an underscore.
     texts: list[Text] = legend.get_texts()

@@ -159,7 +159,7 @@ def cmc_figure(curves: Mapping[str, npt.NDArray[np.float64]], ranks: int = 20) -
             markersize=3.5,
         )
     axes.set_xlabel("rank k")
-    axes.set_ylabel("queries with a match up to rank k")
+    axes.set_ylabel("queries with a match")
     axes.set_xticks([k for k in (1, 5, 10, 15, 20, 30, 40, 50) if k <= ranks])
     axes.yaxis.set_major_formatter(PERCENT)
     axes.set_ylim(top=1.02)
