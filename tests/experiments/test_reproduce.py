@@ -13,7 +13,7 @@ import pytest
 from strongreid.cli import main
 from strongreid.evaluation import RetrievalResult, bootstrap_interval
 from strongreid.experiments.outcome import outcomes
-from strongreid.experiments.sweep import Direction, plan_sweep
+from strongreid.experiments.sweep import Direction, Sweep, plan_sweep
 from strongreid.experiments.table import read_table
 from strongreid.experiments.table_files import table_cells
 from tests.experiments.sweeps import LENGTH, sweep_words, table_of
@@ -43,12 +43,44 @@ def test_the_difference_is_the_mean_over_seeds_and_queries(filled: Path) -> None
     assert rows[0]["mean_ap_difference"] is None
 
 
-def test_the_papers_figures_beside_lie_within_the_interval_or_not(filled: Path, drawn: Path) -> None:
-    (*_, words) = [word for word in sweep_words(drawn, filled) if word.startswith("--data.root")]
+def planned(drawn: Path, output: Path) -> Sweep:
+    """The sweep of `sweep_words`, both seeds, as if the paper's figures were of this data set."""
+    words = next(word for word in sweep_words(drawn, output) if word.startswith("--data.root"))
     direction = Direction("market1501", (words,), (words,), "market1501", like_paper=True)
-    table = read_table("own", filled.parent / "mine.yaml")
+    table = read_table("own", output.parent / "mine.yaml")
     settings = [word for word in LENGTH if "." in word]
-    sweep = plan_sweep(table, [direction], filled, scale="cpu", seeds=(0, 1), epochs=3, overrides=settings)
+    return plan_sweep(table, [direction], output, scale="cpu", seeds=(0, 1), epochs=3, overrides=settings)
+
+
+def test_changed_images_are_trained_on_and_tested_with_anew(drawn: Path, tmp_path: Path) -> None:
+    people = Path(shutil.copytree(drawn, tmp_path / "people"))
+
+    def names() -> tuple[list[str], list[str]]:
+        items = planned(people, tmp_path / "out").measurements
+        return [item.training.folder.name for item in items], [item.file.name for item in items]
+
+    first = names()
+    image = next((people / "query").glob("*.jpg"))
+    image.write_bytes(image.read_bytes() + b" ")
+    second = names()
+    assert second[0] == first[0]
+    assert not set(second[1]) & set(first[1])
+    image = next((people / "bounding_box_train").glob("*.jpg"))
+    image.write_bytes(image.read_bytes() + b" ")
+    assert not set(names()[0]) & set(first[0])
+
+
+def test_the_table_on_the_way_is_of_the_seeds_that_are_measured(filled: Path, drawn: Path, tmp_path: Path) -> None:
+    sweep = planned(drawn, Path(shutil.copytree(filled, tmp_path / "out")))
+    assert sweep.so_far() == sweep
+    sweep.measurements[-1].file.unlink()  # the last row of seed 1
+    assert [len(row.values["mean_ap"]) for row in outcomes(sweep.so_far())] == [1, 1, 1, 0]
+    sweep.measurements[1].file.unlink()  # the second row of seed 0
+    assert [len(row.values["mean_ap"]) for row in outcomes(sweep.so_far())] == [1, 0, 1, 0]
+
+
+def test_the_papers_figures_beside_lie_within_the_interval_or_not(filled: Path, drawn: Path) -> None:
+    sweep = planned(drawn, filled)
     found = outcomes(sweep)
     assert found[2].beside_paper is None  # the paper has no such row
     beside = found[0].beside_paper

@@ -121,7 +121,7 @@ def reproduce(sweep: Sweep, console: Console) -> list[RowOutcome]:
         if key not in prepared:
             prepared = {key: sets.prepare_tests(item.test, console)[0]}
         _measure(item, prepared[key], console)
-        write_table(sweep, outcomes(sweep))
+        write_table(sweep.so_far(), outcomes(sweep.so_far()))
     found = outcomes(sweep)
     write_table(sweep, found)
     write_sweep_page(sweep, found, console)

@@ -90,6 +90,12 @@ class Sweep:
         """All trainings, each once, in the order in which they are needed."""
         return list({item.training.folder: item.training for item in self.measurements}.values())
 
+    def so_far(self) -> "Sweep":
+        """Return the sweep of those seeds that are measured in every row; of the first one where none is."""
+        left = {item.seed for item in self.measurements if not item.done}
+        seeds = tuple(seed for seed in self.seeds if seed not in left) or self.seeds[:1]
+        return replace(self, seeds=seeds, measurements=tuple(i for i in self.measurements if i.seed in seeds))
+
 
 def plan_sweep(
     table: ResultTable,
