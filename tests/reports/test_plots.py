@@ -125,6 +125,10 @@ def test_small_rates_are_written_out() -> None:
     labels = [text.get_text() for text in drawn_texts(figure)]
     assert "0.00005" in labels
     assert not any("e-" in label for label in labels)
+    decades = curves_figure({"": [{"epoch": 1, "loss": 6.0}, {"epoch": 2, "loss": 0.001}]}, ["loss"], logarithmic=True)
+    labels = [text.get_text() for text in drawn_texts(decades)]
+    assert {"0.01", "0.1", "1"} <= set(labels)
+    assert "0.2" not in labels
 
 
 def test_every_name_is_drawn_as_it_is(every_figure: list[Figure]) -> None:

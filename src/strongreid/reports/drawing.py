@@ -28,6 +28,8 @@ LINE_INCHES: Final = 0.21
 """Height of a line of a legend."""
 LINES_WITHIN: Final = 2
 """Lines of a legend below, for which a figure does not grow: then figures beside each other are equally high."""
+MANY_DECADES: Final = 1e3
+"""Ratio of the ends of a logarithmic axis from which on it has room for whole decades only."""
 
 
 def new_figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Axes]:
@@ -55,9 +57,10 @@ def dashes_of(place: int) -> str:
 
 
 def plain_logarithmic(axes: Axes) -> None:
-    """Make the upright axis logarithmic, with plain numbers at 1, 2, 5, 10, ..."""
+    """Make the upright axis logarithmic, with plain numbers at 1, 2, 5, 10, ..., over many decades at 1, 10, ..."""
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < MANY_DECADES else (1,)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: np.format_float_positional(value, trim="-")))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
