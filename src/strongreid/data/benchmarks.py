@@ -6,7 +6,6 @@ is wrong with it; `load_benchmark` refuses a reading with faults.
 
 import difflib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from strongreid.data.listing import Part, find_root, scan_folder
 from strongreid.data.msmt17 import scan_msmt17
 from strongreid.data.own import read_own_folder, read_own_table
 from strongreid.data.reading import Reading, usable
-from strongreid.data.specs import BENCHMARKS, Benchmark, Campus, Counts, Cuhk03, Folders, Lists
+from strongreid.data.specs import BENCHMARKS, Benchmark, Campus, Counts, Cuhk03, Folders, Lists, Names
 from strongreid.data.table import ImageTable, ReIDData
 from strongreid.errors import InputError
 
@@ -62,6 +61,11 @@ def read_data(name: str, root: str | Path, *, split_seed: int = 0) -> Reading:
     return _read_benchmark(BENCHMARKS[name], root, split_seed)
 
 
+def is_split_by_seed(name: str) -> bool:
+    """Whether `split_seed` decides who trains and who tests in the data set `name`."""
+    return name in ("folder", "table") or (name in BENCHMARKS and isinstance(BENCHMARKS[name].layout, Campus))
+
+
 def _read_benchmark(spec: Benchmark, root: Path, split_seed: int) -> Reading:
     how = "published split"
     match spec.layout:
@@ -79,23 +83,21 @@ def _read_benchmark(spec: Benchmark, root: Path, split_seed: int) -> Reading:
     if isinstance(spec.layout, Folders) and drawn.is_file():
         title, expected = f"Drawn people ({spec.title}'s layout)", _drawn_counts(drawn, spec.layout)
     protocol = f"{title}: {how}, single query, gallery images of the same person and camera left out"
-    return Reading(spec.name, title, parts, expected, protocol, known_faults=spec.known_faults)
+    return Reading(spec.name, title, parts, expected, protocol, known_copies=spec.known_copies)
 
 
 def _scan_folders(spec: Benchmark, layout: Folders, root: Path) -> dict[str, Part]:
     needed = [layout.train, layout.query, layout.gallery]
     if layout.distractors is not None:
-        needed.append(layout.distractors)
+        needed.append(layout.distractors[0])
     root = find_root(root, tuple(needed), spec.title)
-    pattern = re.compile(layout.pattern)
 
-    def scan(folder: str) -> Part:
-        return scan_folder(root / folder, pattern, spec.cameras, layout.junk)
+    def scan(folder: str, names: Names = layout.names) -> Part:
+        return scan_folder(root / folder, names, spec.cameras, layout.junk)
 
     parts = {"train": scan(layout.train), "query": scan(layout.query), "gallery": scan(layout.gallery)}
     if layout.distractors is not None:
-        more = scan_folder(root / layout.distractors, re.compile(layout.distractor_pattern), spec.cameras, layout.junk)
-        parts["gallery"] = _with_distractors(parts["gallery"], more)
+        parts["gallery"] = _with_distractors(parts["gallery"], scan(*layout.distractors))
     if layout.multi_query is not None and (root / layout.multi_query).is_dir():
         parts["multi_query"] = _of_queries(scan(layout.multi_query), parts["query"].table)
     return parts
