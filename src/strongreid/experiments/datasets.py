@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from strongreid.data import BENCHMARKS, NOT_READ, PackedImages, bytes_to_pack, load_benchmark
+from strongreid.data.benchmarks import read_data
 from strongreid.data.check import CheckReport, PartReport, check_data
 from strongreid.data.contact_sheet import contact_sheet
 from strongreid.data.cuhk03 import extract_cuhk03
@@ -32,8 +33,9 @@ def check(name: str, root: Path, split_seed: int, sheet: Path | None, console: C
     with console.bar("Looking at images") as report:
         found = check_data(name, root, split_seed=split_seed, progress=report)
     _show(found, console)
-    if sheet is not None:
-        contact_sheet(load_benchmark(name, root, split_seed=split_seed).train, sheet)
+    train = read_data(name, root, split_seed=split_seed).parts["train"].table  # it need not be ready to be looked at
+    if sheet is not None and len(train):
+        contact_sheet(train, sheet)
         console.say(f"Contact sheet: {sheet}")
     console.say("ready" if found.ready else "Not ready: mend what is listed under Wrong, then check again.")
     return found.ready
