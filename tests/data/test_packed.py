@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from strongreid.data import decoding
+from strongreid.data import Augmentation, decoding
 from strongreid.data import packed as room
-from strongreid.data.packed import PackedImages, fits_on_device, is_packed, pack_bytes, pack_path
+from strongreid.data.packed import PackedImages, bytes_to_pack, fits_on_device, pack_bytes, pack_path
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
 
@@ -97,10 +97,10 @@ def test_a_box_outside_its_frame_is_named_and_nothing_left_behind(tmp_path: Path
 def test_progress_rises_to_the_whole_and_a_valid_pack_is_reused(tmp_path: Path) -> None:
     table = table_of(tmp_path / "images", 70)
     said: list[tuple[int, int]] = []
-    assert not is_packed(table, SIZE, tmp_path / "packs")
+    assert bytes_to_pack([table], SIZE, tmp_path / "packs") == pack_bytes(table, SIZE)
     first = PackedImages.build(table, SIZE, tmp_path / "packs", lambda done, total: said.append((done, total)))
     assert said[-1] == (70, 70)
-    assert is_packed(table, SIZE, tmp_path / "packs")
+    assert bytes_to_pack([table], SIZE, tmp_path / "packs") == 0
     assert sorted(said) == said
     assert [file.stat().st_size for file in (tmp_path / "packs").iterdir()] == [pack_bytes(table, SIZE)]
     again = PackedImages.build(table, SIZE, tmp_path / "packs", lambda done, total: pytest.fail("built again"))
@@ -180,6 +180,7 @@ def test_a_partial_file_of_any_length_is_mended(bytes_left: int, tmp_path: Path)
     path.unlink()
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes((content + b"\0" * 5000)[: min(bytes_left, len(content) + 5000)])
+    assert bytes_to_pack([table], SIZE, tmp_path / "packs") == max(len(content) - bytes_left, 0)
     assert torch.equal(PackedImages.build(table, SIZE, tmp_path / "packs")[np.arange(5)], expected)
     assert not partial.exists()
 
@@ -254,6 +255,16 @@ def test_a_pack_moved_to_a_device_gathers_there(tmp_path: Path) -> None:
     rows = np.array([5, 0, 1])
     assert moved[rows].device == moved.pixels.device
     assert torch.equal(moved[rows].cpu(), packed[rows])
+
+
+def test_a_batch_is_gathered_and_augmented_where_the_images_are() -> None:
+    """On PyTorch's `meta` device, which refuses to mix with the CPU: nothing on the way leaves the device."""
+    packed = PackedImages(torch.zeros(6, 3, *SIZE, dtype=torch.uint8)).to("meta")
+    pixels = packed[np.array([5, 0, 1])]
+    assert (pixels.device.type, pixels.shape) == ("meta", (3, 3, *SIZE))
+    how = Augmentation()
+    batch = how.apply(pixels, how.draw(3, SIZE, seed=0, epoch=0, step=0))
+    assert (batch.device.type, batch.shape, batch.dtype) == ("meta", pixels.shape, torch.float32)
 
 
 def test_images_live_on_a_gpu_when_they_take_at_most_half_of_its_free_memory() -> None:
