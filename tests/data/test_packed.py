@@ -258,7 +258,7 @@ def test_a_pack_moved_to_a_device_gathers_there(tmp_path: Path) -> None:
 
 
 def test_a_batch_is_gathered_and_augmented_where_the_images_are() -> None:
-    """On PyTorch's `meta` device, which refuses to mix with the CPU: nothing on the way leaves the device."""
+    """On PyTorch's `meta` device, where most operations refuse to be mixed with the CPU, as a GPU's all do."""
     packed = PackedImages(torch.zeros(6, 3, *SIZE, dtype=torch.uint8)).to("meta")
     pixels = packed[np.array([5, 0, 1])]
     assert (pixels.device.type, pixels.shape) == ("meta", (3, 3, *SIZE))
