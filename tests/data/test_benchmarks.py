@@ -12,13 +12,15 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from strongreid.data.benchmarks import load_benchmark, multi_query_rows, read_cuhk01, read_market1501
+from strongreid.data.benchmarks import load_benchmark, read_cuhk01, read_market1501
 from strongreid.data.cuhk03 import extract_cuhk03
 from strongreid.data.msmt17 import TEST_PEOPLE_FROM
-from strongreid.data.specs import BENCHMARKS, NOT_READ, Folders
+from strongreid.data.specs import BENCHMARKS, NOT_READ, Folders, Lists
 from strongreid.data.table import ImageTable, ReIDData
 from strongreid.errors import InputError
+from strongreid.evaluation import Embeddings, pool_queries
 
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "data.md"
 CUHK01 = Path(__file__).parents[3] / "shared" / "data" / "cuhk01"
 PARTS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 MARKET = re.compile(r"(-?\d+)_c(\d)s(\d)_(\d+)_(\d+)\.jpg")
@@ -105,8 +107,9 @@ def test_multi_query_images_belong_to_the_query_of_their_person_and_camera(drawn
     boxes = list(zip(data.multi_query.person, data.multi_query.camera, strict=True))
     wanted = [row for row in rows_of(drawn_copy, "query") + rows_of(drawn_copy, "gallery") if row[1:3] in queries]
     assert len(boxes) == len({Path(row[0]).name for row in wanted}) > len(set(boxes))
-    rows = multi_query_rows(data.query, data.multi_query)
-    assert [queries[row] for row in rows] == boxes
+    features = np.zeros((len(boxes), 1), dtype=np.float32)
+    pooled = pool_queries(Embeddings(features, data.multi_query.person, data.multi_query.camera))
+    assert sorted(zip(pooled.person, pooled.camera, strict=True)) == sorted(set(queries))
 
 
 @pytest.mark.parametrize("name", ["dukemtmc_reid", "occluded_duke", "veri776"])
@@ -422,3 +425,11 @@ def test_every_benchmark_says_where_it_is_from_and_on_what_terms() -> None:
         assert set(spec.published) == {"train", "query", "gallery"}
     assert "withdrawn" in BENCHMARKS["dukemtmc_reid"].terms
     assert NOT_READ
+
+
+def test_the_documentation_names_every_benchmark_and_what_it_holds() -> None:
+    rows = [line for line in DOCUMENTATION.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    for name, spec in BENCHMARKS.items():
+        (row,) = (row for row in rows if f"`{name}`" in row.split("|")[1])
+        if isinstance(spec.layout, Folders | Lists) and name != "market1501_500k":
+            assert f"`{spec.layout.train}`" in row

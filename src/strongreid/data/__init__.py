@@ -2,7 +2,7 @@
 
 from strongreid.data.augment import Augmentation
 from strongreid.data.augment_apply import AugmentationDraws
-from strongreid.data.benchmarks import is_split_by_seed, load_benchmark, multi_query_rows
+from strongreid.data.benchmarks import is_split_by_seed, load_benchmark
 from strongreid.data.joining import DomainBalancedSampler, join_sets, refuse_leaks
 from strongreid.data.packed import PackedImages, bytes_to_pack, pack_bytes
 from strongreid.data.sampler import PKBatchSampler
@@ -24,7 +24,6 @@ __all__ = [
     "is_split_by_seed",
     "join_sets",
     "load_benchmark",
-    "multi_query_rows",
     "pack_bytes",
     "refuse_leaks",
 ]

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from strongreid.data.cuhk01 import scan_cuhk01
 from strongreid.data.cuhk03 import scan_cuhk03
@@ -123,18 +122,6 @@ def _of_queries(boxes: Part, query: ImageTable) -> Part:
     rows = zip(boxes.table.person.tolist(), boxes.table.camera.tolist(), strict=True)
     kept = np.array([row in wanted for row in rows], dtype=np.bool_)
     return Part(boxes.place, boxes.table.select(kept), boxes.junk, boxes.findings)
-
-
-def multi_query_rows(query: ImageTable, multi_query: ImageTable) -> npt.NDArray[np.int64]:
-    """The query that each multi-query image belongs to, as a row of `query`: int64 [len(multi_query)].
-
-    The multi-query protocol gives a query the mean feature of these images (Zheng et al. 2015, section 5). Where a
-    set has several queries of one person and camera, it is the first of them.
-    """
-    keys = zip(query.person.tolist(), query.camera.tolist(), strict=True)
-    row_of = {key: row for row, key in reversed(list(enumerate(keys)))}
-    wanted = zip(multi_query.person.tolist(), multi_query.camera.tolist(), strict=True)
-    return np.array([row_of[key] for key in wanted], dtype=np.int64)
 
 
 def _drawn_counts(path: Path, layout: Folders) -> Mapping[str, Counts]:

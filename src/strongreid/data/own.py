@@ -68,8 +68,9 @@ def read_own_table(path: Path, split_seed: int = 0) -> Reading:
     kept = person >= 0
     box = columns.integers(("x", "y", "w", "h"))
     frame = columns.integers(("frame",))
+    names = zip(columns.needed("path"), kept.tolist(), strict=True)
     table = ImageTable(
-        tuple(str(path.parent / name) for name, keep in zip(columns.needed("path"), kept, strict=True) if keep),
+        tuple(os.path.join(path.parent, name) for name, keep in names if keep),  # noqa: PTH118 - 5 times as fast
         person[kept],
         camera[kept],
         frame=None if frame is None else frame[kept, 0],
