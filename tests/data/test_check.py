@@ -187,6 +187,22 @@ def test_a_box_outside_its_frame_is_named(tmp_path: Path) -> None:
     assert {problem.split("]")[0] for problem in outside} == {"the box [40, 0, 10, 30", "the box [-10, 0, 10, 30"}
 
 
+@pytest.mark.parametrize("cameras", [False, True])
+def test_a_copy_of_a_query_in_the_gallery_is_told_where_no_camera_s_rule_leaves_it_out(
+    cameras: bool, tmp_path: Path
+) -> None:
+    rows = [("a", 1, 1, "train"), ("b", 2, 1, "train"), ("c", 3, 1, "query"), ("d", 3, 1, "gallery")]
+    rows.append(("e", 3, 2, "gallery"))
+    for place, (name, *_) in enumerate(rows):
+        Image.new("RGB", (4, 8), (place, 0, 0)).save(tmp_path / f"{name}.png")
+    shutil.copy(tmp_path / "c.png", tmp_path / "d.png")
+    lines = [f"{name}.png,{person},{split}" + f",{camera}" * cameras for name, person, camera, split in rows]
+    (tmp_path / "t.csv").write_text("\n".join(["path,person,split" + ",camera" * cameras, *lines]) + "\n")
+    report = check_data("table", tmp_path / "t.csv")
+    assert report.ready
+    assert [Path(finding.path).name for finding in report.findings] == ([] if cameras else ["d.png"])
+
+
 def test_several_damages_are_told_together(drawn_copy: Path) -> None:
     bad = one_of(drawn_copy / QUERY)
     bad.write_bytes(b"no image")

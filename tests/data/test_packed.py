@@ -207,6 +207,37 @@ def test_one_process_builds_while_others_wait(tmp_path: Path) -> None:
     assert (folder / made.name).stat().st_mtime_ns == stamp
 
 
+def build_in_a_child(table: ImageTable, folder: Path) -> int:
+    """Start a process that ends with 0 if it took a pack that was there, 1 if it built it, 2 if its pack is wrong."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads, as above
+        child = os.fork()
+    if child:
+        return child
+    code = 2
+    try:
+        built: list[int] = []
+        packed = PackedImages.build(table, SIZE, folder, lambda done, total: built.append(done))
+        last = len(table) - 1
+        if np.array_equal(packed[np.array([last])][0].numpy(), by_torchvision(table.path[last], SIZE)):
+            code = int(bool(built))
+    finally:
+        os._exit(code)
+
+
+def test_of_several_processes_one_builds_and_all_read_the_same_file(tmp_path: Path) -> None:
+    table, folder = table_of(tmp_path / "images", 70), tmp_path / "packs"
+    folder.mkdir()
+    holder = os.open(folder, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)  # until all of them wait
+    children = [build_in_a_child(table, folder) for _ in range(3)]
+    time.sleep(0.2)
+    fcntl.flock(holder, fcntl.LOCK_UN)
+    os.close(holder)
+    assert sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children) == [0, 0, 1]
+    assert [file.name for file in folder.iterdir()] == [pack_path(table, SIZE, folder).name]
+
+
 def test_the_disk_s_room_is_checked_before_the_first_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = table_of(tmp_path / "images", 4)
     usage = shutil.disk_usage(tmp_path)

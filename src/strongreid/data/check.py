@@ -200,6 +200,9 @@ def _duplicates(reading: Reading, decoded: dict[str, _Decoded]) -> list[Finding]
                 findings.append(Finding(path, problem, serious=not known))
             elif part == first_part:
                 findings.append(Finding(path, f"the same image is there twice, as {first}", serious=False))
+            elif reading.same_camera == "include":  # else the rule on cameras leaves it out, as it does in VeRi-776
+                problem = f"the same image is a query, {first}, which finds it without effort"
+                findings.append(Finding(path, problem, serious=False))
     return findings
 
 
