@@ -128,7 +128,7 @@ def _drawn_counts(path: Path, layout: Folders) -> Mapping[str, Counts]:
     """What `drawn.json` says of each part, in the terms of `Counts`: without junk, distractors as one person."""
     try:
         splits = json.loads(path.read_text(encoding="utf-8"))["splits"]
-        return {
+        counts = {
             part: Counts(
                 splits[folder]["people"] + (splits[folder]["distractors"] > 0),
                 splits[folder]["images"] - splits[folder]["junk"],
@@ -140,3 +140,6 @@ def _drawn_counts(path: Path, layout: Folders) -> Mapping[str, Counts]:
         raise InputError(
             f"{path} cannot be read ({error!r}). Draw the set again with `strongreid data draw`."
         ) from error
+    if layout.distractors is not None:  # which are not drawn
+        counts["gallery"] = Counts(counts["gallery"].people)
+    return counts

@@ -85,7 +85,8 @@ def find_root(root: Path, needed: tuple[str, ...], title: str, others: Sequence[
     else:
         advice = f"Give the folder that holds {' or '.join(_quoted(shape) for shape in (needed[:1], *others))}."
     raise InputError(
-        f"{title} needs {_quoted(missing)} in {root}, which holds {_quoted(found) if found else 'nothing'}. {advice}"
+        f"{title} needs {_quoted(missing)} in {root}, which holds {_quoted(found) if found else 'nothing'}: "
+        f"{root / missing[0]} is not there. {advice}"
     )
 
 
