@@ -203,6 +203,26 @@ def test_a_copy_of_a_query_in_the_gallery_is_told_where_no_camera_s_rule_leaves_
     assert [Path(finding.path).name for finding in report.findings] == ([] if cameras else ["d.png"])
 
 
+@pytest.mark.parametrize("leaking", [False, True])
+def test_people_of_a_set_that_counts_from_0_are_people(leaking: bool, tmp_path: Path) -> None:
+    parts = {0: "train", 1: "train", 2: "test", 3: "test"}
+    rows = [(person, camera, copy) for person in parts for camera in (1, 2) for copy in range(person + 1)]
+    lines = ["path,person,camera,split"]
+    for place, (person, camera, copy) in enumerate(rows):
+        Image.new("RGB", (4, 8), (place, 0, 0)).save(tmp_path / f"{place}.png")
+        part = "train" if parts[person] == "train" else "query" if (camera, copy) == (1, 0) else "gallery"
+        lines.append(f"{place}.png,{person},{camera},{'gallery' if leaking and place == 0 else part}")
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    report = check_data("table", tmp_path / "t.csv")
+    assert report.ready != leaking
+    if leaking:
+        assert [(Path(path).name, problem.split(" is in")[0]) for path, problem, _ in report.findings] == [
+            ("0.png", "person 0")
+        ]
+    else:
+        assert report.parts[0].images_per_person == (2, 3.0, 4)
+
+
 def test_several_damages_are_told_together(drawn_copy: Path) -> None:
     bad = one_of(drawn_copy / QUERY)
     bad.write_bytes(b"no image")

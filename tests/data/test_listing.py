@@ -32,6 +32,16 @@ def test_images_are_sorted_and_found_deep_only_when_asked(tmp_path: Path) -> Non
     assert image_paths(tmp_path, deep=True) == sorted([*shallow, str(tmp_path / "deep" / "er" / "c.jpeg")])
 
 
+def test_a_link_that_leads_back_is_not_followed_again(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "1.jpg").write_bytes(b"")
+    (tmp_path / "a" / "b" / "back").symlink_to(tmp_path)
+    assert image_paths(tmp_path / "a", deep=True) == [str(tmp_path / "a" / "1.jpg")]
+    assert image_paths(tmp_path, deep=True) == [str(tmp_path / "a" / "1.jpg")]
+    (tmp_path / "linked").symlink_to(tmp_path / "a")
+    assert image_paths(tmp_path / "linked", deep=True) == [str(tmp_path / "linked" / "1.jpg")]
+
+
 def test_what_is_wrong_is_collected_beside_what_is_sound(tmp_path: Path) -> None:
     names = [
         "0001_c1s1_000001_01.jpg",

@@ -99,9 +99,14 @@ def image_paths(folder: Path, *, deep: bool = False) -> list[str]:
     if not deep:
         return [os.path.join(folder, name) for name in _contents(folder)[0]]  # noqa: PTH118 - see the head
     paths: list[str] = []
-    waiting = [os.fspath(folder)]
+    waiting, seen = [os.fspath(folder)], set[str]()
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
+        inner = waiting.pop()
+        real = os.path.realpath(inner)  # a link may lead back to where it lies
+        if real in seen:
+            continue
+        seen.add(real)
+        with os.scandir(inner) as entries:
             for entry in entries:
                 if _is_image(entry.name):
                     paths.append(entry.path)
