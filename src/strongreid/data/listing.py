@@ -137,8 +137,8 @@ def _folder_of_images(folder: Path, names: Iterable[str]) -> str | None:
 def scan_folder(folder: Path, naming: Names, cameras: int | None, junk: frozenset[int] = frozenset()) -> Part:
     """Read the images of `folder` by their names.
 
-    Other names, and cameras outside 1..`cameras`, become findings; people in `junk` are counted. So does a folder
-    that holds its images too deep, as some programs unpack them; folders beside the images are worth knowing.
+    Other names, cameras outside 1..`cameras`, and images that lie too deep, as some programs unpack them, become
+    findings; people in `junk` are counted. A folder of images beside the others is worth knowing.
     """
     names, others = _contents(folder)
     nested = _folder_of_images(folder, others)
