@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from strongreid.config import BatchConfig, Config, DataConfig, SetConfig, read_config
-from strongreid.data import ReIDData
+from strongreid.data import ReIDData, is_split_by_seed
 from strongreid.errors import InputError
 from strongreid.evaluation import (
     Embeddings,
@@ -74,6 +74,7 @@ def evaluate_run(
     """
     config = _config_of(run, data_root)
     if other is not None:
+        _warn_of_another_split(config, other, console)
         data = DataConfig(other.name, other.root, other.split_seed, config.data.cache)
         config = replace(config, data=data, batch=BatchConfig())  # no batches are made, so none can be impossible
     model = ReIDModel.load(run)
@@ -84,6 +85,17 @@ def evaluate_run(
         rule = same_camera or test.data.same_camera
         found[tested.name] = _evaluation(test.query, test.gallery, metric, reranking, rule, console)
     return found
+
+
+def _warn_of_another_split(config: Config, other: SetConfig, console: Console) -> None:
+    """Say where a set was trained on with another split, so that people of the test may have been learned."""
+    main = SetConfig(config.data.name, other.root, config.data.split_seed)
+    for learned in (main, *config.data.joined):
+        if learned.name == other.name and learned.split_seed != other.split_seed and is_split_by_seed(other.name):
+            console.say(
+                f"Warning: the run was trained on {learned.name} with split seed {learned.split_seed}; with split seed "
+                f"{other.split_seed} people that it learned may be among those tested."
+            )
 
 
 def _config_of(run: Path, data_root: Path | None) -> Config:
