@@ -7,7 +7,7 @@ lengths that disagree.
 
 import warnings
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +49,7 @@ class Embeddings:
     def __init__(
         self, features: Tensor | npt.ArrayLike, person: Tensor | npt.ArrayLike, camera: Tensor | npt.ArrayLike
     ) -> None:
-        self.features = _float32_rows(features)
+        self.features = float32_rows(features)
         self.person = _whole_numbers("person", person)
         self.camera = _whole_numbers("camera", camera)
         for name, column in (("person", self.person), ("camera", self.camera)):
@@ -95,9 +95,12 @@ class Embeddings:
             raise InputError(f"{path}: {error}") from error
 
 
-def _float32_rows(given: Tensor | npt.ArrayLike) -> Tensor:
-    """Check and convert features to float32 `[N, D]`, sharing memory where nothing has to change."""
-    tensor = given.detach() if isinstance(given, Tensor) else _from_numpy(np.asarray(given))
+def float32_rows(given: Tensor | npt.ArrayLike) -> Tensor:
+    """Check and convert features to float32 `[N, D]`, sharing memory where nothing has to change.
+
+    Raises `InputError` for what `Embeddings` refuses.
+    """
+    tensor = given.detach() if isinstance(given, Tensor) else _from_numpy(_array("features", given))
     if tensor.ndim != 2 or tensor.shape[1] == 0:
         raise InputError(f"Features have shape {list(tensor.shape)}; give [images, width], with a width of at least 1.")
     if tensor.is_complex():
@@ -112,6 +115,16 @@ def _float32_rows(given: Tensor | npt.ArrayLike) -> Tensor:
                 "Look at the image behind it, and at the model: a diverged training gives such features."
             )
     return tensor
+
+
+def _array(name: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Make an array of what is given; nested lists of different lengths make none."""
+    try:
+        return np.asarray(given)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"What was given as {name} is no array ({error}). Give a NumPy array, a tensor, or rows of one length."
+        ) from error
 
 
 def _from_numpy(array: npt.NDArray[np.generic]) -> Tensor:
@@ -129,13 +142,18 @@ def _from_numpy(array: npt.NDArray[np.generic]) -> Tensor:
 
 def _whole_numbers(name: str, given: Tensor | npt.ArrayLike) -> npt.NDArray[np.int64]:
     """Check and convert a column of people or cameras to int64 `[N]`."""
-    column = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
+    if isinstance(given, Tensor):
+        given = given.detach().cpu()
+        given = given.double() if given.is_floating_point() else given  # NumPy has no bfloat16
+    column = _array(name, given)
     if column.ndim != 1:
         raise InputError(f"The array {name} has shape {list(column.shape)}; give [images].")
     if column.dtype.kind not in "fiu" and column.size:
         raise InputError(f"The array {name} has dtype {column.dtype}; give whole numbers, such as int64.")
-    if column.dtype.kind == "f" and not bool((np.isfinite(column) & (column == np.floor(column))).all()):
-        raise InputError(f"The array {name} has values that are not whole numbers; give whole numbers, such as int64.")
+    if column.dtype.kind == "f":
+        column = column.astype(np.float64)  # 2**63 below is beyond float16
+        if not bool((np.isfinite(column) & (column == np.floor(column))).all()):
+            raise InputError(f"The array {name} has values that are not whole numbers; give whole numbers, as int64.")
     if column.dtype.kind in "uf" and column.size and not bool((np.abs(column) < 2**63).all()):
         raise InputError(f"The array {name} has values beyond int64.")
     return column.astype(np.int64)
