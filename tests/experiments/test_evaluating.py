@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,6 +133,114 @@ def test_one_camera_is_refused_with_the_option_that_helps(tmp_path: Path, capsys
     written = json.loads((tmp_path / "out.json").read_text())
     assert (written["rank_1"], written["valid_queries"]) == (1, 3)
     assert "same camera included" in written["protocol"]
+
+
+SOUND = {"features": np.eye(3), "person": np.arange(3), "camera": np.ones(3, dtype=int)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"features": np.eye(3, 4)}, "Query features are 3 wide but gallery features 4"),
+        ({"features": np.eye(4, 3)}, "gallery.npz: There are 4 rows of features but 3 values of person"),
+        ({"features": np.diag([1, np.nan, 1])}, "gallery.npz: Row 1 of the features is not finite"),
+        ({"features": np.diag([1, 1, np.inf])}, "gallery.npz: Row 2 of the features is not finite"),
+        ({"features": np.array(["a", "b", "c"])}, "gallery.npz: Features have dtype <U1; give numbers"),
+        ({"features": np.eye(3) * 1j}, "gallery.npz: Features have dtype complex128; give numbers"),
+        ({"features": np.ones(3)}, "gallery.npz: Features have shape [3]; give [images, width]"),
+        ({"person": np.array([0.5, 1, 2])}, "gallery.npz: The array person has values that are not whole numbers"),
+        ({"camera": np.array(["c1", "c2", "c3"])}, "gallery.npz: The array camera has dtype <U2; give whole numbers"),
+        ({"person": np.arange(3).astype(object)}, "gallery.npz cannot be read as an .npz file of plain arrays"),
+        ({"person": np.arange(3) + 7}, "no person of the queries is in the gallery (0, 1, 2 against 7, 8, 9)"),
+        ({"person": np.full(3, -1)}, "The gallery is empty: all its 3 images are junk"),
+        ({"camera": np.zeros(3, dtype=int)}, "every image has camera 0"),
+        ({"camera": None}, "gallery.npz holds the arrays features, person; missing: camera"),
+        (dict.fromkeys(SOUND, np.zeros((0, 3))), "gallery.npz: The array person has shape [0, 3]"),
+        ({"features": np.zeros((0, 3)), "person": [], "camera": []}, "The gallery is empty: it has no images"),
+    ],
+)
+def test_files_that_cannot_be_evaluated_are_refused_with_the_reason(
+    changed: dict[str, Any], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [str(tmp_path / name) for name in ("query.npz", "gallery.npz")]
+    np.savez(names[0], **{**SOUND, "camera": np.zeros(3, dtype=int)})
+    np.savez(names[1], **{name: value for name, value in {**SOUND, **changed}.items() if value is not None})
+    assert main(["evaluate", "--embeddings", *names, f"--json={tmp_path / 'out.json'}"]) == 2
+    text = said(capsys)
+    assert message in text
+    assert text.startswith("strongreid: error: ")
+    assert not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["float16", "float64", "int8", ">f4"])
+def test_features_of_any_real_kind_are_evaluated_and_json_goes_into_a_new_folder(kind: str, tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("query.npz", "gallery.npz")]
+    for camera, name in enumerate(names):
+        np.savez_compressed(name, features=np.eye(3).astype(kind), person=np.arange(3.0), camera=np.full(3, camera))
+    out = tmp_path / "new" / "folder" / "out.json"
+    assert main(["evaluate", "--embeddings", *names, "--average_precision=trapezoid", f"--json={out}"]) == 0
+    written = json.loads(out.read_text())
+    assert (written["mean_ap"], written["valid_queries"]) == (1, 3)
+    assert "trapezoid average precision" in written["protocol"]
+    assert [file.name for file in out.parent.iterdir()] == ["out.json"]
+
+
+def test_options_that_would_do_nothing_are_refused(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "--embeddings", *map(str, files)]
+    for option in ("--data_root=somewhere", "--data_name=cuhk01", "--split_seed=1"):
+        assert main([*words, option]) == 2
+        assert "--embeddings needs no images" in said(capsys)
+    assert main([*words, f"--json={tmp_path}"]) == 2
+    assert f"--json {tmp_path} is a folder. Name a file in it" in said(capsys)
+    assert main(["evaluate", str(tmp_path), *words[1:]]) == 2
+    assert "one of the two" in said(capsys)
+
+
+def test_ctrl_c_ends_with_one_line_and_writes_nothing(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*given: object, **more: object) -> RetrievalResult:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(testing, "evaluate", stopped)
+    assert main(["evaluate", "--embeddings", *map(str, files), f"--json={tmp_path / 'out.json'}"]) == 130
+    assert said(capsys).strip() == "strongreid: stopped."
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_a_run_is_evaluated_by_the_protocol_asked_for(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    words = ["--metric=euclidean", "--same_camera=include", "--average_precision=trapezoid", "--reranking=true"]
+    assert main(["evaluate", str(run), *words, f"--json={out}"]) == 0
+    test = testing.embed_run(run, None, True, Console(quiet=True))
+    expected = evaluate(
+        test.query,
+        test.gallery,
+        metric="euclidean",
+        same_camera="include",
+        average_precision="trapezoid",
+        reranking=Reranking(),
+    )
+    assert json.loads(out.read_text()).items() >= expected.to_json().items()
+
+
+def test_a_run_without_weights_or_with_damaged_settings_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings, model = run / "config.yaml", run / "model.safetensors"
+    whole = model.read_bytes()
+    for damaged in (whole[:1000], whole[:5], b"", None):
+        if damaged is None:
+            model.unlink()
+        else:
+            model.write_bytes(damaged)
+        assert main(["evaluate", str(run)]) == 2
+        assert "model.safetensors" in said(capsys)
+    model.write_bytes(whole)
+    for text in ("{", "- 1", "model: 3", "no_such_setting: 1", "\x00"):
+        settings.write_text(text, encoding="utf-8")
+        assert main(["evaluate", str(run)]) == 2, text
+        assert "config.yaml" in said(capsys), text
 
 
 def test_calibrating_a_run_says_and_stores_the_threshold(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

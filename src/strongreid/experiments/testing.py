@@ -19,7 +19,8 @@ from strongreid.evaluation import (
 )
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.matches import SameCamera
-from strongreid.experiments.sets import Tested, embed_test, prepare_tests
+from strongreid.evaluation.metrics import AveragePrecision
+from strongreid.experiments.sets import Tested, embed_test, load_model, prepare_tests
 from strongreid.files import write_json
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
@@ -42,6 +43,18 @@ class EmbeddedTest:
 
 
 @dataclass(frozen=True)
+class Protocol:
+    """How to evaluate."""
+
+    metric: Metric | None = None
+    """By default the run's own; cosine for features of any model."""
+    same_camera: SameCamera | None = None
+    """By default the data set's own rule; "exclude" for features of any model."""
+    average_precision: AveragePrecision = "rectangular"
+    reranking: bool = False
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """A result, and how sure mAP and rank-1 are: 95 % bootstrap intervals over the queries."""
 
@@ -54,19 +67,12 @@ def embed_run(run: Path, data_root: Path | None, reranking: bool, console: Conso
     """Embed the test set that a run was trained beside, with its last weights; a large one is announced first."""
     config = _config_of(run, data_root)
     config = replace(config, data=replace(config.data, tested=[]))
-    model = ReIDModel.load(run)
+    model = load_model(run, config)
     return _embedded(model, prepare_tests(config, console)[0], reranking, console)
 
 
 def evaluate_run(
-    run: Path,
-    data_root: Path | None,
-    metric: Metric | None,
-    reranking: bool,
-    same_camera: SameCamera | None,
-    console: Console,
-    *,
-    other: SetConfig | None = None,
+    run: Path, data_root: Path | None, protocol: Protocol, console: Console, *, other: SetConfig | None = None
 ) -> dict[str, Evaluation]:
     """Evaluate the last weights of a run on each set that it is tested on, by name, its main one first.
 
@@ -76,19 +82,24 @@ def evaluate_run(
     if other is not None:
         data = DataConfig(other.name, other.root, other.split_seed, config.data.cache)
         config = replace(config, data=data, batch=BatchConfig())  # no batches are made, so none can be impossible
-    model = ReIDModel.load(run)
-    metric = metric or model.metric
+    model = load_model(run, config)
     found = {}
     for tested in prepare_tests(config, console):
-        test = _embedded(model, tested, reranking, console)
-        rule = same_camera or test.data.same_camera
-        found[tested.name] = _evaluation(test.query, test.gallery, metric, reranking, rule, console)
+        test = _embedded(model, tested, protocol.reranking, console)
+        own = replace(
+            protocol,
+            metric=protocol.metric or model.metric,
+            same_camera=protocol.same_camera or test.data.same_camera,
+        )
+        found[tested.name] = _evaluation(test.query, test.gallery, own, console)
     return found
 
 
 def _config_of(run: Path, data_root: Path | None) -> Config:
     if not (run / "config.yaml").is_file():
-        raise InputError(f"{run} is not the folder of a run: it holds no config.yaml.")
+        raise InputError(
+            f"{run} is not the folder of a run: it holds no config.yaml. Name the folder that a training wrote."
+        )
     config = read_config(run / "config.yaml")
     return config if data_root is None else replace(config, data=replace(config.data, root=data_root))
 
@@ -98,13 +109,11 @@ def _embedded(model: ReIDModel, test: Tested, reranking: bool, console: Console)
     return EmbeddedTest(model, test.data, *embed_test(model, test, console))
 
 
-def evaluate_files(
-    query: Path, gallery: Path, metric: Metric, reranking: bool, same_camera: SameCamera, console: Console
-) -> Evaluation:
+def evaluate_files(query: Path, gallery: Path, protocol: Protocol, console: Console) -> Evaluation:
     """Evaluate features of any model: two .npz files with the arrays features, person and camera."""
     sides = Embeddings.load(query), Embeddings.load(gallery)
-    announce(len(sides[0]), len(sides[1]), sides[0].features.shape[1], reranking, console)
-    return _evaluation(*sides, metric, reranking, same_camera, console)
+    announce(len(sides[0]), len(sides[1]), sides[0].features.shape[1], protocol.reranking, console)
+    return _evaluation(*sides, protocol, console)
 
 
 def announce(queries: int, images: int, width: int, reranking: bool, console: Console) -> None:
@@ -118,21 +127,15 @@ def announce(queries: int, images: int, width: int, reranking: bool, console: Co
         )
 
 
-def _evaluation(
-    query: Embeddings,
-    gallery: Embeddings,
-    metric: Metric,
-    reranking: bool,
-    same_camera: SameCamera,
-    console: Console,
-) -> Evaluation:
+def _evaluation(query: Embeddings, gallery: Embeddings, protocol: Protocol, console: Console) -> Evaluation:
     with console.bar("Ranking") as report:
         result = evaluate(
             query,
             gallery,
-            metric=metric,
-            reranking=Reranking() if reranking else None,
-            same_camera=same_camera,
+            metric=protocol.metric or "cosine",
+            reranking=Reranking() if protocol.reranking else None,
+            same_camera=protocol.same_camera or "exclude",
+            average_precision=protocol.average_precision,
             progress=report,
         )
     return Evaluation(result, bootstrap_interval(result, "mean_ap"), bootstrap_interval(result, "rank_1"))
