@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from strongreid.errors import InputError
-from strongreid.evaluation import Embeddings
+from strongreid.evaluation import Embeddings, evaluate
 
 LABELS = np.array([0, 1, 1])
 
@@ -74,6 +74,19 @@ def test_a_value_that_is_not_finite_in_float32_is_refused_and_the_row_named(bad:
     features[row, 1] = bad
     with pytest.raises(InputError, match=f"Row {row} of the features is not finite"):
         Embeddings(features, np.zeros(10_000), np.zeros(10_000))
+
+
+@pytest.mark.parametrize("row", [0, 700, 9999])
+def test_a_row_too_long_for_float32_distances_is_refused_and_the_longest_allowed_one_is_not(row: int) -> None:
+    features = np.zeros((10_000, 2))
+    features[row] = [6.3e18, -6.3e18]
+    whole = Embeddings(features, np.arange(10_000), np.zeros(10_000))
+    opposite = Embeddings(-features[[row]], [row], [1])
+    found = evaluate(opposite, whole, metric="euclidean")
+    assert found.first_match_rank.tolist() == [10_000]
+    features[row] *= 1.01
+    with pytest.raises(InputError, match=f"Row {row} of the features is so large"):
+        Embeddings(features, np.arange(10_000), np.zeros(10_000))
 
 
 def test_saved_embeddings_come_back_and_nothing_else_is_left(tmp_path: Path) -> None:

@@ -1,13 +1,13 @@
 """Features of images with their people and cameras: the one thing that evaluation is given.
 
 Features stay a torch tensor on the device they came from, because that is where the arithmetic happens; people and
-cameras are NumPy columns. Everything is checked when the value is made, so that no later function meets a NaN or two
-lengths that disagree.
+cameras are NumPy columns. Everything is checked when the value is made, so that no later function meets a NaN, two
+columns that disagree in length, or a distance that overflows.
 """
 
 import warnings
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, Final, NoReturn, final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,8 @@ from strongreid.files import whole_file
 JUNK: Final = -1
 """Person number of gallery images that do not count at all (Market-1501's badly cut boxes)."""
 
-_ROWS_AT_ONCE = 4096
+_ROWS_AT_ONCE: Final = 512
+_LARGEST_SQUARE: Final = 8e37  # of a length: the squared distance of two such features still fits float32
 
 
 @final
@@ -35,8 +36,8 @@ class Embeddings:
             (0 in Market-1501).
         camera: `[N]` whole numbers; any one number throughout where cameras are not known.
 
-    Raises `InputError` where shapes disagree, a value is not finite in float32 (naming the row), or people and
-    cameras are not whole numbers.
+    Raises `InputError` where shapes disagree, a value is not finite in float32 or so large that distances would not be
+    (naming the row), or people and cameras are not whole numbers.
     """
 
     features: Tensor
@@ -107,14 +108,23 @@ def float32_rows(given: Tensor | npt.ArrayLike) -> Tensor:
         raise InputError("Features are complex numbers; give real ones.")
     tensor = tensor.to(torch.float32)
     for start in range(0, len(tensor), _ROWS_AT_ONCE):
-        finite = tensor[start : start + _ROWS_AT_ONCE].isfinite().all(dim=1)
-        if not bool(finite.all()):
-            row = start + int((~finite).nonzero()[0])
-            raise InputError(
-                f"Row {row} of the features is not finite (NaN, infinite, or too large for float32). "
-                "Look at the image behind it, and at the model: a diverged training gives such features."
-            )
+        rows = tensor[start : start + _ROWS_AT_ONCE]
+        sound = rows.square().sum(dim=1) <= _LARGEST_SQUARE  # NaN is not
+        if not bool(sound.all()):
+            row = int((~sound).nonzero()[0])
+            _refuse(start + row, rows[row])
     return tensor
+
+
+def _refuse(row: int, feature: Tensor) -> NoReturn:
+    if bool(feature.isfinite().all()):
+        raise InputError(
+            f"Row {row} of the features is so large that its distances overflow float32. Divide all by one number."
+        )
+    raise InputError(
+        f"Row {row} of the features is not finite (NaN, infinite, or too large for float32). "
+        "Look at the image behind it, and at the model: a diverged training gives such features."
+    )
 
 
 def _array(name: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
