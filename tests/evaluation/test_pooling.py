@@ -1,3 +1,4 @@
+import math
 from itertools import product
 from typing import Any
 
@@ -66,13 +67,18 @@ def test_expanded_queries_are_means_with_their_nearest_images_and_no_junk(metric
         np.testing.assert_allclose(expanded.features[row], np.vstack([feature, near]).mean(axis=0), atol=1e-5)
 
 
+def distance(metric: str, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> float:
+    """Of vectors of whole numbers, exactly."""
+    if metric == "euclidean":
+        return sum((int(a) - int(b)) ** 2 for a, b in zip(first, second, strict=True))
+    return 1 - float(first @ second) / math.sqrt(first @ first) / math.sqrt(second @ second)
+
+
 def mean_with_nearest(
-    own: npt.NDArray[np.int64], others: npt.NDArray[np.int64], count: int, itself: int | None = None
+    metric: str, own: npt.NDArray[np.int64], others: npt.NDArray[np.int64], count: int, itself: int | None = None
 ) -> npt.NDArray[np.float64]:
     """Mean of a feature and its `count` nearest others, by loops; `itself` is its place among them, if it has one."""
-    order = sorted(
-        range(len(others)), key=lambda i: (sum((int(a) - int(b)) ** 2 for a, b in zip(own, others[i], strict=True)), i)
-    )
+    order = sorted(range(len(others)), key=lambda i: (distance(metric, own, others[i]), i))
     near = order[:count]
     if itself is not None:  # it holds one of the first count + 1 places, or takes the last of them
         first = order[: count + 1]
@@ -80,24 +86,38 @@ def mean_with_nearest(
     return np.mean([own, *(others[i] for i in near)], axis=0)
 
 
-@settings(max_examples=150, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), images=st.integers(1, 30), count=st.integers(1, 8), span=st.integers(0, 3))
+AXES = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    images=st.integers(1, 30),
+    count=st.integers(1, 8),
+    metric=st.sampled_from(["cosine", "euclidean"]),
+)
 def test_neighbours_that_tie_are_averaged_by_index_and_junk_is_left_alone(
-    seed: int, images: int, count: int, span: int
+    seed: int, images: int, count: int, metric: Any
 ) -> None:
     rng = np.random.default_rng(seed)
-    features = rng.integers(-span, span + 1, (images, 2))
+
+    def drawn(number: int) -> npt.NDArray[np.int64]:
+        """Features with exact distances: small whole numbers; for cosine four directions in lengths 1, 2 and 4."""
+        if metric == "euclidean":
+            return rng.integers(-2, 3, (number, 2))
+        return AXES[rng.integers(0, 4, number)] * 2 ** rng.integers(0, 3, (number, 1))
+
+    features, query = drawn(images), drawn(7)
     person = rng.integers(-1, 4, images)
     person[rng.integers(0, images)] = 1
     gallery = Embeddings(features, person, np.zeros(images))
     kept = features[person != -1]
-    query = rng.integers(-span, span + 1, (7, 2))
-    expanded = average_query_expansion(Embeddings(query, np.arange(7), np.ones(7)), gallery, count, metric="euclidean")
-    expected = [mean_with_nearest(own, kept, count) for own in query]
+    expanded = average_query_expansion(Embeddings(query, np.arange(7), np.ones(7)), gallery, count, metric=metric)
+    expected = [mean_with_nearest(metric, own, kept, count) for own in query]
     np.testing.assert_allclose(expanded.features, expected, atol=1e-6)
-    augmented = database_side_augmentation(gallery, count, metric="euclidean").features.numpy()
+    augmented = database_side_augmentation(gallery, count, metric=metric).features.numpy()
     np.testing.assert_array_equal(augmented[person == -1], features[person == -1])
-    expected = [mean_with_nearest(own, kept, count, itself) for itself, own in enumerate(kept)]
+    expected = [mean_with_nearest(metric, own, kept, count, itself) for itself, own in enumerate(kept)]
     np.testing.assert_allclose(augmented[person != -1], expected, atol=1e-6)
 
 

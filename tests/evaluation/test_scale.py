@@ -46,7 +46,7 @@ print(json.dumps({
     "market1501": above_features(evaluate, images(600), market1501),
     "msmt17": above_features(evaluate, images(400), msmt17),
     "distractors": above_features(evaluate_in_parts, images(80), [market1501, distractors]),
-    "copies": above_features(evaluate, images(350), copies),
+    "copies": above_features(evaluate, images(450), copies),
     "verified": above_features(verify, images(600), market1501),
     "reranked": above_features(evaluate, images(400), market1501, reranking=Reranking()),
 }))
