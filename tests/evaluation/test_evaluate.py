@@ -160,15 +160,23 @@ def test_the_callers_precision_settings_neither_matter_nor_change() -> None:
         images(rng.normal(size=(400, 64)), np.arange(400)),
     )
     expected = evaluate(query, gallery, same_camera="include")
+    seen = []
+
+    def look(done: int, total: int) -> None:
+        backends = torch.backends.mkldnn.matmul, torch.backends.cuda.matmul  # type: ignore[attr-defined]
+        seen.append((*(backend.fp32_precision for backend in backends), torch.is_autocast_enabled("cpu")))
+
     before = torch.get_float32_matmul_precision()
     try:
         torch.set_float32_matmul_precision("medium")
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            result = evaluate(query, gallery, same_camera="include")
+            result = evaluate(query, gallery, same_camera="include", progress=look)
+            assert torch.is_autocast_enabled("cpu")
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
     np.testing.assert_array_equal(result.first_match_rank, expected.first_match_rank)
+    assert seen == [("ieee", "ieee", False)]  # most CPUs have nothing lower, so that results alone would not tell
 
 
 def test_one_image_on_either_side() -> None:
