@@ -1,6 +1,8 @@
 """`evaluate` and `calibrate`: what they say, write and store. The model is untrained: its figures matter to nobody."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from strongreid.evaluation import (
     evaluate,
     verify,
 )
-from strongreid.experiments import testing
+from strongreid.experiments import features, testing
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
 
@@ -91,9 +93,9 @@ def test_large_sets_are_announced_before_the_work(
     def said_so(console: Console, text: str) -> None:
         order.append(text)
 
-    monkeypatch.setattr(testing, "evaluate", noted)
+    monkeypatch.setattr(features, "evaluate", noted)
     monkeypatch.setattr(Console, "say", said_so)
-    monkeypatch.setattr(testing, "SECONDS_WORTH_SAYING", 0)
+    monkeypatch.setattr(features, "SECONDS_WORTH_SAYING", 0)
     assert main(["evaluate", "--embeddings", *map(str, files), "--reranking=true"]) == 0
     assert order[0].startswith("Ranking 90 gallery images for 40 queries with re-ranking takes about ")
     assert order[0].endswith("MB above the features (0 MB).")
@@ -117,7 +119,7 @@ def test_large_sets_are_announced_before_the_work(
 def test_only_what_takes_long_or_much_memory_is_announced(
     capsys: pytest.CaptureFixture[str], queries: int, images: int, width: int, reranking: bool, announced: bool
 ) -> None:
-    testing.announce(queries, images, width, reranking, Console())
+    features.announce(queries, images, width, reranking, Console())
     text = said(capsys)
     assert ("MB above the features" in text) == announced
     assert (" min and " in text) == (queries == 100_000)
@@ -185,6 +187,15 @@ def test_features_of_any_real_kind_are_evaluated_and_json_goes_into_a_new_folder
     assert [file.name for file in out.parent.iterdir()] == ["out.json"]
 
 
+def test_features_do_not_wait_for_the_libraries_that_train_networks(files: tuple[Path, Path]) -> None:
+    words = ["evaluate", "--embeddings", *map(str, files)]
+    code = (
+        f"import sys, strongreid.cli as c; assert c.main({words}) == 0; "
+        "print({'lightning', 'timm', 'torchvision', 'matplotlib'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
+
+
 def test_options_that_would_do_nothing_are_refused(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,7 +215,7 @@ def test_ctrl_c_ends_with_one_line_and_writes_nothing(
     def stopped(*given: object, **more: object) -> RetrievalResult:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(testing, "evaluate", stopped)
+    monkeypatch.setattr(features, "evaluate", stopped)
     assert main(["evaluate", "--embeddings", *map(str, files), f"--json={tmp_path / 'out.json'}"]) == 130
     assert said(capsys).strip() == "strongreid: stopped."
     assert not (tmp_path / "out.json").exists()

@@ -40,7 +40,7 @@ def evaluate_model(
             official MATLAB code, which reads lower. Never compare one with the other.
         json: File to write the metrics to, with the intervals of mAP and rank-1.
     """
-    from strongreid.experiments import testing
+    from strongreid.experiments import features
     from strongreid.reports.console import Console
 
     console = Console()
@@ -48,21 +48,23 @@ def evaluate_model(
         raise InputError("Name a run's folder, or --embeddings QUERY.npz GALLERY.npz: one of the two.")
     if json is not None and json.is_dir():
         raise InputError(f"--json {json} is a folder. Name a file in it, such as {json / 'metrics.json'}.")
-    protocol = testing.Protocol(metric, same_camera, average_precision, reranking)
+    protocol = features.Protocol(metric, same_camera, average_precision, reranking)
     if embeddings is not None:
         if data_name or data_root or split_seed:
             raise InputError(
                 "--data_name, --data_root and --split_seed choose the images that a run is tested on. Leave them out: "
                 "--embeddings needs no images."
             )
-        found = {"features": testing.evaluate_files(*embeddings, protocol, console)}
+        found = {"features": features.evaluate_files(*embeddings, protocol, console)}
     elif run is not None:
+        from strongreid.experiments import testing
+
         other = _other_set(data_name, data_root, split_seed)
         moved = None if other else data_root
         found = testing.evaluate_run(run, moved, protocol, console, other=other)
-    testing.show(found, console)
+    features.show(found, console)
     if json is not None:
-        testing.write(found, json)
+        features.write(found, json)
 
 
 def _other_set(name: str | None, root: Path | None, split_seed: int) -> SetConfig | None:
