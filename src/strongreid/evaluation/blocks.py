@@ -18,7 +18,7 @@ from strongreid.evaluation.rerank import RerankedDistances, Reranking
 Progress = Callable[[int, int], None]
 
 MOST_QUERIES: Final = 512
-"""Queries in a block, at most: more make the product no faster."""
+"""Queries in a block, at most."""
 WORKING_MB: Final = 48
 """Part of the budget that is left to ranking, beside a block of distances."""
 _BYTES_PER_PAIR: Final = 96
