@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from strongreid.config import Config, as_plain, read_config
 from strongreid.data import ReIDData
 from strongreid.errors import InputError
@@ -113,9 +111,7 @@ def _look(folder: Path, data_root: Path | None, console: Console) -> _Seen:
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     test = sets.prepare_tests(main_set, console)[0]
     _refuse_other_images(record, test.data)
-    model = ReIDModel.load(folder)
-    if torch.cuda.is_available() and config.runtime.accelerator != "cpu":
-        model.cuda()
+    model = sets.load_model(folder, config)
     query, gallery = sets.embed_test(model, test, console)
     return _Seen(
         config,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -68,6 +69,12 @@ def prepare_tests(config: Config, console: Console) -> list[Tested]:
     _warn(sets.values(), console)
     _tell_disk_need(config, _sides(sets), console)
     return _decoded(config, sets, console)
+
+
+def load_model(run: Path, config: Config) -> ReIDModel:
+    """Load a run's last weights, onto the GPU where there is one and the run's settings do not ask for the CPU."""
+    model = ReIDModel.load(run)
+    return model.cuda() if torch.cuda.is_available() and config.runtime.accelerator != "cpu" else model
 
 
 def embed_test(model: ReIDModel, test: Prepared | Tested, console: Console) -> tuple[Embeddings, Embeddings]:
