@@ -1,15 +1,14 @@
 """Evaluation and re-ranking at the scale of the field's sets, beside the bare product and beside torchreid 0.2.5.
 
     pip download torchreid==0.2.5 --no-deps --no-binary :all: -d $PEER && tar xf $PEER/torchreid-0.2.5.tar.gz -C $PEER
-    python benchmarks/evaluation.py --shape market1501 --torchreid $PEER/torchreid-0.2.5 --output market1501
-    python benchmarks/evaluation.py --shape msmt17 --reranking_repeats 1 --output msmt17
+    python benchmarks/evaluation.py --shape market1501 msmt17 --torchreid $PEER/torchreid-0.2.5 --output DIR
 
-Writes $OUTPUT.json and $OUTPUT.md anew after each measurement, so that a run which is cut off keeps what it has. Every
-measurement is a process of its own; the tasks take turns, so that a slow spell of the machine falls on all of them;
-medians, each with its number of runs. Features are generated: clusters in 48 dimensions, seen in 2,048, with as many
-people, cameras and distractors as the set has. On 2 idle cores: Market-1501 shape with re-ranking about 40 min (nearly
-all of it torchreid's re-ranking), MSMT17 shape about 30 min. torchreid does not fit at MSMT17's size: its re-ranking
-alone would take about 209 GB.
+Writes DIR/SHAPE.json and DIR/SHAPE.md anew after each measurement, so that a run which is cut off keeps what it has.
+Every measurement is a process of its own; the tasks take turns, so that a slow spell of the machine falls on all of
+them; medians, each with its number of runs. Features are generated: clusters in 48 dimensions, seen in 2,048, with as
+many people, cameras and distractors as the set has. On 2 idle cores: Market-1501 shape with re-ranking about 40 min
+(nearly all of it torchreid's re-ranking), MSMT17 shape about 30 min. torchreid takes no part at MSMT17's size, which it
+does not fit: its re-ranking alone would take about 209 GB; and re-ranking takes part in one round only.
 """
 
 import argparse
@@ -19,7 +18,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -43,11 +42,14 @@ class Shape:
     people: int
     cameras: int
     distractors: int
+    fits_peers: bool = True
+    reranking_repeats: int | None = None
+    """Rounds in which re-ranking takes part; all of them if not given."""
 
 
 SHAPES = {
     "market1501": Shape(3_368, 15_913, 750, 6, 2_793),
-    "msmt17": Shape(11_659, 82_161, 3_060, 15, 0),
+    "msmt17": Shape(11_659, 82_161, 3_060, 15, 0, fits_peers=False, reranking_repeats=1),
     "small": Shape(400, 2_000, 90, 6, 300),
 }
 PRODUCTS = ("gallery @ query.T", "query @ gallery.T")
@@ -154,16 +156,16 @@ def machine() -> str:
     return f"{cores}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
-def write(output: Path, name: str, results: dict[str, list[dict[str, Any]]]) -> str:
+def write(folder: Path, name: str, results: dict[str, list[dict[str, Any]]]) -> str:
     """Write what is measured so far, as JSON and as a table; return the table's title."""
     shape = SHAPES[name]
-    value = {"shape": name, **shape.__dict__, "width": WIDTH, "machine": machine(), "runs": results}
+    value = {"shape": name, **asdict(shape), "width": WIDTH, "machine": machine(), "runs": results}
     title = f"{name}: {shape.queries:,} queries x {shape.images:,} images x {WIDTH:,}, {machine()}, medians"
     lines = [title, "", "| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
     lines += ["| " + " | ".join(row) + " |" for row in rows(results)]
     lines += ["", *beside_peers(results)]
-    write_json(output.with_name(output.name + ".json"), value)
-    with whole_file(output.with_name(output.name + ".md")) as partial:
+    write_json(folder / f"{name}.json", value)
+    with whole_file(folder / f"{name}.md") as partial:
         partial.write_text("\n".join(lines).rstrip() + "\n")
     return title
 
@@ -175,24 +177,25 @@ def show(title: str, results: dict[str, list[dict[str, Any]]]) -> None:
     Console().print(table, *beside_peers(results), sep="\n")
 
 
-def planned(given: argparse.Namespace) -> list[tuple[int, str]]:
+def planned(shape: Shape, given: argparse.Namespace) -> list[tuple[int, str]]:
     """Every measurement, in order: its round, from 1, and its task. Re-ranking may take part in fewer rounds."""
-    tasks = [*PRODUCTS, *OURS, *(PEERS if given.torchreid else ())]
-    reranking = given.repeats if given.reranking_repeats is None else given.reranking_repeats
+    tasks = [*PRODUCTS, *OURS, *(PEERS if given.torchreid and shape.fits_peers else ())]
+    asked = (given.reranking_repeats, shape.reranking_repeats, given.repeats)
+    reranking = next(repeats for repeats in asked if repeats is not None)
     repeats = {task: reranking if "re-ranked" in task else given.repeats for task in tasks}
     return [(turn, task) for turn in range(1, max(repeats.values()) + 1) for task in tasks if turn <= repeats[task]]
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shape", choices=SHAPES, default="small")
+    parser.add_argument("--shape", choices=SHAPES, nargs="+", default=["small"], help="one or several, in turn")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of measurements, default 5")
     parser.add_argument(
-        "--reranking_repeats", type=int, help="rounds in which re-ranking takes part, 0 for none; default all of them"
+        "--reranking_repeats", type=int, help="rounds with re-ranking, 0 for none; default all of them, 1 for msmt17"
     )
     parser.add_argument("--torchreid", type=Path, help="unpacked torchreid-0.2.5; without it torchreid is left out")
     parser.add_argument("--threads", type=int, help="torch's threads; its own choice if not given")
-    parser.add_argument("--output", type=Path, default=Path("evaluation"), help="name of the .json and .md files")
+    parser.add_argument("--output", type=Path, default=Path("evaluation"), help="folder of the .json and .md files")
     given = parser.parse_args()
     if given.repeats < 1:
         parser.error("--repeats is at least 1: ratios need the bare products")
@@ -201,23 +204,28 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def main() -> None:
-    given = arguments()
-    plan = planned(given)
+def run(name: str, given: argparse.Namespace) -> None:
+    plan = planned(SHAPES[name], given)
     results: dict[str, list[dict[str, Any]]] = {task: [] for _, task in plan}
-    title = given.shape
+    title = name
     with tempfile.TemporaryDirectory() as folder:
-        print(f"making features of {given.shape} shape", flush=True)
-        generate(SHAPES[given.shape], Path(folder))
+        print(f"making features of {name} shape", flush=True)
+        generate(SHAPES[name], Path(folder))
         for done, (turn, task) in enumerate(plan, start=1):
             found = measure(task, Path(folder), given.torchreid or Path(), given.threads)
             results[task].append(found)
-            title = write(given.output, given.shape, results)
+            title = write(given.output, name, results)
             said = (
                 found.get("error") or f"{found['wall_s']:.2f} s, {found['cpu_s']:.2f} CPU-s, {found['peak_mb']:.0f} MB"
             )
             print(f"{done} of {len(plan)}, round {turn}, {task}: {said}", flush=True)
     show(title, results)
+
+
+def main() -> None:
+    given = arguments()
+    for name in given.shape:
+        run(name, given)
 
 
 if __name__ == "__main__":

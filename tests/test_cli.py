@@ -203,7 +203,15 @@ def test_data_check_says_ready_or_what_to_mend(
         assert picture.size[0] > 100
     removed = sorted((broken / "bounding_box_train").glob("*.jpg"))[0]
     removed.unlink()
-    refused(["data", "check", "market1501", str(broken)], capsys, "bounding_box_train", "not ready")
+    removed.with_name("0000_c1s1_000001_00.jpg").write_bytes(b"no image")
+    refused(
+        ["data", "check", "market1501", str(broken), f"--sheet={tmp_path / 'broken.png'}"],
+        capsys,
+        "bounding_box_train",
+        "cannot be decoded",
+        "Not ready",
+    )
+    assert (tmp_path / "broken.png").is_file(), "a set that is not ready can be looked at"
 
 
 def test_data_draw_pack_and_list_work(

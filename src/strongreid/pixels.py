@@ -31,7 +31,8 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> npt.NDA
         with Image.open(path) as image:
             pixels = resize(image.convert("RGB"), size)
     except FileNotFoundError as error:
-        raise InputError(f"There is no image file {path}.") from error
+        dead = f": it is a link to {Path(path).readlink()}, where nothing is" if Path(path).is_symlink() else ""
+        raise InputError(f"There is no image file {path}{dead}. Put it there or take it out of the set.") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(
             f"The image {path} cannot be decoded ({error}). Replace the file or take it out of the data set."

@@ -225,6 +225,53 @@ def test_erased_boxes_lie_inside_and_reach_both_ends(many: AugmentationDraws) ->
     assert share.max() < 0.406
 
 
+def by_the_reference_s_chain(pixels: torch.Tensor, count: int, padding: int) -> torch.Tensor:
+    """`count` augmented copies of one image [3, H, W]: torchvision's random transforms, then the reference's box."""
+    height, width = pixels.shape[1:]
+    chain = transforms.Compose(
+        [
+            transforms.RandomHorizontalFlip(0.5),
+            transforms.Pad(padding),
+            transforms.RandomCrop((height, width)),
+            transforms.ToTensor(),
+            transforms.Normalize(MEAN, STD),
+        ]
+    )
+    image = Image.fromarray(pixels.permute(1, 2, 0).numpy())
+    boxes = erased_by_the_reference(count, height, width)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        copies = torch.stack([chain(image) for _ in range(count)])
+        erased = torch.rand(count) < 0.5
+    for row, (top, left, box_height, box_width) in zip(erased.nonzero()[:, 0].tolist(), boxes, strict=False):
+        copies[row, :, top : top + box_height, left : left + box_width] = torch.tensor(MEAN).view(3, 1, 1)
+    return copies
+
+
+def test_whole_batches_have_the_distribution_of_the_reference_s_chain() -> None:
+    size, count, padding = (24, 12), 4000, 3  # little padding, so that where a pixel comes from still shows
+    pixels = random_images(1, size)[0]
+    pixels[:, :, : size[1] // 2] //= 4  # dark on the left, so that a flip shows
+    how = Augmentation(padding=padding)
+    steps = [how.draw(100, size, seed=3, epoch=1, step=step) for step in range(count // 100)]
+    ours = torch.cat([how.apply(pixels.expand(100, -1, -1, -1).contiguous(), draws) for draws in steps]).double()
+    theirs = by_the_reference_s_chain(pixels, count, padding).double()
+    fill = torch.tensor(MEAN).view(3, 1, 1)
+    statistics = {
+        "mean": lambda batch: batch,
+        "square": lambda batch: batch**2,
+        "with the pixel beside": lambda batch: batch[..., 1:] * batch[..., :-1],
+        "with the pixel below": lambda batch: batch[:, :, 1:] * batch[:, :, :-1],
+        "filled": lambda batch: (batch.float() == fill).all(1).double(),
+        "black": lambda batch: (batch < -1.7).all(1).double(),
+    }
+    for name, statistic in statistics.items():
+        one, other = statistic(ours), statistic(theirs)
+        deviation = ((one.var(0) + other.var(0)) / count).sqrt()
+        # Among these few thousand means the largest difference by chance is about 4 standard deviations.
+        assert ((one.mean(0) - other.mean(0)).abs() <= 5.5 * deviation).all(), name
+
+
 def test_probability_zero_and_one_mean_never_and_always() -> None:
     never = Augmentation(flip_probability=0, erase_probability=0, padding=0)
     draws = never.draw(500, (64, 32), seed=0, epoch=0, step=0)

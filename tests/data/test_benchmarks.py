@@ -4,21 +4,23 @@ import json
 import re
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import scipy.io
 from PIL import Image
 
-from strongreid.data.benchmarks import load_benchmark, multi_query_rows, read_cuhk01, read_market1501
+from strongreid.data.benchmarks import load_benchmark, read_cuhk01, read_market1501
 from strongreid.data.cuhk03 import extract_cuhk03
 from strongreid.data.msmt17 import TEST_PEOPLE_FROM
-from strongreid.data.specs import BENCHMARKS, NOT_READ, Folders
+from strongreid.data.specs import BENCHMARKS, NOT_READ, Folders, Lists
 from strongreid.data.table import ImageTable, ReIDData
 from strongreid.errors import InputError
+from strongreid.evaluation import Embeddings, pool_queries
 
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "data.md"
 CUHK01 = Path(__file__).parents[3] / "shared" / "data" / "cuhk01"
 PARTS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 MARKET = re.compile(r"(-?\d+)_c(\d)s(\d)_(\d+)_(\d+)\.jpg")
@@ -86,6 +88,7 @@ def test_distractors_of_the_500k_folder_join_the_gallery_as_person_0(drawn_copy:
     plain = load_benchmark("market1501", drawn_copy)
     more = load_benchmark("market1501_500k", drawn_copy)
     assert len(more.gallery) == len(plain.gallery) + 3
+    assert more.warnings == ()
     assert more.gallery.person[-3:].tolist() == [0, 0, 0]
     assert more.gallery.camera[-3:].tolist() == [1, 2, 3]
     shutil.rmtree(drawn_copy / "images")
@@ -105,8 +108,9 @@ def test_multi_query_images_belong_to_the_query_of_their_person_and_camera(drawn
     boxes = list(zip(data.multi_query.person, data.multi_query.camera, strict=True))
     wanted = [row for row in rows_of(drawn_copy, "query") + rows_of(drawn_copy, "gallery") if row[1:3] in queries]
     assert len(boxes) == len({Path(row[0]).name for row in wanted}) > len(set(boxes))
-    rows = multi_query_rows(data.query, data.multi_query)
-    assert [queries[row] for row in rows] == boxes
+    features = np.zeros((len(boxes), 1), dtype=np.float32)
+    pooled = pool_queries(Embeddings(features, data.multi_query.person, data.multi_query.camera))
+    assert sorted(zip(pooled.person, pooled.camera, strict=True)) == sorted(set(queries))
 
 
 @pytest.mark.parametrize("name", ["dukemtmc_reid", "occluded_duke", "veri776"])
@@ -172,41 +176,54 @@ def test_a_bad_line_of_a_list_is_named(drawn: Path, tmp_path: Path) -> None:
         load_benchmark("msmt17_v1", tmp_path)
 
 
-def protocol_file(root: Path, boxes: str, rows: dict[str, list[tuple[str, int, int]]]) -> dict[str, list[str]]:
-    """Write the new protocol's .mat file; return the images' names of each part."""
-    files, labels, indices = [], [], {}
+def cuhk03_rows(drawn: Path) -> dict[str, list[tuple[str, str, int, int]]]:
+    """Path, name in CUHK03, person and camera of each part: at most five images of a person and camera."""
+    rows: dict[str, list[tuple[str, str, int, int]]] = {part: [] for part in PARTS}
+    people = sorted({person for part in PARTS for _, person, _, _ in rows_of(drawn, part)} - {0})
+    used: Counter[tuple[int, int]] = Counter()
     for part, listed in rows.items():
-        indices[part] = np.arange(len(files) + 1, len(files) + len(listed) + 1)[:, None]
-        for _, person, camera in listed:
-            files.append(f"{person % 5 + 1}_{person:03}_{(camera - 1) % 2 + 1}_{len(files):02}.png")
-            labels.append(person)
-    names = {part: [files[index - 1] for index in indices[part][:, 0]] for part in rows}
-    scipy.io.savemat(
-        root / f"cuhk03_new_protocol_config_{boxes}.mat",
-        {
-            "filelist": np.array(files, dtype=object)[:, None],
-            "labels": np.array(labels)[:, None],
-            **{f"{part}_idx": index for part, index in indices.items()},
-        },
-    )
-    return names
+        for path, person, drawn_camera, _ in rows_of(drawn, part):
+            camera = (drawn_camera - 1) % 2 + 1
+            if person and used[person, camera] < 5:
+                used[person, camera] += 1
+                place, number = people.index(person), used[person, camera] + 5 * (camera - 1)
+                name = f"{place % 5 + 1}_{place // 5 + 1:03}_{camera}_{number:02}.png"
+                listed.append((path, name, person, camera))
+    return rows
+
+
+def write_protocol(root: Path, boxes: str, rows: dict[str, list[tuple[str, str, int, int]]]) -> None:
+    """Write the new protocol's .mat file; its indices count from 1."""
+    ends = np.cumsum([len(listed) for listed in rows.values()])
+    indices = {
+        f"{part}_idx": np.arange(end - len(rows[part]), end)[:, None] + 1 for part, end in zip(rows, ends, strict=True)
+    }
+    every = [row for listed in rows.values() for row in listed]
+    columns = {
+        "filelist": np.array([name for _, name, _, _ in every], dtype=object)[:, None],
+        "labels": np.array([person for _, _, person, _ in every])[:, None],
+    }
+    scipy.io.savemat(root / f"cuhk03_new_protocol_config_{boxes}.mat", columns | indices)
 
 
 @pytest.mark.parametrize("boxes", ["detected", "labeled"])
 def test_cuhk03_is_read_from_extracted_images_and_the_protocol_s_file(boxes: str, drawn: Path, tmp_path: Path) -> None:
-    rows = {
-        part: [(path, person, camera) for path, person, camera, _ in rows_of(drawn, part) if person > 0]
-        for part in PARTS
-    }
-    names = protocol_file(tmp_path, boxes, rows)
+    rows = cuhk03_rows(drawn)
     (tmp_path / f"images_{boxes}").mkdir()
-    for part, listed in rows.items():
-        for (path, _, _), name in zip(listed, names[part], strict=True):
-            shutil.copy(path, tmp_path / f"images_{boxes}" / name)
+    for path, name, _, _ in [row for listed in rows.values() for row in listed]:
+        shutil.copy(path, tmp_path / f"images_{boxes}" / name)
+    with pytest.raises(InputError, match=f"not cuhk03_new_protocol_config_{boxes}.*who trains"):
+        load_benchmark(f"cuhk03_{boxes}", tmp_path)
+    write_protocol(tmp_path, boxes, rows)
     data = load_benchmark(f"cuhk03_{boxes}", tmp_path)
     for part in PARTS:
-        wanted = [(Path(path).read_bytes(), person, (camera - 1) % 2 + 1) for path, person, camera in rows[part]]
+        wanted = [(Path(path).read_bytes(), person, camera) for path, _, person, camera in rows[part]]
         assert content(getattr(data, part)) == sorted(wanted)
+    with pytest.raises(InputError, match=f"one level off: CUHK03 lies in {re.escape(str(tmp_path))}"):
+        load_benchmark(f"cuhk03_{boxes}", tmp_path / f"images_{boxes}")
+    other = "labeled" if boxes == "detected" else "detected"
+    with pytest.raises(InputError, match=f"`{other}/bounding_box_train` or `images_{other}` or `cuhk03_rel"):
+        load_benchmark(f"cuhk03_{other}", tmp_path)
 
 
 def test_cuhk03_is_read_from_cuhk03_np_s_folders(drawn: Path, tmp_path: Path) -> None:
@@ -223,68 +240,73 @@ def test_cuhk03_is_read_from_cuhk03_np_s_folders(drawn: Path, tmp_path: Path) ->
         load_benchmark("cuhk03_detected", tmp_path)
 
 
-class MatlabFile(dict):
-    """What h5py shows of cuhk-03.mat: arrays with their axes reversed, cells as references."""
-
-    def __enter__(self) -> "MatlabFile":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-def matlab_file(people: list[list[list[np.ndarray | None]]]) -> MatlabFile:
-    """`people[pair][person]` are 10 images [H, W, 3] or None."""
-    file = MatlabFile()
-    pairs = []
-    for pair, listed in enumerate(people):
-        cells = np.empty((10, len(listed)), dtype=object)
-        for person, images in enumerate(listed):
-            for number, image in enumerate(images):
-                file[f"{pair}/{person}/{number}"] = np.zeros(2, np.uint64) if image is None else image.T
-                cells[number, person] = f"{pair}/{person}/{number}"
-        file[f"pair {pair}"] = cells
-        pairs.append(f"pair {pair}")
-    file["detected"] = np.array([pairs], dtype=object)
-    return file
+def write_release(path: Path, boxes: str, rows: dict[str, list[tuple[str, str, int, int]]]) -> None:
+    """Write `cuhk-03.mat` as MATLAB 7.3 does: HDF5, cells as references, axes reversed, empty cells of two numbers."""
+    h5py = pytest.importorskip("h5py", reason="cuhk-03.mat needs h5py, which is in the extra `cuhk03`")
+    images = {name[:-4]: path for listed in rows.values() for path, name, _, _ in listed}
+    path.parent.mkdir(parents=True)
+    with h5py.File(path, "w", userblock_size=512) as file:
+        kept = file.create_group("#refs#")
+        pairs = np.empty((1, 5), dtype=h5py.ref_dtype)
+        for pair in range(1, 6):
+            people = max(int(name[2:5]) for name in images if name[0] == str(pair))
+            cells = np.empty((10, people), dtype=h5py.ref_dtype)
+            for person in range(1, people + 1):
+                for number in range(1, 11):
+                    name = f"{pair}_{person:03}_{1 if number <= 5 else 2}_{number:02}"
+                    pixels = np.asarray(Image.open(images[name])).T if name in images else np.zeros(2, np.uint64)
+                    cells[number - 1, person - 1] = kept.create_dataset(name, data=pixels).ref
+            pairs[0, pair - 1] = kept.create_dataset(f"pair {pair}", data=cells, dtype=h5py.ref_dtype).ref
+        file.create_dataset(boxes, data=pairs, dtype=h5py.ref_dtype)
 
 
-def test_cuhk03_s_images_are_extracted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    generator = np.random.default_rng(0)
-
-    def image() -> np.ndarray:
-        return generator.integers(0, 256, (generator.integers(5, 9), 4, 3), dtype=np.uint8)
-
-    people = [[[image() if (n + p) % 3 else None for n in range(10)] for p in range(2)] for _ in range(3)]
-    monkeypatch.setitem(sys.modules, "h5py", SimpleNamespace(File=lambda path, mode: matlab_file(people)))
-    (tmp_path / "cuhk03_release").mkdir()
-    (tmp_path / "cuhk03_release" / "cuhk-03.mat").write_bytes(b"")
+def test_cuhk03_s_images_are_extracted_from_its_mat_file_once(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = cuhk03_rows(drawn)
+    write_release(tmp_path / "cuhk03_release" / "cuhk-03.mat", "detected", rows)
+    write_protocol(tmp_path, "detected", rows)
     with pytest.raises(InputError, match="data extract cuhk03_detected"):
         load_benchmark("cuhk03_detected", tmp_path)
+    with pytest.raises(InputError, match="one level off"):
+        load_benchmark("cuhk03_detected", tmp_path / "cuhk03_release")
     said: list[tuple[int, int]] = []
     folder = extract_cuhk03(tmp_path, "detected", lambda done, total: said.append((done, total)))
-    assert said[-1] == (6, 6)
-    found = {path.name: np.asarray(Image.open(path)) for path in folder.iterdir()}
-    wanted = {
-        f"{pair + 1}_{person + 1:03}_{1 if number < 5 else 2}_{number + 1:02}.png": pixels
-        for pair, listed in enumerate(people)
-        for person, images in enumerate(listed)
-        for number, pixels in enumerate(images)
-        if pixels is not None
-    }
-    assert found.keys() == wanted.keys()
-    assert all(np.array_equal(found[name], wanted[name]) for name in found)
+    people = len({person for listed in rows.values() for _, _, person, _ in listed})
+    assert said == [(done, people) for done in range(1, people + 1)]
+    data = load_benchmark("cuhk03_detected", tmp_path)
+    for part in PARTS:
+        table = getattr(data, part)
+        found = zip(table.path, table.person, table.camera, strict=True)
+        wanted = {str(folder / name): (path, person, camera) for path, name, person, camera in rows[part]}
+        assert len(table) == len(wanted)
+        for path, person, camera in found:
+            source, *labels = wanted[path]
+            assert labels == [person, camera]
+            assert np.array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(source)))
+    with pytest.raises(InputError, match="holds #refs#, detected, but not `labeled`"):
+        extract_cuhk03(tmp_path, "labeled")
+    (tmp_path / "cuhk03_release" / "cuhk-03.mat").write_bytes(b"no HDF5")
+    with pytest.raises(InputError, match=r"cuhk-03\.mat cannot be read"):
+        extract_cuhk03(tmp_path, "labeled")
     monkeypatch.setitem(sys.modules, "h5py", None)
     assert extract_cuhk03(tmp_path, "detected") == folder, "what is there is not made again"
+
+
+def test_cuhk03_s_mat_file_asks_for_h5py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cuhk03_release").mkdir()
+    (tmp_path / "cuhk03_release" / "cuhk-03.mat").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(InputError, match="pip install h5py"):
         extract_cuhk03(tmp_path, "labeled")
 
 
-def lay_out_cuhk01(root: Path, people: int) -> None:
+def lay_out_cuhk01(drawn: Path, root: Path, people: int) -> None:
     (root / "campus").mkdir(parents=True)
+    pictures = iter(sorted(drawn.glob("*/*.jpg")))
     for person in range(1, people + 1):
         for image in range(1, 5):
-            Image.new("RGB", (6, 16), (person, image, 0)).save(root / "campus" / f"{person:04}{image:03}.png")
+            Image.open(next(pictures)).save(root / "campus" / f"{person:04}{image:03}.png")
 
 
 def check_cuhk01_split(data: ReIDData, people: int) -> None:
@@ -299,8 +321,8 @@ def check_cuhk01_split(data: ReIDData, people: int) -> None:
     assert data.gallery.cameras.tolist() == [2]
 
 
-def test_cuhk01_is_split_by_people_with_the_seed(tmp_path: Path) -> None:
-    lay_out_cuhk01(tmp_path, 9)
+def test_cuhk01_is_split_by_people_with_the_seed(drawn: Path, tmp_path: Path) -> None:
+    lay_out_cuhk01(drawn, tmp_path, 9)
     splits = set()
     for seed in range(6):
         data = read_cuhk01(tmp_path, split_seed=seed)
@@ -322,7 +344,8 @@ def test_cuhk01_as_it_ships() -> None:
 @pytest.mark.parametrize("part", list(PARTS.values()))
 def test_a_missing_folder_is_named_with_what_is_there(part: str, drawn_copy: Path) -> None:
     (drawn_copy / part).rename(drawn_copy / "elsewhere")
-    with pytest.raises(InputError, match=rf"needs `{part}`.*holds .*`elsewhere`"):
+    missing = re.escape(str(drawn_copy / part))
+    with pytest.raises(InputError, match=rf"needs `{part}`.*holds .*`elsewhere`.*: {missing} is not there.*archive"):
         read_market1501(drawn_copy)
 
 
@@ -347,9 +370,10 @@ def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None
     ("damage", "said"),
     [
         ("empty", r"query: there are no images"),
-        ("name", r"holiday\.jpg: the name does not follow"),
+        ("name", r"holiday\.jpg: the name is not like 0002_c1s1_000451_03\.jpg"),
         ("camera", r"c9s1_000001_00\.jpg: the camera is 9; the set has cameras 1 to 6"),
         ("absent", r"query person 77 is not in the gallery"),
+        ("one camera", r"query: none of the queries has a match"),
         ("one person", r"one person only"),
     ],
 )
@@ -365,6 +389,9 @@ def test_what_stands_in_the_way_of_training_is_refused(damage: str, said: str, d
             shutil.copy(some, drawn_copy / "query" / f"{some.name[:4]}_c9s1_000001_00.jpg")
         case "absent":
             shutil.copy(some, drawn_copy / "query" / "0077_c1s1_000001_00.jpg")
+        case "one camera":
+            for path in [*(drawn_copy / "query").iterdir(), *(drawn_copy / "bounding_box_test").iterdir()]:
+                path.rename(path.with_name(re.sub(r"_c\ds", "_c1s", path.name, count=1)))
         case _:
             first = min(path.name[:4] for path in (drawn_copy / "bounding_box_train").iterdir())
             for path in (drawn_copy / "bounding_box_train").iterdir():
@@ -400,3 +427,11 @@ def test_every_benchmark_says_where_it_is_from_and_on_what_terms() -> None:
         assert set(spec.published) == {"train", "query", "gallery"}
     assert "withdrawn" in BENCHMARKS["dukemtmc_reid"].terms
     assert NOT_READ
+
+
+def test_the_documentation_names_every_benchmark_and_what_it_holds() -> None:
+    rows = [line for line in DOCUMENTATION.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    for name, spec in BENCHMARKS.items():
+        (row,) = (row for row in rows if f"`{name}`" in row.split("|")[1])
+        if isinstance(spec.layout, Folders | Lists) and name != "market1501_500k":
+            assert f"`{spec.layout.train}`" in row

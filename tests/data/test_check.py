@@ -13,6 +13,7 @@ from strongreid.data.reading import queries_without_match
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
 
+CUHK01 = Path(__file__).parents[3] / "shared" / "data" / "cuhk01"
 TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
 
 
@@ -51,14 +52,25 @@ def test_numbers_are_those_of_plain_counting(drawn: Path) -> None:
         assert part.images_per_person == (counts[0], float(np.median(counts)), counts[-1])
 
 
-@pytest.mark.parametrize("folder", [TRAIN, QUERY, GALLERY])
-def test_a_truncated_jpeg_is_named_alone(folder: str, drawn_copy: Path) -> None:
+@pytest.mark.parametrize(("folder", "cut"), [(TRAIN, 200), (QUERY, 1), (GALLERY, 200)])
+def test_a_truncated_jpeg_is_named_alone(folder: str, cut: int, drawn_copy: Path) -> None:
     bad = one_of(drawn_copy / folder)
-    bad.write_bytes(bad.read_bytes()[:-200])
+    bad.write_bytes(bad.read_bytes()[:-cut])
     report = check_data("market1501", drawn_copy)
     assert not report.ready
     assert [finding.path for finding in report.findings] == [str(bad)]
     assert "cannot be decoded" in report.findings[0].problem
+
+
+@pytest.mark.parametrize("folder", [TRAIN, QUERY, GALLERY])
+def test_a_dead_link_is_named_alone_with_where_it_leads(folder: str, drawn_copy: Path) -> None:
+    dead = one_of(drawn_copy / folder)
+    dead.unlink()
+    dead.symlink_to(drawn_copy / "moved" / dead.name)
+    (finding,) = check_data("market1501", drawn_copy).findings
+    assert finding.serious
+    assert finding.path == str(dead)
+    assert f"a link to {drawn_copy / 'moved' / dead.name}, where nothing is" in finding.problem
 
 
 def test_a_wrong_count_names_the_folder_alone(drawn_copy: Path) -> None:
@@ -152,13 +164,8 @@ def test_images_one_level_too_deep_are_named_with_their_folder(folder: str, draw
     (drawn_copy / folder).rename(drawn_copy / "aside")
     (drawn_copy / folder).mkdir()
     (drawn_copy / "aside").rename(inner)
-    findings = serious(check_data("market1501", drawn_copy))
-    assert (
-        Finding(str(inner), f"the images lie here, one level too deep: move them to {drawn_copy / folder}") in findings
-    )
-    # The only other part that suffers is query without gallery, or the other way round.
-    sound = {str(path) for path in (drawn_copy / TRAIN).iterdir()}
-    assert not sound & {finding.path for finding in findings if finding.path != str(inner)}
+    findings = check_data("market1501", drawn_copy).findings
+    assert findings == (Finding(str(inner), f"the images lie here, too deep: move them to {drawn_copy / folder}"),)
 
 
 @pytest.mark.parametrize("folder", [TRAIN, QUERY, GALLERY])
@@ -178,6 +185,42 @@ def test_a_box_outside_its_frame_is_named(tmp_path: Path) -> None:
     outside = [f.problem for f in check_data("table", tmp_path / "t.csv").findings if "outside" in f.problem]
     assert len(outside) == 2
     assert {problem.split("]")[0] for problem in outside} == {"the box [40, 0, 10, 30", "the box [-10, 0, 10, 30"}
+
+
+@pytest.mark.parametrize("cameras", [False, True])
+def test_a_copy_of_a_query_in_the_gallery_is_told_where_no_camera_s_rule_leaves_it_out(
+    cameras: bool, tmp_path: Path
+) -> None:
+    rows = [("a", 1, 1, "train"), ("b", 2, 1, "train"), ("c", 3, 1, "query"), ("d", 3, 1, "gallery")]
+    rows.append(("e", 3, 2, "gallery"))
+    for place, (name, *_) in enumerate(rows):
+        Image.new("RGB", (4, 8), (place, 0, 0)).save(tmp_path / f"{name}.png")
+    shutil.copy(tmp_path / "c.png", tmp_path / "d.png")
+    lines = [f"{name}.png,{person},{split}" + f",{camera}" * cameras for name, person, camera, split in rows]
+    (tmp_path / "t.csv").write_text("\n".join(["path,person,split" + ",camera" * cameras, *lines]) + "\n")
+    report = check_data("table", tmp_path / "t.csv")
+    assert report.ready
+    assert [Path(finding.path).name for finding in report.findings] == ([] if cameras else ["d.png"])
+
+
+@pytest.mark.parametrize("leaking", [False, True])
+def test_people_of_a_set_that_counts_from_0_are_people(leaking: bool, tmp_path: Path) -> None:
+    parts = {0: "train", 1: "train", 2: "test", 3: "test"}
+    rows = [(person, camera, copy) for person in parts for camera in (1, 2) for copy in range(person + 1)]
+    lines = ["path,person,camera,split"]
+    for place, (person, camera, copy) in enumerate(rows):
+        Image.new("RGB", (4, 8), (place, 0, 0)).save(tmp_path / f"{place}.png")
+        part = "train" if parts[person] == "train" else "query" if (camera, copy) == (1, 0) else "gallery"
+        lines.append(f"{place}.png,{person},{camera},{'gallery' if leaking and place == 0 else part}")
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    report = check_data("table", tmp_path / "t.csv")
+    assert report.ready != leaking
+    if leaking:
+        assert [(Path(path).name, problem.split(" is in")[0]) for path, problem, _ in report.findings] == [
+            ("0.png", "person 0")
+        ]
+    else:
+        assert report.parts[0].images_per_person == (2, 3.0, 4)
 
 
 def test_several_damages_are_told_together(drawn_copy: Path) -> None:
@@ -209,16 +252,42 @@ def test_unmatched_queries_are_those_of_a_slow_loop() -> None:
             assert queries_without_match(query, gallery, same_camera).tolist() == wanted
 
 
-def test_faults_that_a_set_ships_with_are_told_but_not_serious(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "copies", "known"),
+    [
+        ("0257001", ["0162002"], True),  # as CUHK01 ships them
+        ("0331001", ["0162001"], False),
+        ("0331001", ["0162002"], False),  # one of the known files, but another copy
+    ],
+)
+def test_copies_that_a_set_ships_with_are_told_but_not_serious(
+    source: str, copies: list[str], known: bool, tmp_path: Path
+) -> None:
     (tmp_path / "campus").mkdir()
     for person in (162, 231, 257, 331):
         for image in range(1, 5):
             Image.new("RGB", (6, 16), (person % 256, image, 0)).save(tmp_path / "campus" / f"{person:04}{image:03}.png")
-    for other, known in (("0257001.png", True), ("0331001.png", False)):
-        target = tmp_path / "campus" / ("0162002.png" if known else "0162001.png")
-        shutil.copy(tmp_path / "campus" / other, target)
-        copies = [finding for finding in check_data("cuhk01", tmp_path).findings if "the same image" in finding.problem]
-        assert len(copies) == (1 if known else 2)
-        assert [finding.serious for finding in copies] == ([False] if known else [True, False])
-        assert "ships it so" in copies[-1].problem
-        assert all("another person" in copy.problem for copy in copies), "also where it is in training and test"
+    for copy in copies:
+        shutil.copy(tmp_path / "campus" / f"{source}.png", tmp_path / "campus" / f"{copy}.png")
+    (finding,) = (one for one in check_data("cuhk01", tmp_path).findings if "the same image" in one.problem)
+    assert finding.serious != known
+    assert ("ships it so" in finding.problem) == known
+    assert "another person" in finding.problem, "also where it is in training and test"
+    assert {Path(finding.path).stem, Path(finding.problem.split(", as ")[1].split(";")[0]).stem} == {source, *copies}
+
+
+@pytest.mark.skipif(not CUHK01.is_dir(), reason=f"CUHK01 is not in {CUHK01}")
+def test_cuhk01_as_it_ships_is_ready_with_fifteen_copies_told() -> None:
+    report = check_data("cuhk01", CUHK01)
+    assert report.ready
+    assert sum(part.found.images for part in report.parts) == 3884
+    pairs = [
+        (Path(path).name, Path(problem.split(", as ")[1].split(";")[0]).name) for path, problem, _ in report.findings
+    ]
+    across = {frozenset(pair) for pair in pairs if pair[0][:4] != pair[1][:4]}
+    assert across == {frozenset({"0162002.png", "0257001.png"}), frozenset({"0231002.png", "0331002.png"})}
+    within = [pair for pair in pairs if pair[0][:4] == pair[1][:4]]
+    assert len(within) == 13
+    cameras = [{int(name[4:7]) <= 2 for name in pair} for pair in within]
+    assert all(len(sides) == 1 for sides in cameras), "each pair is of one camera"
+    assert all((CUHK01 / "campus" / one).read_bytes() == (CUHK01 / "campus" / two).read_bytes() for one, two in within)

@@ -1,9 +1,12 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strongreid.data.joining import WHOLE_IMAGE, DomainBalancedSampler, join_sets, join_tables
+from strongreid.data.joining import WHOLE_IMAGE, DomainBalancedSampler, join_sets, join_tables, refuse_leaks
 from strongreid.data.table import ImageTable, ReIDData
 from strongreid.errors import InputError
 
@@ -69,9 +72,30 @@ def test_joined_sets_keep_the_first_one_s_test_and_say_whom_each_class_stands_fo
     assert joined.warnings == ("a: odd", "b: odder")
 
 
-def test_a_set_is_not_joined_with_itself() -> None:
+@pytest.mark.parametrize("again", ["a", "./a", "../{}/a", "{}/b/../a"])
+def test_a_set_is_not_joined_with_itself_however_its_folder_is_written(again: str, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    again = again.replace("../{}", f"../{tmp_path.name}").replace("{}", str(tmp_path))
     with pytest.raises(InputError, match=r"a/0 is in both `one` and `two`"):
-        join_sets({"one": data_of("a", [1, 2]), "two": data_of("a", [1, 2])})
+        join_sets({"one": data_of("a", [1, 2]), "two": data_of(again, [1, 2])})
+
+
+def test_boxes_of_one_frame_are_images_of_their_own() -> None:
+    def boxed(left: int) -> ReIDData:
+        return replace(data_of("a", []), train=ImageTable(("a/0",), [1], [1], box=[[left, 0, 5, 9]]))
+
+    assert len(join_sets({"one": boxed(0), "two": boxed(9)}).train) == 2
+    with pytest.raises(InputError, match="a/0 is in both"):
+        join_sets({"one": boxed(0), "two": boxed(0)})
+
+
+@pytest.mark.parametrize("part", ["query", "gallery"])
+def test_what_is_trained_on_is_not_tested_on(part: str) -> None:
+    learned = table("a", [1, 2], [1, 1])
+    tests = {"main": data_of("b", [1]), "other": replace(data_of("c", [1]), **{part: table("./a", [7], [1])})}
+    with pytest.raises(InputError, match=r"a/0 is trained on, but `other` tests with it.*split_seed"):
+        refuse_leaks(learned, tests)
+    refuse_leaks(learned.select([1]), tests)
 
 
 @given(

@@ -3,8 +3,10 @@ import re
 import time
 from pathlib import Path
 
-from strongreid.data.listing import image_paths, scan_folder
-from strongreid.data.specs import MARKET_NAMES
+import pytest
+
+from strongreid.data.listing import Finding, image_paths, scan_folder
+from strongreid.data.specs import BENCHMARKS, MARKET_NAMES, Folders
 
 
 def test_a_hundred_thousand_images_are_listed_in_under_two_seconds(tmp_path: Path) -> None:
@@ -14,7 +16,7 @@ def test_a_hundred_thousand_images_are_listed_in_under_two_seconds(tmp_path: Pat
     for number in range(20_000):
         os.close(os.open(folder / f"{number % 1500:04}_c{number % 6 + 1}s1_{number:06}_01.jpg", os.O_CREAT))
     start = time.process_time()
-    part = scan_folder(folder, re.compile(MARKET_NAMES), 6)
+    part = scan_folder(folder, MARKET_NAMES, 6)
     spent = time.process_time() - start
     assert len(part.table) == 20_000
     assert not part.findings
@@ -22,12 +24,22 @@ def test_a_hundred_thousand_images_are_listed_in_under_two_seconds(tmp_path: Pat
 
 
 def test_images_are_sorted_and_found_deep_only_when_asked(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a.png", "notes.txt", ".hidden.jpg", "deep/er/c.jpeg"):
+    for name in ("b.JPG", "a.png", "notes.txt", ".hidden.jpg", "deep/er/c.jpeg", "deep/.thumbnails/d.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     shallow = [str(tmp_path / name) for name in ("a.png", "b.JPG")]
     assert image_paths(tmp_path) == shallow
     assert image_paths(tmp_path, deep=True) == sorted([*shallow, str(tmp_path / "deep" / "er" / "c.jpeg")])
+
+
+def test_a_link_that_leads_back_is_not_followed_again(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "1.jpg").write_bytes(b"")
+    (tmp_path / "a" / "b" / "back").symlink_to(tmp_path)
+    assert image_paths(tmp_path / "a", deep=True) == [str(tmp_path / "a" / "1.jpg")]
+    assert image_paths(tmp_path, deep=True) == [str(tmp_path / "a" / "1.jpg")]
+    (tmp_path / "linked").symlink_to(tmp_path / "a")
+    assert image_paths(tmp_path / "linked", deep=True) == [str(tmp_path / "linked" / "1.jpg")]
 
 
 def test_what_is_wrong_is_collected_beside_what_is_sound(tmp_path: Path) -> None:
@@ -40,7 +52,34 @@ def test_what_is_wrong_is_collected_beside_what_is_sound(tmp_path: Path) -> None
     ]
     for name in names:
         (tmp_path / name).write_bytes(b"")
-    part = scan_folder(tmp_path, re.compile(MARKET_NAMES), 6, frozenset({-1}))
+    part = scan_folder(tmp_path, MARKET_NAMES, 6, frozenset({-1}))
     assert part.table.path == (str(tmp_path / names[0]),)
     assert part.junk == 1
     assert {Path(finding.path).name for finding in part.findings} == set(names[2:])
+
+
+def test_images_too_deep_are_named_and_those_in_a_folder_beside_others_told(tmp_path: Path) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    (inner / "0001_c1s1_000001_01.jpg").write_bytes(b"")
+    alone = scan_folder(tmp_path, MARKET_NAMES, 6)
+    assert alone.findings == (Finding(str(inner), f"the images lie here, too deep: move them to {tmp_path}"),)
+    (tmp_path / "0002_c1s1_000001_01.jpg").write_bytes(b"")
+    beside = scan_folder(tmp_path, MARKET_NAMES, 6)
+    assert len(beside.table) == 1
+    ((path, problem, serious),) = beside.findings
+    assert (path, serious) == (str(inner), False)
+    assert "not read" in problem
+    (tmp_path / ".thumbnails").mkdir()
+    inner.joinpath("0001_c1s1_000001_01.jpg").rename(tmp_path / ".thumbnails" / "0001_c1s1_000001_01.jpg")
+    assert scan_folder(tmp_path, MARKET_NAMES, 6).findings == ()
+
+
+@pytest.mark.parametrize("name", sorted(BENCHMARKS))
+def test_the_example_of_a_file_s_name_follows_its_pattern(name: str) -> None:
+    layout = BENCHMARKS[name].layout
+    if isinstance(layout, Folders):
+        for naming in [layout.names] + ([layout.distractors[1]] if layout.distractors else []):
+            match = re.fullmatch(naming.pattern, naming.example)
+            assert match
+            assert 1 <= int(match["camera"]) <= BENCHMARKS[name].cameras

@@ -1,6 +1,7 @@
 import re
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from strongreid.data.benchmarks import load_benchmark
-from strongreid.data.own import split_rows
+from strongreid.data.own import read_own_table
 from strongreid.data.packed import PackedImages
+from strongreid.data.splitting import split_rows
 from strongreid.errors import InputError
 
 ALL_PARTS = ("bounding_box_train", "query", "bounding_box_test")
@@ -106,6 +108,79 @@ def test_an_image_beside_the_people_s_folders_is_named(drawn: Path, tmp_path: Pa
         load_benchmark("folder", root / "nowhere")
 
 
+@pytest.mark.parametrize("parts", [["train", "val"], ["query"], ["bounding_box_train", "query", "bounding_box_test"]])
+def test_parts_of_a_split_are_not_taken_for_people(parts: list[str], drawn: Path, tmp_path: Path) -> None:
+    for part in parts:
+        shutil.copytree(drawn / "query", tmp_path / part / "0001")
+    shutil.copytree(drawn / "query", tmp_path / "more")
+    with pytest.raises(InputError, match=rf"`{parts[0]}`.*not people.*train, query and gallery"):
+        load_benchmark("folder", tmp_path)
+
+
+def test_a_folder_one_level_too_high_is_answered_with_the_right_one(drawn: Path, tmp_path: Path) -> None:
+    root = as_folders(drawn, tmp_path / "set" / "people")
+    with pytest.raises(InputError, match=f"one person only.*give {re.escape(str(root))}"):
+        load_benchmark("folder", root.parent)
+
+
+def test_the_numbers_of_named_folders_do_not_depend_on_the_order_they_were_made_in(tmp_path: Path) -> None:
+    names = ["zoe", "Ann", "bob", "émile", "10", "9"]
+    tables = []
+    for order in (names, names[::-1]):
+        for name in order:
+            (tmp_path / str(len(tables)) / name).mkdir(parents=True)
+            for image in ("b", "a"):
+                Image.new("RGB", (4, 8), (ord(name[0]) % 256, ord(image), 0)).save(
+                    tmp_path / str(len(tables)) / name / f"{image}.png"
+                )
+        data = load_benchmark("folder", tmp_path / str(len(tables)))
+        tables.append([(t.relative_path(), t.person.tolist()) for t in (data.train, data.query, data.gallery)])
+    assert tables[0] == tables[1]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["ann", "bob", "7", "-1"]), st.integers(0, 2)), min_size=4, max_size=30),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=40, deadline=None)
+def test_people_and_their_split_do_not_depend_on_the_order_of_rows(rows: list[tuple[str, int]], random) -> None:
+    lines = [f"{place}.jpg,{who},{where}" for place, (who, where) in enumerate(rows)]
+    readings = []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(2):
+            (Path(folder) / "t.csv").write_text("\n".join(["path,person,camera", *lines]) + "\n")
+            parts = read_own_table(Path(folder) / "t.csv", split_seed=1).parts
+            person = {
+                Path(path).name: person
+                for part in parts.values()
+                for path, person in zip(part.table.path, part.table.person.tolist(), strict=True)
+            }
+            readings.append((person, parts["train"].table.people.tolist(), parts["train"].junk))
+            random.shuffle(lines)
+    assert readings[0] == readings[1]
+    names = sorted({who for who, _ in rows} - {"-1"})
+    numbers = {"7": 7} if names == ["7"] else {name: place for place, name in enumerate(names, start=1)}
+    assert readings[0][0] == {f"{place}.jpg": numbers[who] for place, (who, _) in enumerate(rows) if who != "-1"}
+
+
+def test_numbers_that_a_program_wrote_as_floats_are_numbers(tmp_path: Path) -> None:
+    text = "path,person,camera,split\na.jpg,4.0,2.0,train\nb.jpg,7.00,1.0,train\nc.jpg,-1.0,1.0,train\n"
+    (tmp_path / "t.csv").write_text(text + "v1.0.jpg,9,1,query\ne.jpg,9,2,gallery\n")
+    data = load_benchmark("table", tmp_path / "t.csv")
+    assert data.train.person.tolist() == [4, 7]
+    assert data.train.camera.tolist() == [2, 1]
+    assert Path(data.query.path[0]).name == "v1.0.jpg"
+
+
+def test_one_camera_only_is_answered_with_what_to_do(tmp_path: Path) -> None:
+    rows = [{"path": f"{row}.jpg", "person": row // 2, "camera": 3} for row in range(8)]
+    with pytest.raises(InputError, match="seen by two cameras; without the column `camera` every image counts"):
+        load_benchmark("table", write_csv(tmp_path / "t.csv", rows))
+    for row in rows:
+        del row["camera"]
+    assert load_benchmark("table", write_csv(tmp_path / "t.csv", rows)).same_camera == "include"
+
+
 def test_a_csv_of_paths_people_and_cameras(drawn: Path) -> None:
     rows = [
         {"path": f"{part}/{path.name}", "camera": path.name[6], "person": path.name.split("_")[0], "score": 0.5}
@@ -165,7 +240,7 @@ def test_a_tracker_s_table_of_frames_and_boxes_with_a_given_split(tmp_path: Path
 
 
 def test_parquet_is_read_as_csv_is(drawn: Path, tmp_path: Path) -> None:
-    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow, which strongreid does without")
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow, which is in the extra `parquet`")
     parquet = pytest.importorskip("pyarrow.parquet")
     paths = [str(path) for path in sorted((drawn / "query").iterdir())]
     columns = {
@@ -184,12 +259,39 @@ def test_parquet_is_read_as_csv_is(drawn: Path, tmp_path: Path) -> None:
         assert one.camera.tolist() == other.camera.tolist()
 
 
+def test_what_parquet_alone_can_hold_is_read_or_refused_with_its_row(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow, which is in the extra `parquet`")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {
+        "path": ["a.jpg", "b.jpg", "c.jpg", "d.jpg"],
+        "person": [1.0, 2.0, 3.0, 3.0],
+        "camera": arrow.array(["door", "hall", "door", "hall"]).dictionary_encode(),
+        "split": ["train", "train", "query", "gallery"],
+        "embedding": [[0.5, 1.0]] * 4,
+    }
+    parquet.write_table(arrow.table(columns), tmp_path / "t.parquet")
+    data = load_benchmark("table", tmp_path / "t.parquet")
+    assert data.train.person.tolist() == [1, 2]
+    assert data.query.camera.tolist() == [1]
+    for missing in (None, float("nan")):
+        parquet.write_table(arrow.table(columns | {"person": [1.0, 2.0, missing, 3.0]}), tmp_path / "t.parquet")
+        with pytest.raises(InputError, match="row 3: `person` is ''"):
+            load_benchmark("table", tmp_path / "t.parquet")
+    for content in (b"", b"path,person\n", (tmp_path / "t.parquet").read_bytes()[:-9]):
+        (tmp_path / "t.parquet").write_bytes(content)
+        with pytest.raises(InputError, match=r"t\.parquet is not Parquet"):
+            load_benchmark("table", tmp_path / "t.parquet")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("path,camera\na.jpg,1\n", "no column `person`"),
         ("path,person\n", "no rows"),
-        ("", "no column `path`"),
+        ("", "no column `path`; it has none"),
+        ("path;person\na.jpg;1\n", "no column `path`; it has path;person"),
+        ("path,person\na.jpg,-1\nb.jpg,-1\n", "part is empty"),
+        ("path,person\na.jpg,1\n\nb.jpg,-2\n", "row 4: `person` is '-2'; it must be a number from 0 on, a name, or -1"),
         ("path,person\na.jpg,\n", "row 2: `person` is ''"),
         ("path,person\na.jpg,1,2\n", "row 2: 3 values for 2 columns"),
         ("path,person,person\na.jpg,1,2\n", "two columns of one name"),
@@ -199,7 +301,7 @@ def test_parquet_is_read_as_csv_is(drawn: Path, tmp_path: Path) -> None:
         ("path,person,x,y\na.jpg,1,2,3\n", "no column `w`"),
         ("path,person,x,y,w,h\na.jpg,1,2,3,0,5\n", "is empty"),
         ("path,person\na.jpg,1\nb.jpg,1\n", "one person"),
-        ("path,person\na.jpg,1\nb.jpg,2\nc.jpg,3\nd.jpg,4\n", "query part is empty"),
+        ("path,person\na.jpg,1\nb.jpg,2\nc.jpg,3\nd.jpg,4\n", "no queries: none of the people who test has two images"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_told_with_its_row(text: str, said: str, tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from strongreid.data import decoding
+from strongreid.data import Augmentation, decoding
 from strongreid.data import packed as room
-from strongreid.data.packed import PackedImages, fits_on_device, is_packed, pack_bytes, pack_path
+from strongreid.data.packed import PackedImages, bytes_to_pack, fits_on_device, pack_bytes, pack_path
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
 
@@ -97,10 +97,10 @@ def test_a_box_outside_its_frame_is_named_and_nothing_left_behind(tmp_path: Path
 def test_progress_rises_to_the_whole_and_a_valid_pack_is_reused(tmp_path: Path) -> None:
     table = table_of(tmp_path / "images", 70)
     said: list[tuple[int, int]] = []
-    assert not is_packed(table, SIZE, tmp_path / "packs")
+    assert bytes_to_pack([table], SIZE, tmp_path / "packs") == pack_bytes(table, SIZE)
     first = PackedImages.build(table, SIZE, tmp_path / "packs", lambda done, total: said.append((done, total)))
     assert said[-1] == (70, 70)
-    assert is_packed(table, SIZE, tmp_path / "packs")
+    assert bytes_to_pack([table], SIZE, tmp_path / "packs") == 0
     assert sorted(said) == said
     assert [file.stat().st_size for file in (tmp_path / "packs").iterdir()] == [pack_bytes(table, SIZE)]
     again = PackedImages.build(table, SIZE, tmp_path / "packs", lambda done, total: pytest.fail("built again"))
@@ -180,6 +180,7 @@ def test_a_partial_file_of_any_length_is_mended(bytes_left: int, tmp_path: Path)
     path.unlink()
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes((content + b"\0" * 5000)[: min(bytes_left, len(content) + 5000)])
+    assert bytes_to_pack([table], SIZE, tmp_path / "packs") == max(len(content) - bytes_left, 0)
     assert torch.equal(PackedImages.build(table, SIZE, tmp_path / "packs")[np.arange(5)], expected)
     assert not partial.exists()
 
@@ -204,6 +205,37 @@ def test_one_process_builds_while_others_wait(tmp_path: Path) -> None:
     waiting.join(timeout=20)
     assert len(built) == 1
     assert (folder / made.name).stat().st_mtime_ns == stamp
+
+
+def build_in_a_child(table: ImageTable, folder: Path) -> int:
+    """Start a process that ends with 0 if it took a pack that was there, 1 if it built it, 2 if its pack is wrong."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads, as above
+        child = os.fork()
+    if child:
+        return child
+    code = 2
+    try:
+        built: list[int] = []
+        packed = PackedImages.build(table, SIZE, folder, lambda done, total: built.append(done))
+        last = len(table) - 1
+        if np.array_equal(packed[np.array([last])][0].numpy(), by_torchvision(table.path[last], SIZE)):
+            code = int(bool(built))
+    finally:
+        os._exit(code)
+
+
+def test_of_several_processes_one_builds_and_all_read_the_same_file(tmp_path: Path) -> None:
+    table, folder = table_of(tmp_path / "images", 70), tmp_path / "packs"
+    folder.mkdir()
+    holder = os.open(folder, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)  # until all of them wait
+    children = [build_in_a_child(table, folder) for _ in range(3)]
+    time.sleep(0.2)
+    fcntl.flock(holder, fcntl.LOCK_UN)
+    os.close(holder)
+    assert sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children) == [0, 0, 1]
+    assert [file.name for file in folder.iterdir()] == [pack_path(table, SIZE, folder).name]
 
 
 def test_the_disk_s_room_is_checked_before_the_first_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,6 +286,16 @@ def test_a_pack_moved_to_a_device_gathers_there(tmp_path: Path) -> None:
     rows = np.array([5, 0, 1])
     assert moved[rows].device == moved.pixels.device
     assert torch.equal(moved[rows].cpu(), packed[rows])
+
+
+def test_a_batch_is_gathered_and_augmented_where_the_images_are() -> None:
+    """On PyTorch's `meta` device, where most operations refuse to be mixed with the CPU, as a GPU's all do."""
+    packed = PackedImages(torch.zeros(6, 3, *SIZE, dtype=torch.uint8)).to("meta")
+    pixels = packed[np.array([5, 0, 1])]
+    assert (pixels.device.type, pixels.shape) == ("meta", (3, 3, *SIZE))
+    how = Augmentation()
+    batch = how.apply(pixels, how.draw(3, SIZE, seed=0, epoch=0, step=0))
+    assert (batch.device.type, batch.shape, batch.dtype) == ("meta", pixels.shape, torch.float32)
 
 
 def test_images_live_on_a_gpu_when_they_take_at_most_half_of_its_free_memory() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from strongreid.errors import InputError
-from strongreid.evaluation import Embeddings
+from strongreid.evaluation import Embeddings, evaluate
 
 LABELS = np.array([0, 1, 1])
 
@@ -56,6 +56,10 @@ def test_float32_is_shared_not_copied_even_when_mapped_from_disk(tmp_path: Path)
         (np.zeros((3, 2)) * 1j, LABELS, LABELS, "dtype complex128"),
         (torch.zeros((3, 2), dtype=torch.complex64), LABELS, LABELS, "complex"),
         (np.array([["a"], ["b"], ["c"]]), LABELS, LABELS, "dtype <U1"),
+        ([[1, 0], [1], [0, 1]], LABELS, LABELS, "given as features is no array.*rows of one length"),
+        (np.zeros((3, 2)), [[0, 1], [2], []], LABELS, "given as person is no array"),
+        (np.zeros((3, 2)), [None] * 3, LABELS, "person has dtype object"),
+        (np.zeros((3, 2)), torch.tensor([0.5, 1, 2]), LABELS, "person has values that are not whole"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_came(features: Any, person: Any, camera: Any, message: str) -> None:
@@ -70,6 +74,19 @@ def test_a_value_that_is_not_finite_in_float32_is_refused_and_the_row_named(bad:
     features[row, 1] = bad
     with pytest.raises(InputError, match=f"Row {row} of the features is not finite"):
         Embeddings(features, np.zeros(10_000), np.zeros(10_000))
+
+
+@pytest.mark.parametrize("row", [0, 700, 9999])
+def test_a_row_too_long_for_float32_distances_is_refused_and_the_longest_allowed_one_is_not(row: int) -> None:
+    features = np.zeros((10_000, 2))
+    features[row] = [6.3e18, -6.3e18]
+    whole = Embeddings(features, np.arange(10_000), np.zeros(10_000))
+    opposite = Embeddings(-features[[row]], [row], [1])
+    found = evaluate(opposite, whole, metric="euclidean")
+    assert found.first_match_rank.tolist() == [10_000]
+    features[row] *= 1.01
+    with pytest.raises(InputError, match=f"Row {row} of the features is so large"):
+        Embeddings(features, np.arange(10_000), np.zeros(10_000))
 
 
 def test_saved_embeddings_come_back_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -91,11 +108,40 @@ def test_files_that_cannot_be_used_are_named_with_the_reason(tmp_path: Path) -> 
     with pytest.raises(InputError, match="single array"):
         Embeddings.load(tmp_path / "single.npy")
     (tmp_path / "text.npz").write_text("not an archive")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"text\.npz is no \.npz file. Write one with numpy\.savez"):
         Embeddings.load(tmp_path / "text.npz")
     np.savez(tmp_path / "nan.npz", features=np.full((3, 2), np.nan), person=LABELS, camera=LABELS)
     with pytest.raises(InputError, match=r"nan\.npz: Row 0"):
         Embeddings.load(tmp_path / "nan.npz")
+
+
+def test_damaged_files_are_named_wherever_the_damage_is(tmp_path: Path) -> None:
+    file = tmp_path / "damaged.npz"
+    labels = np.zeros(300, dtype=int)
+    np.savez_compressed(file, features=np.random.default_rng(0).normal(size=(300, 5)), person=labels, camera=labels)
+    whole = file.read_bytes()
+    refused = []
+    for place in range(0, len(whole), 97):
+        damaged = bytearray(whole)
+        damaged[place : place + 40] = bytes(255 - byte for byte in whole[place : place + 40])
+        file.write_bytes(damaged)
+        try:
+            Embeddings.load(file)
+        except InputError as error:
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert all("damaged.npz" in message for message in refused)
+    for end in (0, 1, 30, len(whole) // 2, len(whole) - 1):
+        file.write_bytes(whole[:end])
+        with pytest.raises(InputError, match=r"damaged\.npz (cannot be read|is no)"):
+            Embeddings.load(file)
+
+
+def test_labels_of_any_whole_kind_come_in() -> None:
+    for kind in (torch.bfloat16, torch.float16, torch.uint8, torch.int64):
+        assert Embeddings(np.eye(3), torch.tensor([0, 5, 1], dtype=kind), LABELS).person.tolist() == [0, 5, 1]
+    for kind in (np.float16, np.uint64, np.int8, ">i4"):
+        assert Embeddings(np.eye(3), LABELS, np.array([0, 5, 1], dtype=kind)).camera.tolist() == [0, 5, 1]
 
 
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:

@@ -118,17 +118,39 @@ def test_copies_tie_exactly_and_rank_by_index_in_blocks_of_any_size(metric: Any,
         np.testing.assert_allclose(result.average_precision, [a[0] for a in expected if a], rtol=0, atol=1e-9)
 
 
-def test_parts_of_a_gallery_count_like_the_whole() -> None:
-    rng = np.random.default_rng(2)
-    features, person, camera = rng.integers(-2, 3, (90, 3)), rng.integers(-1, 6, 90), rng.integers(0, 3, 90)
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    cuts=st.lists(st.integers(0, 90), max_size=4),
+    memory_mb=st.sampled_from([0.001, 100]),
+    reranking=st.sampled_from([None, Reranking(4, 2)]),
+)
+def test_parts_of_a_gallery_count_like_the_whole(
+    seed: int, cuts: list[int], memory_mb: float, reranking: Reranking | None
+) -> None:
+    rng = np.random.default_rng(seed)
+    whole = Embeddings(rng.integers(-2, 3, (90, 3)), rng.integers(-1, 6, 90), rng.integers(0, 3, 90))
     query = Embeddings(rng.integers(-2, 3, (20, 3)), rng.integers(0, 6, 20), rng.integers(0, 3, 20))
-    whole = Embeddings(features, person, camera)
-    parts = [whole.take(np.arange(0, 1)), whole.take(np.arange(1, 1)), whole.take(np.arange(1, 60))]
-    parts.append(whole.take(np.arange(60, 90)))
-    for reranking in (None, Reranking(4, 2)):
-        one = evaluate(query, whole, metric="euclidean", reranking=reranking)
-        several = evaluate_in_parts(query, parts, metric="euclidean", reranking=reranking)
-        np.testing.assert_array_equal(one.average_precision, several.average_precision)
+    ends = [0, *sorted(cuts), 90]
+    parts = [whole.take(np.arange(*ends[i : i + 2])) for i in range(len(ends) - 1)]
+    one = evaluate(query, whole, metric="euclidean", reranking=reranking, memory_mb=memory_mb)
+    several = evaluate_in_parts(query, parts, metric="euclidean", reranking=reranking, memory_mb=memory_mb)
+    np.testing.assert_array_equal(one.average_precision, several.average_precision)
+    np.testing.assert_array_equal(one.first_match_rank, several.first_match_rank)
+
+
+def test_distractors_only_make_it_harder_and_no_gallery_at_all_is_refused() -> None:
+    query, gallery = images([[0.0]], [1], 0), images([[3.0], [5.0]], [1, 2], 1)
+    more = images(np.arange(1.0, 9.0)[:, None], np.zeros(8, dtype=int), 2)
+    assert evaluate(query, gallery, metric="euclidean").first_match_rank.tolist() == [1]
+    assert evaluate_in_parts(query, [gallery, more], metric="euclidean").first_match_rank.tolist() == [3]
+    assert evaluate_in_parts(query, [more, gallery], metric="euclidean").first_match_rank.tolist() == [4]  # a tie
+    with pytest.raises(InputError, match="gallery is empty: it has no images"):
+        evaluate_in_parts(query, [])
+
+
+def test_an_unlimited_budget_is_a_budget() -> None:
+    assert evaluate(images(np.eye(2), [1, 2], 0), images(np.eye(2), [1, 2], 1), memory_mb=float("inf")).mean_ap == 1
 
 
 def test_the_callers_precision_settings_neither_matter_nor_change() -> None:
@@ -138,15 +160,23 @@ def test_the_callers_precision_settings_neither_matter_nor_change() -> None:
         images(rng.normal(size=(400, 64)), np.arange(400)),
     )
     expected = evaluate(query, gallery, same_camera="include")
+    seen = []
+
+    def look(done: int, total: int) -> None:
+        backends = torch.backends.mkldnn.matmul, torch.backends.cuda.matmul  # type: ignore[attr-defined]
+        seen.append((*(backend.fp32_precision for backend in backends), torch.is_autocast_enabled("cpu")))
+
     before = torch.get_float32_matmul_precision()
     try:
         torch.set_float32_matmul_precision("medium")
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            result = evaluate(query, gallery, same_camera="include")
+            result = evaluate(query, gallery, same_camera="include", progress=look)
+            assert torch.is_autocast_enabled("cpu")
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
     np.testing.assert_array_equal(result.first_match_rank, expected.first_match_rank)
+    assert seen == [("ieee", "ieee", False)]  # most CPUs have nothing lower, so that results alone would not tell
 
 
 def test_one_image_on_either_side() -> None:
@@ -172,9 +202,10 @@ ONE = images(np.eye(2), [1, 2], 0)
 @pytest.mark.parametrize(
     ("query", "gallery", "options", "message"),
     [
-        (ONE, images(np.zeros((0, 2)), []), {}, "gallery is empty"),
-        (ONE, images(np.eye(2), [-1, -1], 1), {}, "gallery is empty"),
-        (images(np.zeros((0, 2)), []), ONE, {}, "no queries"),
+        (ONE, images(np.zeros((0, 2)), []), {}, "gallery is empty: it has no images. Give"),
+        (ONE, images(np.eye(2), [-1, -1], 1), {}, "gallery is empty: all its 2 images are junk"),
+        (images(np.zeros((0, 2)), []), ONE, {}, "no queries.*Give at least one"),
+        (images(np.eye(2), [-1, -1]), ONE, {}, "all 2 are junk"),
         (ONE, images(np.eye(3), [1, 2, 3], 1), {}, "2 wide but gallery features 3"),
         (ONE, ONE, {}, 'every image has camera 0.*same_camera="include"'),
         (images(np.eye(2), [1, 2], [0, 1]), images(np.eye(2), [1, 2], [0, 1]), {}, "all of the query's own camera"),
@@ -182,7 +213,8 @@ ONE = images(np.eye(2), [1, 2], 0)
         (ONE, images(np.eye(2), [1, 2], 1), {"metric": "manhattan"}, "metric is 'manhattan'.*'cosine', 'euclidean'"),
         (ONE, images(np.eye(2), [1, 2], 1), {"same_camera": "drop"}, "same_camera is 'drop'"),
         (ONE, images(np.eye(2), [1, 2], 1), {"average_precision": "mean"}, "average_precision is 'mean'"),
-        (ONE, images(np.eye(2) * 1e19, [1, 2], 1), {}, "Row 0 of the gallery features is so large"),
+        (ONE, images(np.eye(2), [1, 2], 1), {"memory_mb": 0}, "memory_mb is 0; it must be above 0"),
+        (ONE, images(np.eye(2), [1, 2], 1), {"memory_mb": np.nan}, "memory_mb is nan"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused_with_the_reason(

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.matches import SameCamera
@@ -42,3 +43,10 @@ def test_an_image_is_nearest_to_itself(metric: Metric) -> None:
     images = Embeddings(features, np.arange(200), np.zeros(200, dtype=np.int64))
     found = nearest(images, images, 1, metric=metric, same_camera="include")
     assert found[:, 0].tolist() == list(range(200))
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_counts_below_one_are_refused(count: int) -> None:
+    images = Embeddings(np.eye(2), [1, 2], [0, 0])
+    with pytest.raises(InputError, match=f"count is {count}; it must be at least 1"):
+        nearest(images, images, count)

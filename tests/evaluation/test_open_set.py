@@ -3,6 +3,7 @@ import json
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from evaluation_oracles import distances as oracle_distances
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,6 +80,16 @@ def test_perfect_and_hopeless_features() -> None:
     assert (apart.equal_error_rate, apart.area) == (0, 1)
     swapped = verify(query, Embeddings([[0.5], [9.5]], [2, 1], [1, 1]), metric="euclidean")
     assert (swapped.equal_error_rate, swapped.area) == (1, 0)
+
+
+def test_the_same_image_twice_is_at_distance_0_though_rounding_says_less() -> None:
+    features, person = np.random.default_rng(0).normal(size=(300, 40)), np.arange(300)
+    query, gallery = Embeddings(features, person, np.zeros(300)), Embeddings(features, person, np.ones(300))
+    unit = torch.nn.functional.normalize(query.features)
+    assert (1 - (unit * unit).sum(dim=1)).min() < 0
+    found = verify(query, gallery)
+    assert (found.same_pairs, found.equal_error_rate, found.area) == (300, 0, 1)
+    assert 0 < found.calibrate(0).threshold < 0.5
 
 
 def test_one_person_alone_and_impossible_rates_are_refused() -> None:

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 
 from strongreid.evaluation.matches import Pairs
 from strongreid.evaluation.metrics import query_metrics
-from strongreid.evaluation.ranking import match_ranks
+from strongreid.evaluation.ranking import _keys, match_ranks, most_queries
 
 HOSTILE = [0.0, -0.0, 1e-45, -1e-7, 1.0, float(np.nextafter(np.float32(1), np.float32(2))), 3e38, np.inf]
 
@@ -39,6 +41,21 @@ def test_ranks_are_places_in_a_stable_sort(seed: int, images: int, queries: int,
         keys = sorted((float(d), i) for i, d in enumerate(distances[:, q]))
         expected.append(keys.index((float(distances[g, q]), g)) + 1)
     assert match_ranks(torch.from_numpy(distances), pairs).tolist() == expected
+
+
+@pytest.mark.parametrize("images", [1, 2, 15_913, 2**20 + 1, 2**28])
+def test_keys_of_the_largest_block_fit_into_64_bits_and_order_as_they_should(images: int) -> None:
+    queries, bits = most_queries(images), max(images - 1, 1).bit_length()
+    places = [
+        (query, distance, image)
+        for query in sorted({0, queries - 1})
+        for distance in (-3e38, -0.0, 0.0, 3e38, math.inf)
+        for image in sorted({0, images - 1})
+    ]
+    query, distance, image = zip(*places, strict=True)
+    keys = _keys(torch.tensor(query), torch.tensor(distance), torch.tensor(image), bits).tolist()
+    assert sorted(range(len(keys)), key=keys.__getitem__) == sorted(range(len(places)), key=places.__getitem__)
+    assert queries >= 1
 
 
 @pytest.mark.parametrize("kind", ["near", "far"])

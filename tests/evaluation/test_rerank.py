@@ -74,6 +74,40 @@ def test_neighbours_do_not_depend_on_the_blocks(rows: int, monkeypatch: pytest.M
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("kind", "metric"), [("whole numbers", "euclidean"), ("signs", "cosine"), ("real numbers", "cosine")]
+)
+def test_more_images_than_a_block_holds_equal_the_slow_form(kind: str, metric: Metric) -> None:
+    """250 queries, 1,250 images. Products of whole numbers and signs are exact in float32: neighbours that tie do so in
+    both forms. Of real numbers a neighbour in thousands may change places with the next by a rounding."""
+    features, person = clustered(np.random.default_rng(7), 60, 1_500, 64)
+    if kind == "whole numbers":
+        features = np.round(8 * features)
+    elif kind == "signs":
+        features = np.where(features > 0, 1, -1).astype(np.float32)
+    else:
+        features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
+    camera = np.random.default_rng(8).integers(0, 6, 1_500)
+    exact = features.astype(np.float64)
+    if metric == "cosine":
+        exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    lengths = (exact**2).sum(axis=1)
+    expected = oracle_rerank(lengths[:, None] + lengths - 2 * exact @ exact.T, 250, 20, 6, 0.3)
+    found = reranked(features[:250], features[250:], metric, Reranking())
+    assert np.mean(np.abs(found - expected) <= 1e-5) >= (0.999 if kind == "real numbers" else 1)
+    answers = oracle_evaluate(
+        expected,
+        (person[:250].tolist(), camera[:250].tolist()),
+        (person[250:].tolist(), camera[250:].tolist()),
+    )
+    query, gallery = (
+        Embeddings(features[rows], person[rows], camera[rows]) for rows in (slice(None, 250), slice(250, None))
+    )
+    result = evaluate(query, gallery, metric=metric, reranking=Reranking())
+    assert result.mean_ap == pytest.approx(np.mean([answer[0] for answer in answers if answer]), abs=1e-4)
+    assert result.mean_ap != evaluate(query, gallery, metric=metric).mean_ap
+
+
 @pytest.mark.parametrize("memory_mb", [0.01, 100])
 def test_metrics_are_those_of_the_slow_distances_with_junk_dropped_first(memory_mb: float) -> None:
     rng = np.random.default_rng(11)

@@ -90,9 +90,12 @@ def test_repeated_results_give_mean_and_spread_and_refuse_a_mixture() -> None:
     assert repeated.rank_spread(1) == pytest.approx(np.std([0.5, 1, 0], ddof=1))
     assert repeated.mean_ap == pytest.approx((0.75 + 1 + 0.5) / 3)
     assert repeated.mean_ap_spread == pytest.approx(0.25)
+    assert (repeated.mean_inp, repeated.mean_inp_spread) == (repeated.mean_ap, repeated.mean_ap_spread)
     assert RepeatedResult((result([1]),)).mean_ap_spread == 0
     value: dict[str, Any] = json.loads(json.dumps(repeated.to_json()))
     assert value["protocol"] == "test, mean of 3 draws"
+    assert (value["draws"], value["rank_1"], value["mean_inp"]) == (3, repeated.rank(1), repeated.mean_inp)
+    assert value["rank_1_spread"] == repeated.rank_spread(1)
     with pytest.raises(InputError, match="no result"):
         RepeatedResult(())
     with pytest.raises(InputError, match="different protocols"):

@@ -1,4 +1,4 @@
-"""`evaluate` and `calibrate`: what they say, write and store. The model is untrained: its figures matter to nobody."""
+"""`evaluate` and `calibrate` on a run. The model is untrained: its figures matter to nobody."""
 
 import json
 from pathlib import Path
@@ -7,24 +7,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from test_features import said
 
 from strongreid import build
 from strongreid.cli import main
 from strongreid.config import as_plain, read_config, recipe_path
-from strongreid.evaluation import (
-    Embeddings,
-    Interval,
-    Reranking,
-    RetrievalResult,
-    bootstrap_interval,
-    evaluate,
-    verify,
-)
-from strongreid.experiments import testing
+from strongreid.evaluation import Reranking, RetrievalResult, evaluate, verify
+from strongreid.experiments import features, testing
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
-
-IMAGES = np.random.default_rng(3)
 
 
 @pytest.fixture
@@ -39,45 +30,6 @@ def run(drawn: Path, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> tuple[Path, Path]:
-    """Query and gallery features of any model, as files."""
-    paths = tmp_path / "query.npz", tmp_path / "gallery.npz"
-    for path, count in zip(paths, (40, 90), strict=True):
-        person = IMAGES.integers(0, 12, count)
-        features = np.eye(12)[person] + 0.7 * IMAGES.normal(size=(count, 12))
-        np.savez(path, features=features, person=person, camera=IMAGES.integers(0, 3, count))
-    return paths
-
-
-def said(capsys: pytest.CaptureFixture[str]) -> str:
-    """What the command wrote, in one line: a console breaks lines where it likes."""
-    return " ".join(capsys.readouterr().err.split())
-
-
-def percent(interval: Interval) -> str:
-    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
-
-
-@pytest.mark.parametrize("reranking", [False, True])
-def test_intervals_are_shown_and_written_beside_every_figure(
-    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], reranking: bool
-) -> None:
-    out = tmp_path / "out.json"
-    words = [f"--reranking={str(reranking).lower()}", f"--json={out}"]
-    assert main(["evaluate", "--embeddings", *map(str, files), *words]) == 0
-    result = evaluate(*map(Embeddings.load, files), reranking=Reranking() if reranking else None)
-    mean_ap, rank_1 = bootstrap_interval(result, "mean_ap"), bootstrap_interval(result, "rank_1")
-    written = json.loads(out.read_text())
-    assert written["mean_ap_interval"] == [mean_ap.low, mean_ap.high]
-    assert written["rank_1_interval"] == [rank_1.low, rank_1.high]
-    assert written["interval_confidence"] == 0.95
-    assert written.items() >= result.to_json().items()
-    text = said(capsys)
-    assert f"rank-1 {percent(rank_1)}, mAP {percent(mean_ap)}." in text
-    assert "gallery images for" not in text  # a small set is not announced
-
-
 def test_large_sets_are_announced_before_the_work(
     files: tuple[Path, Path], run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,9 +42,9 @@ def test_large_sets_are_announced_before_the_work(
     def said_so(console: Console, text: str) -> None:
         order.append(text)
 
-    monkeypatch.setattr(testing, "evaluate", noted)
+    monkeypatch.setattr(features, "evaluate", noted)
     monkeypatch.setattr(Console, "say", said_so)
-    monkeypatch.setattr(testing, "SECONDS_WORTH_SAYING", 0)
+    monkeypatch.setattr(features, "SECONDS_WORTH_SAYING", 0)
     assert main(["evaluate", "--embeddings", *map(str, files), "--reranking=true"]) == 0
     assert order[0].startswith("Ranking 90 gallery images for 40 queries with re-ranking takes about ")
     assert order[0].endswith("MB above the features (0 MB).")
@@ -104,34 +56,37 @@ def test_large_sets_are_announced_before_the_work(
     assert order.index(announced[0]) < order.index("work")
 
 
-@pytest.mark.parametrize(
-    ("queries", "images", "width", "reranking", "announced"),
-    [
-        (300, 1_500, 64, True, False),
-        (20, 200_000, 2048, False, True),  # the features alone take 1.6 GB
-        (100_000, 1_000_000, 512, False, True),  # takes minutes
-        (100_000, 1_000_000, 512, True, True),
-    ],
-)
-def test_only_what_takes_long_or_much_memory_is_announced(
-    capsys: pytest.CaptureFixture[str], queries: int, images: int, width: int, reranking: bool, announced: bool
-) -> None:
-    testing.announce(queries, images, width, reranking, Console())
-    text = said(capsys)
-    assert ("MB above the features" in text) == announced
-    assert (" min and " in text) == (queries == 100_000)
+def test_a_run_is_evaluated_by_the_protocol_asked_for(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    words = ["--metric=euclidean", "--same_camera=include", "--average_precision=trapezoid", "--reranking=true"]
+    assert main(["evaluate", str(run), *words, f"--json={out}"]) == 0
+    test = testing.embed_run(run, None, True, Console(quiet=True))
+    expected = evaluate(
+        test.query,
+        test.gallery,
+        metric="euclidean",
+        same_camera="include",
+        average_precision="trapezoid",
+        reranking=Reranking(),
+    )
+    assert json.loads(out.read_text()).items() >= expected.to_json().items()
 
 
-def test_one_camera_is_refused_with_the_option_that_helps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = [str(tmp_path / f"{name}.npz") for name in ("query", "gallery")]
-    for name in names:
-        np.savez(name, features=np.eye(3), person=np.arange(3), camera=np.zeros(3, dtype=int))
-    assert main(["evaluate", "--embeddings", *names]) == 2
-    assert "--same_camera include" in said(capsys)
-    assert main(["evaluate", "--embeddings", *names, "--same_camera=include", f"--json={tmp_path / 'out.json'}"]) == 0
-    written = json.loads((tmp_path / "out.json").read_text())
-    assert (written["rank_1"], written["valid_queries"]) == (1, 3)
-    assert "same camera included" in written["protocol"]
+def test_a_run_without_weights_or_with_damaged_settings_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings, model = run / "config.yaml", run / "model.safetensors"
+    whole = model.read_bytes()
+    for damaged in (whole[:1000], whole[:5], b"", None):
+        if damaged is None:
+            model.unlink()
+        else:
+            model.write_bytes(damaged)
+        assert main(["evaluate", str(run)]) == 2
+        assert "model.safetensors" in said(capsys)
+    model.write_bytes(whole)
+    for text in ("{", "- 1", "model: 3", "no_such_setting: 1", "\x00"):
+        settings.write_text(text, encoding="utf-8")
+        assert main(["evaluate", str(run)]) == 2, text
+        assert "config.yaml" in said(capsys), text
 
 
 def test_calibrating_a_run_says_and_stores_the_threshold(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from strongreid.config import Config, SetConfig, read_config, recipe_path
 from strongreid.data import DomainBalancedSampler, PKBatchSampler, load_benchmark
 from strongreid.data.drawn import draw_people
 from strongreid.errors import InputError
-from strongreid.experiments import sets
+from strongreid.experiments import sets, testing
+from strongreid.experiments.disk import tell_disk_need
 from strongreid.reports.console import Console
 from tests.conftest import small_training
 
@@ -141,6 +143,46 @@ def test_sets_that_cannot_be_joined_name_the_field(drawn: Path, abroad: Path, tm
         build.build_sampler(config, build.build_data(config).train)
 
 
+def people_in_folders(drawn: Path, root: Path) -> Path:
+    for path in sorted(drawn.glob("*/0*.jpg")):
+        if not path.name.startswith("0000"):
+            (root / path.name[:4]).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, root / path.name[:4] / path.name)
+    return root
+
+
+def test_a_set_split_in_two_ways_is_not_trained_and_tested_on(
+    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = people_in_folders(drawn, tmp_path / "own")
+    words = [*small_training(root, tmp_path / "runs"), "--data.name=folder"]
+    assert main([*words, f"--data.tested+={{name: folder, root: {root}, split_seed: 1, label: again}}"]) == 2
+    said = capsys.readouterr().err
+    assert "`again` tests with it" in said
+    assert "split_seed" in said
+    assert not (tmp_path / "runs").exists(), "it is refused before anything is decoded"
+
+
+def test_a_run_evaluated_with_another_split_of_its_set_is_warned_of(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Console, "say", lambda console, text: said.append(text))
+
+    def warnings(learned: str, tested: SetConfig) -> list[str]:
+        said.clear()
+        config = config_of(drawn, tmp_path, "--data.name=veri776", f"--data.joined=[{{name: {learned}, root: a}}]")
+        testing._warn_of_another_split(config, tested, Console(quiet=True))
+        return said
+
+    (warning,) = warnings("cuhk01", SetConfig("cuhk01", Path("a"), split_seed=1))
+    assert "trained on cuhk01 with split seed 0; with split seed 1" in warning
+    assert warnings("folder", SetConfig("folder", Path("a"), split_seed=2))
+    assert not warnings("cuhk01", SetConfig("cuhk01", Path("a"), split_seed=0))
+    assert not warnings("cuhk01", SetConfig("folder", Path("a"), split_seed=1))
+    assert not warnings("market1501", SetConfig("market1501", Path("a"), split_seed=1)), "its split is published"
+
+
 def test_settings_from_a_file_and_from_words_are_the_same(tmp_path: Path) -> None:
     written = tmp_path / "mine.yaml"
     written.write_text(
@@ -167,7 +209,36 @@ def test_the_disk_need_is_told_once_and_before_anything_is_written(
     monkeypatch.setattr(Console, "say", lambda console, text: said.append((text, (tmp_path / "packs").exists())))
     sets.prepare(config, Console(quiet=True))
     ((text, written),) = said
+    assert "are free" in text
     assert f"{(images * 3 * 64 * 32 + 3 * 128) / 1e6:.1f} MB in {tmp_path / 'packs'}" in text
     assert not written
     sets.prepare(config, Console(quiet=True))
     assert len(said) == 1
+
+
+def test_too_small_a_disk_is_refused_before_anything_is_written(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "packs"
+    usage = shutil.disk_usage(tmp_path)
+    for free, refused in ((2_000_000, False), (1_999_999, True)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda where, free=free: usage._replace(free=free))
+        with pytest.raises(InputError, match=r"take 2\.0 MB in .*packs.*Make room") if refused else nullcontext():
+            tell_disk_need(2_000_000, folder, Console(quiet=True))
+    config = config_of(drawn, tmp_path, f"--data.cache={folder}")
+    monkeypatch.setattr(shutil, "disk_usage", lambda where: usage._replace(free=1000))
+    with pytest.raises(InputError, match="Make room"):
+        sets.prepare(config, Console(quiet=True))
+    assert not folder.exists()
+
+
+def test_counts_that_differ_are_a_warning_in_training(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(shutil.copytree(drawn, tmp_path / "people"))
+    removed = min((root / "bounding_box_train").iterdir())
+    removed.unlink()
+    said: list[str] = []
+    monkeypatch.setattr(Console, "say", lambda console, text: said.append(text))
+    sets.prepare(config_of(root, tmp_path), Console(quiet=True))
+    assert said[0].startswith(f"Warning: {root / 'bounding_box_train'}: the train part has ")

@@ -19,6 +19,7 @@ def evaluate_model(
     metric: Literal["cosine", "euclidean"] | None = None,
     reranking: bool = False,
     same_camera: Literal["exclude", "include"] | None = None,
+    average_precision: Literal["rectangular", "trapezoid"] = "rectangular",
     json: Path | None = None,
 ) -> None:
     """Evaluate a run on its test sets or on another, or features of any model from two .npz files; 95 % intervals.
@@ -35,24 +36,35 @@ def evaluate_model(
         same_camera: exclude leaves gallery images of the query's own person and camera out, as the benchmarks do;
             include keeps them, for sets with one camera or none. By default the data set's own rule, and exclude for
             embeddings.
+        average_precision: rectangular is what the paper and most tools report; trapezoid is the rule of Market-1501's
+            official MATLAB code, which reads lower. Never compare one with the other.
         json: File to write the metrics to, with the intervals of mAP and rank-1.
     """
-    from strongreid.experiments import testing
+    from strongreid.experiments import features
     from strongreid.reports.console import Console
 
     console = Console()
     if (run is None) == (embeddings is None):
         raise InputError("Name a run's folder, or --embeddings QUERY.npz GALLERY.npz: one of the two.")
-    other = _other_set(data_name, data_root, split_seed)
+    if json is not None and json.is_dir():
+        raise InputError(f"--json {json} is a folder. Name a file in it, such as {json / 'metrics.json'}.")
+    protocol = features.Protocol(metric, same_camera, average_precision, reranking)
     if embeddings is not None:
-        files = testing.evaluate_files(*embeddings, metric or "cosine", reranking, same_camera or "exclude", console)
-        found = {"features": files}
+        if data_name or data_root or split_seed:
+            raise InputError(
+                "--data_name, --data_root and --split_seed choose the images that a run is tested on. Leave them out: "
+                "--embeddings needs no images."
+            )
+        found = {"features": features.evaluate_files(*embeddings, protocol, console)}
     elif run is not None:
+        from strongreid.experiments import testing
+
+        other = _other_set(data_name, data_root, split_seed)
         moved = None if other else data_root
-        found = testing.evaluate_run(run, moved, metric, reranking, same_camera, console, other=other)
-    testing.show(found, console)
+        found = testing.evaluate_run(run, moved, protocol, console, other=other)
+    features.show(found, console)
     if json is not None:
-        testing.write(found, json)
+        features.write(found, json)
 
 
 def _other_set(name: str | None, root: Path | None, split_seed: int) -> SetConfig | None:
@@ -88,6 +100,11 @@ def evaluate_parser() -> ArgumentParser:
     parser = parser_of(evaluate_model, skip={"run", "embeddings"})
     parser.add_argument("run", nargs="?", type=Path, help="the folder of a run")
     parser.add_argument(
-        "--embeddings", nargs=2, type=Path, metavar=("QUERY", "GALLERY"), help="two .npz files, in place of a run"
+        "--embeddings",
+        nargs=2,
+        type=Path,
+        metavar=("QUERY", "GALLERY"),
+        help="two .npz files in place of a run, each with the arrays features [N, D], person [N] and camera [N] (where "
+        "cameras are not known zeros, with --same_camera include)",
     )
     return parser

@@ -2,9 +2,9 @@
 
 from strongreid.data.augment import Augmentation
 from strongreid.data.augment_apply import AugmentationDraws
-from strongreid.data.benchmarks import load_benchmark, multi_query_rows
-from strongreid.data.joining import DomainBalancedSampler, join_sets
-from strongreid.data.packed import PackedImages, bytes_to_pack, is_packed, pack_bytes
+from strongreid.data.benchmarks import is_split_by_seed, load_benchmark
+from strongreid.data.joining import DomainBalancedSampler, join_sets, refuse_leaks
+from strongreid.data.packed import PackedImages, bytes_to_pack, pack_bytes
 from strongreid.data.sampler import PKBatchSampler
 from strongreid.data.specs import BENCHMARKS, NOT_READ, Benchmark
 from strongreid.data.table import ImageTable, ReIDData
@@ -21,9 +21,9 @@ __all__ = [
     "PackedImages",
     "ReIDData",
     "bytes_to_pack",
-    "is_packed",
+    "is_split_by_seed",
     "join_sets",
     "load_benchmark",
-    "multi_query_rows",
     "pack_bytes",
+    "refuse_leaks",
 ]

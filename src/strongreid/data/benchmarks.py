@@ -6,12 +6,10 @@ is wrong with it; `load_benchmark` refuses a reading with faults.
 
 import difflib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from strongreid.data.cuhk01 import scan_cuhk01
 from strongreid.data.cuhk03 import scan_cuhk03
@@ -19,7 +17,7 @@ from strongreid.data.listing import Part, find_root, scan_folder
 from strongreid.data.msmt17 import scan_msmt17
 from strongreid.data.own import read_own_folder, read_own_table
 from strongreid.data.reading import Reading, usable
-from strongreid.data.specs import BENCHMARKS, Benchmark, Campus, Counts, Cuhk03, Folders, Lists
+from strongreid.data.specs import BENCHMARKS, Benchmark, Campus, Counts, Cuhk03, Folders, Lists, Names
 from strongreid.data.table import ImageTable, ReIDData
 from strongreid.errors import InputError
 
@@ -62,6 +60,11 @@ def read_data(name: str, root: str | Path, *, split_seed: int = 0) -> Reading:
     return _read_benchmark(BENCHMARKS[name], root, split_seed)
 
 
+def is_split_by_seed(name: str) -> bool:
+    """Whether `split_seed` decides who trains and who tests in the data set `name`."""
+    return name in ("folder", "table") or (name in BENCHMARKS and isinstance(BENCHMARKS[name].layout, Campus))
+
+
 def _read_benchmark(spec: Benchmark, root: Path, split_seed: int) -> Reading:
     how = "published split"
     match spec.layout:
@@ -79,23 +82,21 @@ def _read_benchmark(spec: Benchmark, root: Path, split_seed: int) -> Reading:
     if isinstance(spec.layout, Folders) and drawn.is_file():
         title, expected = f"Drawn people ({spec.title}'s layout)", _drawn_counts(drawn, spec.layout)
     protocol = f"{title}: {how}, single query, gallery images of the same person and camera left out"
-    return Reading(spec.name, title, parts, expected, protocol, known_faults=spec.known_faults)
+    return Reading(spec.name, title, parts, expected, protocol, known_copies=spec.known_copies)
 
 
 def _scan_folders(spec: Benchmark, layout: Folders, root: Path) -> dict[str, Part]:
     needed = [layout.train, layout.query, layout.gallery]
     if layout.distractors is not None:
-        needed.append(layout.distractors)
+        needed.append(layout.distractors[0])
     root = find_root(root, tuple(needed), spec.title)
-    pattern = re.compile(layout.pattern)
 
-    def scan(folder: str) -> Part:
-        return scan_folder(root / folder, pattern, spec.cameras, layout.junk)
+    def scan(folder: str, names: Names = layout.names) -> Part:
+        return scan_folder(root / folder, names, spec.cameras, layout.junk)
 
     parts = {"train": scan(layout.train), "query": scan(layout.query), "gallery": scan(layout.gallery)}
     if layout.distractors is not None:
-        more = scan_folder(root / layout.distractors, re.compile(layout.distractor_pattern), spec.cameras, layout.junk)
-        parts["gallery"] = _with_distractors(parts["gallery"], more)
+        parts["gallery"] = _with_distractors(parts["gallery"], scan(*layout.distractors))
     if layout.multi_query is not None and (root / layout.multi_query).is_dir():
         parts["multi_query"] = _of_queries(scan(layout.multi_query), parts["query"].table)
     return parts
@@ -123,23 +124,11 @@ def _of_queries(boxes: Part, query: ImageTable) -> Part:
     return Part(boxes.place, boxes.table.select(kept), boxes.junk, boxes.findings)
 
 
-def multi_query_rows(query: ImageTable, multi_query: ImageTable) -> npt.NDArray[np.int64]:
-    """The query that each multi-query image belongs to, as a row of `query`: int64 [len(multi_query)].
-
-    The multi-query protocol gives a query the mean feature of these images (Zheng et al. 2015, section 5). Where a
-    set has several queries of one person and camera, it is the first of them.
-    """
-    keys = zip(query.person.tolist(), query.camera.tolist(), strict=True)
-    row_of = {key: row for row, key in reversed(list(enumerate(keys)))}
-    wanted = zip(multi_query.person.tolist(), multi_query.camera.tolist(), strict=True)
-    return np.array([row_of[key] for key in wanted], dtype=np.int64)
-
-
 def _drawn_counts(path: Path, layout: Folders) -> Mapping[str, Counts]:
     """What `drawn.json` says of each part, in the terms of `Counts`: without junk, distractors as one person."""
     try:
         splits = json.loads(path.read_text(encoding="utf-8"))["splits"]
-        return {
+        counts = {
             part: Counts(
                 splits[folder]["people"] + (splits[folder]["distractors"] > 0),
                 splits[folder]["images"] - splits[folder]["junk"],
@@ -151,3 +140,6 @@ def _drawn_counts(path: Path, layout: Folders) -> Mapping[str, Counts]:
         raise InputError(
             f"{path} cannot be read ({error!r}). Draw the set again with `strongreid data draw`."
         ) from error
+    if layout.distractors is not None:  # which are not drawn
+        counts["gallery"] = Counts(counts["gallery"].people)
+    return counts

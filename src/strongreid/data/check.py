@@ -5,7 +5,6 @@ named. A finding that is not serious (an image twice within one part, as CUHK01 
 """
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from strongreid.data.benchmarks import read_data
+from strongreid.data.decoding import available_cores
 from strongreid.data.listing import Finding
 from strongreid.data.reading import (
     Reading,
@@ -33,6 +33,7 @@ from strongreid.pixels import read_image
 
 IMAGES_AT_ONCE = 256
 """Images handed to the decoding threads at a time, so that memory stays constant."""
+_UNSEEN = "no other camera sees its person in the gallery; take the query out, or add an image by another camera"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class PartReport:
         expected: what was published (or drawn), or None.
         junk: how many images were dropped as junk.
         people_per_camera: how many people each camera shows.
-        images_per_person: smallest, median and largest number, distractors (person 0) apart.
+        images_per_person: smallest, median and largest number, distractors (person 0 of the gallery) apart.
     """
 
     name: str
@@ -120,7 +121,8 @@ def _report(reading: Reading, name: str) -> PartReport:
     table = part.table
     seen = np.unique(np.stack((table.camera, table.person), 1), axis=0)
     cameras, people = np.unique(seen[:, 0], return_counts=True)
-    images = np.unique(table.person[table.person > 0], return_counts=True)[1]
+    distractor = (table.person == 0) & (name == "gallery") & (0 not in reading.parts["query"].table.person)
+    images = np.unique(table.person[~distractor], return_counts=True)[1]
     spread = (int(images.min()), float(np.median(images)), int(images.max())) if len(images) else (0, 0.0, 0)
     return PartReport(
         name=name,
@@ -138,7 +140,7 @@ def _unmatched(reading: Reading) -> list[Finding]:
     query, gallery = reading.parts["query"].table, reading.parts["gallery"].table
     rows = queries_without_match(query, gallery, reading.same_camera)
     return [
-        Finding(query.path[row], "this query has no match: no other camera sees its person in the gallery")
+        Finding(query.path[row], f"this query has no match: {_UNSEEN}")
         for row in rows[np.isin(query.person[rows], gallery.person)].tolist()
     ]
 
@@ -147,7 +149,7 @@ def _decode_all(reading: Reading, progress: Callable[[int, int], None] | None) -
     """Decode every file of the set once: path to what it told."""
     paths = list(dict.fromkeys(path for part in reading.parts.values() for path in part.table.path))
     decoded: dict[str, _Decoded] = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         for start in range(0, len(paths), IMAGES_AT_ONCE):
             some = paths[start : start + IMAGES_AT_ONCE]
             decoded.update(zip(some, pool.map(_decode, some), strict=True))
@@ -189,15 +191,18 @@ def _duplicates(reading: Reading, decoded: dict[str, _Decoded]) -> list[Finding]
     for group in _groups(reading, decoded):
         first_part, first, first_person = group[0]
         for part, path, person in group[1:]:
-            known = bool(reading.known_faults & {Path(path).name, Path(first).name})
+            known = frozenset((Path(path).name, Path(first).name)) in reading.known_copies
             where = ["in training and test"] if (part == "train") != (first_part == "train") else []
             whom = [f"another person, {first_person}"] if person != first_person else []
             if where or whom:
-                shipped = "; the set ships it so" if known else ""
-                problem = f"the same image is {', and '.join(where + whom)}, as {first}{shipped}"
+                advice = "the set ships it so" if known else "take one of them out"
+                problem = f"the same image is {', and '.join(where + whom)}, as {first}; {advice}"
                 findings.append(Finding(path, problem, serious=not known))
             elif part == first_part:
                 findings.append(Finding(path, f"the same image is there twice, as {first}", serious=False))
+            elif reading.same_camera == "include":  # else the rule on cameras leaves it out, as it does in VeRi-776
+                problem = f"the same image is a query, {first}, which finds it without effort"
+                findings.append(Finding(path, problem, serious=False))
     return findings
 
 

@@ -1,5 +1,6 @@
 """A contact sheet: some people of a set, a row each, so that wrong labels show before a training."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +30,12 @@ def contact_sheet(
     """Write a picture of `people` people, drawn with `seed`, to `path` (its ending names the format).
 
     A row is a person: up to `images` images of `size` (height, width), as many cameras as possible first, each below
-    its camera's number. Distractors (person 0) are left out. Raises `InputError` for an empty table, or for an image
-    that cannot be read.
+    its camera's number; one that cannot be read leaves its place empty. Raises `InputError` for an empty table.
     """
-    known = table.people[table.people > 0]
-    if not len(known):
-        raise InputError("There is nobody to show: the table is empty or holds distractors only.")
+    if not len(table):
+        raise InputError("There is nobody to show: the table is empty.")
     generator = np.random.Generator(np.random.Philox(key=[seed, 0]))
-    shown = np.sort(generator.permutation(known)[:people])
+    shown = np.sort(generator.permutation(table.people)[:people])
     height, width = size
     cell = (height + LABEL + MARGIN, width + MARGIN)
     left = 60
@@ -48,8 +47,9 @@ def contact_sheet(
         for column, image in enumerate(_by_camera(table, person, generator)[:images].tolist()):
             corner = (left + column * cell[1], top)
             pen.text(corner, f"c{table.camera[image]}", fill="black")
-            pixels = decode_row(table, image, size).transpose(1, 2, 0)
-            sheet.paste(Image.fromarray(np.ascontiguousarray(pixels)), (corner[0], corner[1] + LABEL))
+            with suppress(InputError):  # what cannot be read is for `data check` to tell
+                pixels = decode_row(table, image, size).transpose(1, 2, 0)
+                sheet.paste(Image.fromarray(np.ascontiguousarray(pixels)), (corner[0], corner[1] + LABEL))
     with whole_file(path) as partial:
         try:
             sheet.save(partial, format=Image.registered_extensions().get(path.suffix.lower(), "PNG"))

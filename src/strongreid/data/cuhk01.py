@@ -1,14 +1,14 @@
 """CUHK01: 971 people, two cameras, two images each, and no published split (Li et al., ACCV 2012)."""
 
-import re
 from pathlib import Path
 
 import numpy as np
 
 from strongreid.data.listing import Finding, Part, find_root, scan_folder
+from strongreid.data.specs import Names
 from strongreid.data.table import ImageTable
 
-_NAME = re.compile(r"(?P<person>\d{4})(?P<camera>00)(?P<frame>[1-4])\.png")
+_NAMES = Names(r"(?P<person>\d{4})(?P<camera>00)(?P<frame>[1-4])\.png", "0001001.png, the image 001 to 004")
 SPLIT_STREAM = 0xC01
 """Second word of the generator's key: keeps the split apart from other draws with the same seed."""
 
@@ -21,7 +21,7 @@ def scan_cuhk01(root: Path, split_seed: int) -> dict[str, Part]:
     of the seed and the people.
     """
     folder = find_root(root, ("campus",), "CUHK01") / "campus"
-    whole = scan_folder(folder, _NAME, None)
+    whole = scan_folder(folder, _NAMES, None)
     frame = whole.table.frame
     assert frame is not None
     table = ImageTable(whole.table.path, whole.table.person, np.where(frame <= 2, 1, 2), frame=frame)

@@ -19,12 +19,14 @@ import scipy.io
 from PIL import Image
 
 from strongreid.data.listing import Finding, Part, Row, find_root, scan_folder, table_of
+from strongreid.data.specs import Names
 from strongreid.errors import InputError
 from strongreid.files import whole_folder
 
 Boxes = Literal["detected", "labeled"]
 _Integers = npt.NDArray[np.int64]
-_NP_NAME = re.compile(r"(?P<person>\d+)_c(?P<camera>\d+)_.*\.(?:png|jpg)")
+_NP_FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
+_NP_NAMES = Names(r"(?P<person>\d+)_c(?P<camera>\d+)_.*\.(?:png|jpg)", "0003_c1_21.png")
 _NAME = re.compile(r"(?P<pair>\d)_(?P<number>\d{3})_(?P<camera>[12])_(?P<frame>\d{2})\.(?:png|jpg)")
 _RELEASE = Path("cuhk03_release", "cuhk-03.mat")
 
@@ -34,18 +36,23 @@ def scan_cuhk03(root: Path, boxes: Boxes) -> dict[str, Part]:
 
     Cameras are 1 and 2: the two views of a person, as the protocol counts them.
     """
-    config = f"cuhk03_new_protocol_config_{boxes}.mat"
-    if (root / f"images_{boxes}").is_dir():
-        find_root(root, (config,), "CUHK03 from extracted images")
-        return _scan_protocol(root / config, root / f"images_{boxes}")
-    if (root / _RELEASE).is_file() and not (root / boxes).is_dir():
+    config, images = root / f"cuhk03_new_protocol_config_{boxes}.mat", root / f"images_{boxes}"
+    folders = {part: f"{boxes}/{name}" for part, name in _NP_FOLDERS.items()}
+    whole = tuple(folders.values())
+    find_root(root, whole, "CUHK03", others=((images.name,), (str(_RELEASE),)))
+    if all((root / name).is_dir() for name in whole):
+        return {part: scan_folder(root / name, _NP_NAMES, 2) for part, name in folders.items()}
+    if not images.is_dir():
         raise InputError(
-            f"{root} holds {_RELEASE}, but not its images. Write them to {root / f'images_{boxes}'} first: "
+            f"{root} holds {_RELEASE}, but not its images. Write them to {images} first: "
             f"`strongreid data extract cuhk03_{boxes} {root}`."
         )
-    names = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
-    folder = find_root(root, tuple(f"{boxes}/{name}" for name in names.values()), "CUHK03-NP") / boxes
-    return {part: scan_folder(folder / name, _NP_NAME, 2) for part, name in names.items()}
+    if not config.is_file():
+        raise InputError(
+            f"{root} holds {images.name}, but not {config.name}, which says who trains and who tests. Put it there; "
+            "`strongreid data list` says where it is found."
+        )
+    return _scan_protocol(config, images)
 
 
 def _scan_protocol(config: Path, images: Path) -> dict[str, Part]:
@@ -72,7 +79,7 @@ def _scan_rows(
         match = _NAME.fullmatch(files[row])
         path = f"{images}{os.sep}{files[row]}"
         if match is None:
-            findings.append(Finding(path, f"the name does not follow the set's pattern {_NAME.pattern}"))
+            findings.append(Finding(path, "the name is not like 1_001_1_01.png"))
         else:
             found.append(Row(path, int(people[row]), int(match["camera"]), int(match["frame"])))
     return Part(str(config), table_of(found), 0, tuple(findings))
@@ -88,6 +95,16 @@ def extract_cuhk03(root: Path, boxes: Boxes, progress: Callable[[int, int], None
     if folder.is_dir():
         return folder
     source = find_root(root, (str(_RELEASE),), "CUHK03") / _RELEASE
+    with _opened(source) as matrix, whole_folder(folder) as partial:
+        if boxes not in matrix:
+            raise InputError(f"{source} holds {', '.join(matrix)}, but not `{boxes}`. Take it from its archive again.")
+        for name, pixels in _images(matrix, boxes, progress):
+            Image.fromarray(pixels).save(partial / name)
+    return folder
+
+
+def _opened(source: Path) -> Any:
+    """The file of MATLAB's version 7.3, which is HDF5, as h5py shows it."""
     try:
         h5py = importlib.import_module("h5py")
     except ImportError as error:
@@ -95,10 +112,10 @@ def extract_cuhk03(root: Path, boxes: Boxes, progress: Callable[[int, int], None
             f"Reading {source} needs the package h5py, which is not installed: `pip install h5py`. "
             "Or take CUHK03-NP, which comes as folders of images."
         ) from error
-    with h5py.File(source, "r") as matrix, whole_folder(folder) as partial:
-        for name, pixels in _images(matrix, boxes, progress):
-            Image.fromarray(pixels).save(partial / name)
-    return folder
+    try:
+        return h5py.File(source, "r")
+    except OSError as error:
+        raise InputError(f"{source} cannot be read ({error}). Take it from its archive again.") from error
 
 
 def _images(

@@ -20,9 +20,14 @@ IMAGES_PER_TASK = 32
 """Images that a thread decodes before it hands them over: enough that handing over costs nothing."""
 
 
+def available_cores() -> int:
+    """How many cores this process may use, which containers and job schedulers make fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def decoded_rows(table: ImageTable, size: tuple[int, int], start: int) -> Iterator[npt.NDArray[np.uint8]]:
     """Decode the rows from `start` on, all cores at work, in order and never more than a few tasks ahead."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     pool = ThreadPoolExecutor(cores, thread_name_prefix="decode")
     waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
     try:

@@ -3,6 +3,7 @@
 Train on the joined table and test on each set by itself, or train on one set and test on others.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -48,17 +49,35 @@ def join_sets(sets: Mapping[str, ReIDData]) -> ReIDData:
     first = next(iter(sets.values()))
     if len(sets) == 1:
         return first
-    owner: dict[str, str] = {}
+    owner: dict[tuple[str, bytes], str] = {}
     for name, data in sets.items():
-        for path in data.train.path:
-            if owner.setdefault(path, name) != name:
-                raise InputError(f"{path} is in both `{owner[path]}` and `{name}`: join each set once.")
+        for image in _images(data.train):
+            if owner.setdefault(image, name) != name:
+                raise InputError(f"{image[0]} is in both `{owner[image]}` and `{name}`: join each set once.")
     return replace(
         first,
         train=join_tables([data.train for data in sets.values()]),
         warnings=tuple(f"{name}: {warning}" for name, data in sets.items() for warning in data.warnings),
         domains=tuple(Domain(name, tuple(data.train.people.tolist())) for name, data in sets.items()),
     )
+
+
+def refuse_leaks(train: ImageTable, tests: Mapping[str, ReIDData]) -> None:
+    """Raise `InputError` where an image to train on is tested on too, as when one set is split in two ways."""
+    learned = set(_images(train))
+    for name, data in tests.items():
+        for path, box in (*_images(data.query), *_images(data.gallery)):
+            if (path, box) in learned:
+                raise InputError(
+                    f"{path} is trained on, but `{name}` tests with it: its result would be too good. Give sets that "
+                    "share no images, or one `split_seed` wherever one set is named twice."
+                )
+
+
+def _images(table: ImageTable) -> Iterator[tuple[str, bytes]]:
+    """What tells images apart, whichever way their folder is written: the file, and its box if it has one."""
+    for row, path in enumerate(table.path):
+        yield os.path.abspath(path), b"" if table.box is None else table.box[row].tobytes()  # noqa: PTH100 - strings
 
 
 class DomainBalancedSampler:

@@ -7,12 +7,13 @@ is kept as findings beside the rows that are sound: loading refuses a set that h
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from strongreid.data.specs import Names
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
 
@@ -61,92 +62,109 @@ class Part:
     findings: tuple[Finding, ...] = ()
 
 
-def find_root(root: Path, needed: tuple[str, ...], title: str) -> Path:
+def find_root(root: Path, needed: tuple[str, ...], title: str, others: Sequence[tuple[str, ...]] = ()) -> Path:
     """Return `root` if it holds all of `needed`; else raise `InputError` that names the right folder, if it is near.
 
-    One level up and one level down are looked at; nothing is guessed.
+    One level up and one level down are looked at; nothing is guessed. `others` are what a set may hold instead.
     """
     if not root.is_dir():
         kind = "is a file, not a folder" if root.exists() else "does not exist"
         raise InputError(f"{root} {kind}. Give the folder of {title} that holds {_quoted(needed[:1])}.")
-    if all((root / name).exists() for name in needed):
+    shapes = (needed, *others)
+    if _holds_one(root, shapes):
         return root
     for candidate in (root.absolute().parent, *sorted(child for child in root.iterdir() if child.is_dir())):
-        if all((candidate / name).exists() for name in needed):
+        if _holds_one(candidate, shapes):
             raise InputError(f"{root} is one level off: {title} lies in {candidate}. Give that folder.")
     found = sorted(child.name for child in root.iterdir())
     missing = [name for name in needed if not (root / name).exists()]
+    if len(missing) < len(needed):
+        advice = (
+            "Take what is missing from the set's archive again; `strongreid data list` names sets with other folders."
+        )
+    else:
+        advice = f"Give the folder that holds {' or '.join(_quoted(shape) for shape in (needed[:1], *others))}."
     raise InputError(
-        f"{title} needs {_quoted(missing)} in {root}, which holds {_quoted(found) if found else 'nothing'}. "
-        f"Give the folder that holds {_quoted(needed[:1])}."
+        f"{title} needs {_quoted(missing)} in {root}, which holds {_quoted(found) if found else 'nothing'}: "
+        f"{root / missing[0]} is not there. {advice}"
     )
+
+
+def _holds_one(folder: Path, shapes: Iterable[tuple[str, ...]]) -> bool:
+    return any(all((folder / name).exists() for name in shape) for shape in shapes)
 
 
 def image_paths(folder: Path, *, deep: bool = False) -> list[str]:
     """The paths of all images in `folder`, sorted; with `deep` those in folders below it too."""
     if not deep:
-        return [os.path.join(folder, name) for name in _image_names(folder)]  # noqa: PTH118 - see the head
+        return [os.path.join(folder, name) for name in _contents(folder)[0]]  # noqa: PTH118 - see the head
     paths: list[str] = []
-    waiting = [os.fspath(folder)]
+    waiting, seen = [os.fspath(folder)], set[str]()
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
+        inner = waiting.pop()
+        real = os.path.realpath(inner)  # a link may lead back to where it lies
+        if real in seen:
+            continue
+        seen.add(real)
+        with os.scandir(inner) as entries:
             for entry in entries:
                 if _is_image(entry.name):
                     paths.append(entry.path)
-                elif entry.is_dir():
+                elif entry.name[0] != "." and entry.is_dir():  # what begins with a dot is a program's, not the user's
                     waiting.append(entry.path)
     return sorted(paths)
 
 
-def _image_names(folder: Path) -> list[str]:
-    return sorted(name for name in os.listdir(folder) if _is_image(name))  # noqa: PTH208 - see the head
-
-
-def _nested(folder: Path) -> str | None:
-    """The first folder below `folder` that holds images, if there is one."""
-    inner = sorted(child for child in folder.iterdir() if child.is_dir())
-    return next((os.fspath(child) for child in inner if _image_names(child)), None)
+def _contents(folder: Path) -> tuple[list[str], list[str]]:
+    """The sorted names of the images in `folder`, and those of all else."""
+    images, others = list[str](), list[str]()
+    for name in sorted(os.listdir(folder)):  # noqa: PTH208 - see the head
+        (images if _is_image(name) else others).append(name)
+    return images, others
 
 
 def _is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES) and name[0] != "."
 
 
-def scan_folder(
-    folder: Path, pattern: re.Pattern[str], cameras: int | None, junk: frozenset[int] = frozenset()
-) -> Part:
-    """Read the images of `folder` whose names follow `pattern`, with the groups person, camera and perhaps frame.
+def _folder_of_images(folder: Path, names: Iterable[str]) -> str | None:
+    """The first folder at or below `folder / name`, for some name, that holds images; None if there is none."""
+    inner = (folder / name for name in names if name[0] != ".")
+    found = (image_paths(path, deep=True) for path in inner if path.is_dir())
+    return next((os.path.dirname(paths[0]) for paths in found if paths), None)  # noqa: PTH120 - see the head
 
-    Names that do not follow it, and cameras outside 1..`cameras`, become findings; people in `junk` are counted. So
-    does a folder that holds its images one level too deep, as some programs unpack them.
+
+def scan_folder(folder: Path, naming: Names, cameras: int | None, junk: frozenset[int] = frozenset()) -> Part:
+    """Read the images of `folder` by their names.
+
+    Other names, cameras outside 1..`cameras`, and images that lie too deep, as some programs unpack them, become
+    findings; people in `junk` are counted. A folder of images beside the others is worth knowing.
     """
-    names = _image_names(folder)
-    nested = None if names else _nested(folder)
-    if nested is not None:
-        problem = f"the images lie here, one level too deep: move them to {folder}"
-        return Part(os.fspath(folder), table_of([]), 0, (Finding(nested, problem),))
+    names, others = _contents(folder)
+    nested = _folder_of_images(folder, others)
+    if nested is not None and not names:
+        finding = Finding(nested, f"the images lie here, too deep: move them to {folder}")
+        return Part(os.fspath(folder), table_of([]), 0, (finding,))
+    part = _scan_names(folder, names, naming, cameras, junk)
+    if nested is None:
+        return part
+    ignored = Finding(nested, f"its images are not read: they lie in a folder of their own in {folder}", serious=False)
+    return replace(part, findings=(*part.findings, ignored))
+
+
+def _scan_names(folder: Path, names: Sequence[str], naming: Names, cameras: int | None, junk: frozenset[int]) -> Part:
+    pattern, place = re.compile(naming.pattern), os.fspath(folder)
     prefix = os.path.join(folder, "")  # noqa: PTH118 - a Path has no such form
-    pairs = zip([prefix + name for name in names], names, strict=True)
-    return scan_names(pairs, os.fspath(folder), pattern, cameras, junk)
-
-
-def scan_names(
-    names: Iterable[tuple[str, str]],
-    place: str,
-    pattern: re.Pattern[str],
-    cameras: int | None,
-    junk: frozenset[int] = frozenset(),
-) -> Part:
-    """As `scan_folder`, for pairs of a path and the name that describes it."""
     has_frame = "frame" in pattern.groupindex
     # Columns, because an object for each row takes longer than all else.
     paths, people, seen_by, frames = list[str](), list[int](), list[int](), list[int]()
     findings: list[Finding] = []
     dropped = 0
-    for path, name in names:
+    for name in names:
+        path = prefix + name
         match = pattern.fullmatch(name)
         if match is None:
-            findings.append(Finding(path, f"the name does not follow the set's pattern {pattern.pattern}"))
+            findings.append(Finding(path, f"the name is not like {naming.example}"))
             continue
         person, camera = int(match["person"]), int(match["camera"])
         if person in junk:

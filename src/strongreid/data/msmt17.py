@@ -36,6 +36,7 @@ def scan_msmt17(spec: Benchmark, layout: Lists, root: Path) -> dict[str, Part]:
 def _scan(root: Path, folder: str, lists: tuple[str, ...], cameras: int, first_person: int) -> Part:
     rows: list[Row] = []
     findings: list[Finding] = []
+    prefix = f"{root / folder}{os.sep}"
     for name in lists:
         before = len(rows) + len(findings)
         for number, line in _lines(root / name):
@@ -44,7 +45,7 @@ def _scan(root: Path, folder: str, lists: tuple[str, ...], cameras: int, first_p
             if match is None or camera is None:
                 findings.append(Finding(str(root / name), f"line {number} is {line!r}; expected {_LIKE!r}"))
                 continue
-            path = f"{root / folder}{os.sep}{match['path']}"
+            path = prefix + match["path"]
             if 1 <= int(camera[1]) <= cameras:
                 rows.append(Row(path, int(match["person"]) + first_person, int(camera[1]), 0))
             else:

@@ -90,19 +90,27 @@ def fits_on_device(images: int, free: int) -> bool:
     return images <= free // 2
 
 
-def is_packed(table: ImageTable, size: tuple[int, int], folder: Path) -> bool:
-    """Whether `PackedImages.build` would reuse a pack that is there. Errors as in `pack_path`."""
-    return _is_whole(pack_path(table, size, folder), len(table), size)
-
-
 def pack_bytes(table: ImageTable, size: tuple[int, int]) -> int:
     """How many bytes of disk a pack of `table` at `size` (height, width) needs."""
     return len(_header(len(table), size)) + len(table) * _row_bytes(size)
 
 
 def bytes_to_pack(tables: Sequence[ImageTable], size: tuple[int, int], folder: Path) -> int:
-    """How many bytes of disk the packs of `tables` will take that are not in `folder` yet. Errors as in `pack_path`."""
-    return sum(pack_bytes(table, size) for table in tables if not is_packed(table, size, folder))
+    """How many bytes more the packs of `tables` will take in `folder`, beside what is there of them already.
+
+    Errors as in `pack_path`.
+    """
+    return sum(_missing_bytes(table, size, pack_path(table, size, folder)) for table in tables)
+
+
+def _missing_bytes(table: ImageTable, size: tuple[int, int], path: Path) -> int:
+    if _is_whole(path, len(table), size):
+        return 0
+    try:
+        done = _partial(path).stat().st_size
+    except FileNotFoundError:
+        done = 0
+    return max(pack_bytes(table, size) - done, 0)
 
 
 def pack_path(table: ImageTable, size: tuple[int, int], folder: Path) -> Path:
@@ -115,6 +123,11 @@ def pack_path(table: ImageTable, size: tuple[int, int], folder: Path) -> Path:
     changed = np.array([entry.st_mtime_ns for entry in status], dtype="<i8")
     key = hashlib.sha256(table.fingerprint(status).encode() + changed.tobytes()).hexdigest()[:32]
     return folder / f"{key}-{size[0]}x{size[1]}.npy"
+
+
+def _partial(path: Path) -> Path:
+    """Where a pack grows until it is whole."""
+    return path.with_name(f".{path.name}.partial")
 
 
 def _row_bytes(size: tuple[int, int]) -> int:
@@ -141,7 +154,7 @@ def _is_whole(path: Path, count: int, size: tuple[int, int]) -> bool:
 
 def _write(table: ImageTable, size: tuple[int, int], path: Path, progress: Progress | None) -> None:
     """Append what is missing to the partial file, then rename it. An interruption leaves it for the next time."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = _partial(path)
     header = _header(len(table), size)
     try:
         with partial.open("ab") as stream:

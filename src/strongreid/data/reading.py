@@ -30,7 +30,7 @@ class Reading:
         expected: the counts that each part should have; empty for own data.
         protocol: how the split was made and what the test counts, in one sentence.
         same_camera: as in `ReIDData`.
-        known_faults: as in `Benchmark`.
+        known_copies: as in `Benchmark`.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Reading:
     expected: Mapping[str, Counts]
     protocol: str
     same_camera: Literal["exclude", "include"] = "exclude"
-    known_faults: frozenset[str] = frozenset()
+    known_copies: frozenset[frozenset[str]] = frozenset()
 
 
 def usable(reading: Reading) -> ReIDData:
@@ -50,6 +50,8 @@ def usable(reading: Reading) -> ReIDData:
     faults = [finding for part in reading.parts.values() for finding in part.findings if finding.serious]
     if not faults:
         faults = too_few_people(reading) + absent_people(reading)
+    if not faults:
+        faults = without_any_match(reading)
     if faults:
         quoted = " ".join(f"{fault}." for fault in faults[:SHOWN])
         more = f" And {len(faults) - SHOWN} more faults." if len(faults) > SHOWN else ""
@@ -76,57 +78,66 @@ def counts_of(table: ImageTable) -> Counts:
 
 
 def count_differences(reading: Reading) -> list[Finding]:
-    """One finding for each part that has other counts than expected."""
+    """One finding for each part that has other counts than expected, unless it is empty and another says why."""
     findings = []
     for name, expected in reading.expected.items():
-        found = counts_of(reading.parts[name].table)
+        part = reading.parts[name]
+        found = counts_of(part.table)
         differing = [
             f"{getattr(found, what)} {what} instead of {getattr(expected, what)}"
             for what in ("people", "images", "cameras")
             if getattr(expected, what) not in (None, getattr(found, what))
         ]
-        if differing:
-            findings.append(Finding(reading.parts[name].place, f"the {name} part has {', '.join(differing)}"))
+        if differing and (len(part.table) or not part.findings):
+            problem = f"the {name} part has {', '.join(differing)}; take the set from its source again"
+            findings.append(Finding(part.place, problem))
     return findings
 
 
 def people_in_both(reading: Reading) -> list[Finding]:
-    """One finding for each person, distractors apart, who is in training and in the test."""
+    """One finding for each person who is in training and in the test."""
     train = reading.parts["train"].table
     tested = [reading.parts[name].table for name in ("query", "gallery")]
     both = np.intersect1d(train.person, np.concatenate([table.person for table in tested]))
     findings = []
-    for person in both[both > 0].tolist():
+    for person in both.tolist():
         other = next(table for table in tested if person in table.person)
-        findings.append(
-            Finding(_first(other, person), f"person {person} is in the training set too, as {_first(train, person)}")
-        )
+        problem = f"person {person} is in the training set too, as {_first(train, person)}; keep the person on one side"
+        findings.append(Finding(_first(other, person), problem))
     return findings
 
 
 def too_few_people(reading: Reading) -> list[Finding]:
     """Findings for a training set of one person, and for a part that is empty without another finding saying why."""
-    findings = [
+    train = reading.parts["train"]
+    problem = "the training set has one person only; telling people apart needs at least 2"
+    findings = [Finding(train.place, problem)] if len(train.table.people) == 1 else []
+    return findings + [
         Finding(part.place, f"the {name} part is empty")
         for name, part in reading.parts.items()
         if not len(part.table) and not part.findings and name != "multi_query"
     ]
-    train = reading.parts["train"]
-    if len(train.table.people) == 1:
-        problem = "the training set has one person only; telling people apart needs at least 2"
-        findings.append(Finding(train.place, problem))
-    return findings
 
 
 def absent_people(reading: Reading) -> list[Finding]:
-    """One finding for each query person of whom the gallery has no image at all."""
-    query, gallery = (reading.parts[name].table for name in ("query", "gallery"))
+    """One finding for each query person of whom the gallery has no image, unless it has none of anybody."""
+    query, gallery = reading.parts["query"].table, reading.parts["gallery"]
+    missing = np.setdiff1d(query.person, gallery.table.person) if len(gallery.table) else np.empty(0, dtype=np.int64)
     return [
-        Finding(
-            _first(query, person), f"query person {person} is not in the gallery ({reading.parts['gallery'].place})"
-        )
-        for person in np.setdiff1d(query.person, gallery.person).tolist()
+        Finding(_first(query, person), f"query person {person} is not in the gallery ({gallery.place}); take it out")
+        for person in missing.tolist()
     ]
+
+
+def without_any_match(reading: Reading) -> list[Finding]:
+    """One finding where no query at all has a match: a training would end without a result."""
+    query, gallery = reading.parts["query"], reading.parts["gallery"].table
+    anywhere = reading.same_camera == "include"
+    wanted = zip(query.table.person.tolist(), query.table.camera.tolist(), strict=True)
+    # The first query has a match in almost every set, so this is over at once.
+    if any(np.any((gallery.person == who) & (anywhere | (gallery.camera != where))) for who, where in wanted):
+        return []
+    return [Finding(query.place, "none of the queries has a match: no other camera sees its person in the gallery")]
 
 
 def queries_without_match(query: ImageTable, gallery: ImageTable, same_camera: str) -> npt.NDArray[np.int64]:

@@ -22,25 +22,36 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Names:
+    """How a set names its files.
+
+    Attributes:
+        pattern: a regular expression with the groups `person`, `camera` and perhaps `frame`.
+        example: a name as people read it, for errors.
+    """
+
+    pattern: str
+    example: str
+
+
+@dataclass(frozen=True)
 class Folders:
     """Three folders of images whose names say all.
 
     Attributes:
         train, query, gallery: the folders, below the root.
-        pattern: of a file's name, with the groups `person`, `camera` and perhaps `frame`.
+        names: of the files.
         junk: person numbers of boxes that are neither right nor wrong: dropped and counted.
-        distractors: a further folder whose images, all of them person 0, join the gallery.
-        distractor_pattern: of a file's name there.
+        distractors: a further folder, with the names there; its images, all of them person 0, join the gallery.
         multi_query: a folder that may be there, with more images of each query's person and camera.
     """
 
     train: str
     query: str
     gallery: str
-    pattern: str
+    names: Names
     junk: frozenset[int] = frozenset()
-    distractors: str | None = None
-    distractor_pattern: str = ""
+    distractors: tuple[str, Names] | None = None
     multi_query: str | None = None
 
 
@@ -84,7 +95,7 @@ class Benchmark:
         source: who made it, and where it is described.
         url: where its makers offer or describe it.
         note: what else a user should know.
-        known_faults: names of files that are wrong as the set ships them: told when checking, but no reason to stop.
+        known_copies: pairs of files with one image as the set ships them: told when checking, but no reason to stop.
     """
 
     name: str
@@ -96,13 +107,15 @@ class Benchmark:
     source: str
     url: str
     note: str = ""
-    known_faults: frozenset[str] = frozenset()
+    known_copies: frozenset[frozenset[str]] = frozenset()
 
 
 _RESEARCH = "Real people; academic research only."
-MARKET_NAMES = r"(?P<person>-?\d+)_c(?P<camera>\d+)s\d+_(?P<frame>\d+)_\d+(?:\.jpg|\.png)+"
-"""File names of Market-1501: `0002_c1s1_000451_03.jpg` is person, camera, sequence, frame, box."""
-_DUKE_NAMES = r"(?P<person>\d+)_c(?P<camera>\d+)_f(?P<frame>\d+)(?:\.jpg|\.png)+"
+MARKET_NAMES = Names(
+    r"(?P<person>-?\d+)_c(?P<camera>\d+)s\d+_(?P<frame>\d+)_\d+(?:\.jpg|\.png)+", "0002_c1s1_000451_03.jpg"
+)
+"""File names of Market-1501: person, camera, sequence, frame, box."""
+_DUKE_NAMES = Names(r"(?P<person>\d+)_c(?P<camera>\d+)_f(?P<frame>\d+)(?:\.jpg|\.png)+", "0001_c2_f0046182.jpg")
 _MARKET_SOURCE = "Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 2015"
 _MARKET_URL = "https://zheng-lab.cecs.anu.edu.au/Project/project_reid.html"
 _MSMT17_SOURCE = "Wei et al., Person Transfer GAN to Bridge Domain Gap for Person Re-Identification, CVPR 2018"
@@ -141,8 +154,10 @@ _ALL = (
             "bounding_box_test",
             MARKET_NAMES,
             frozenset({-1}),
-            distractors="images",
-            distractor_pattern=r"(?P<person>-?\d+)_c(?P<camera>\d).*\.(?:jpg|png)",
+            distractors=(
+                "images",
+                Names(r"(?P<person>-?\d+)_c(?P<camera>\d).*\.(?:jpg|png)", "0000_c1s1_000151_01.jpg"),
+            ),
             multi_query="gt_bbox",
         ),
         cameras=6,
@@ -230,7 +245,7 @@ _ALL = (
         url="https://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html",
         note="No published split: papers average over 10 random ones; `split_seed` chooses. Two images show another "
         "person than their names say: 0162002 is 0257001 and 0231002 is 0331002.",
-        known_faults=frozenset({"0162002.png", "0231002.png"}),
+        known_copies=frozenset({frozenset({"0162002.png", "0257001.png"}), frozenset({"0231002.png", "0331002.png"})}),
     ),
     Benchmark(
         name="veri776",
@@ -239,7 +254,7 @@ _ALL = (
             "image_train",
             "image_query",
             "image_test",
-            r"(?P<person>\d+)_c(?P<camera>\d+)_(?P<frame>\d+)_\d+\.jpg",
+            Names(r"(?P<person>\d+)_c(?P<camera>\d+)_(?P<frame>\d+)_\d+\.jpg", "0001_c001_00016450_0.jpg"),
         ),
         cameras=20,
         published={"train": Counts(576, 37_778, 20), "query": Counts(200, 1_678), "gallery": Counts(200, 11_579)},

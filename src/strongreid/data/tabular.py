@@ -1,7 +1,8 @@
-"""Tables of own data: CSV with Python's own reader, Parquet where pyarrow or pandas is installed."""
+"""Tables of own data: CSV with Python's own reader, Parquet where pyarrow is installed."""
 
 import csv
 import importlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,23 +12,25 @@ import numpy.typing as npt
 
 from strongreid.errors import InputError
 
+_WHOLE = re.compile(r"^(-?\d+)\.0+$")
+
 
 @dataclass(frozen=True)
 class Columns:
     """A table's columns as text, and where it came from, for errors.
 
-    `first_line` is the number that people give the first row: 2 in a CSV file, 1 elsewhere.
+    `lines` are the numbers that people give the rows: those of a CSV file's lines, else 1, 2, ...
     """
 
     path: Path
     values: dict[str, list[str]]
-    first_line: int
+    lines: Sequence[int]
 
     def needed(self, name: str) -> list[str]:
         """A column that must be there, without an empty value."""
         column = self.optional(name)
         if column is None:
-            raise InputError(f"{self.path} has no column `{name}`; it has {', '.join(sorted(self.values))}.")
+            raise InputError(f"{self.path} has no column `{name}`; it has {', '.join(sorted(self.values)) or 'none'}.")
         return column
 
     def optional(self, name: str) -> list[str] | None:
@@ -53,7 +56,12 @@ class Columns:
 
     def wrong(self, row: int, name: str, value: str, allowed: str) -> InputError:
         """The error for one value."""
-        return InputError(f"{self.path}, row {row + self.first_line}: `{name}` is {value!r}; it must be {allowed}.")
+        return InputError(f"{self.path}, row {self.lines[row]}: `{name}` is {value!r}; it must be {allowed}.")
+
+
+def labels(column: Sequence[str]) -> list[str]:
+    """Names and numbers of a column, where 3.0 is 3: so programs write it whose columns hold floats."""
+    return [_WHOLE.sub(r"\1", value) for value in column]
 
 
 def read_columns(path: Path) -> Columns:
@@ -62,9 +70,9 @@ def read_columns(path: Path) -> Columns:
         raise InputError(f"There is no table {path}. Give a .csv or .parquet file with the columns path and person.")
     match path.suffix.lower():
         case ".csv":
-            columns = Columns(path, _read_csv(path), first_line=2)
+            columns = _read_csv(path)
         case ".parquet":
-            columns = Columns(path, _read_parquet(path), first_line=1)
+            columns = _read_parquet(path)
         case other:
             raise InputError(f"{path} ends in {other or 'nothing'}; tables end in .csv or .parquet.")
     if not columns.needed("path"):
@@ -72,25 +80,26 @@ def read_columns(path: Path) -> Columns:
     return columns
 
 
-def _read_csv(path: Path) -> dict[str, list[str]]:
+def _read_csv(path: Path) -> Columns:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.reader(stream, strict=True)
             names = [name.strip() for name in next(reader, [])]
             if len(set(names)) != len(names):
                 raise InputError(f"{path} has two columns of one name: {', '.join(names)}.")
-            rows = []
+            rows, lines = list[list[str]](), list[int]()
             for row in reader:
                 if row and len(row) != len(names):
                     raise InputError(f"{path}, row {reader.line_num}: {len(row)} values for {len(names)} columns.")
                 if row:
                     rows.append([value.strip() for value in row])
+                    lines.append(reader.line_num)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is not CSV in UTF-8 ({error}).") from error
-    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    return Columns(path, {name: [row[place] for row in rows] for place, name in enumerate(names)}, lines)
 
 
-def _read_parquet(path: Path) -> dict[str, list[str]]:
+def _read_parquet(path: Path) -> Columns:
     try:
         parquet = importlib.import_module("pyarrow.parquet")
     except ImportError as error:
@@ -99,7 +108,13 @@ def _read_parquet(path: Path) -> dict[str, list[str]]:
             "Or save the table as CSV."
         ) from error
     try:
-        columns = parquet.read_table(path).to_pydict()
+        table = parquet.read_table(path)
     except (OSError, ValueError) as error:  # pyarrow's errors are kinds of these
         raise InputError(f"{path} is not Parquet ({error}).") from error
-    return {name: ["" if value is None else str(value) for value in column] for name, column in columns.items()}
+    values = {name: [_text(value) for value in column] for name, column in table.to_pydict().items()}
+    return Columns(path, values, range(1, table.num_rows + 1))
+
+
+def _text(value: object) -> str:
+    """A value as text; empty where there is none (NaN is the one that does not equal itself)."""
+    return "" if value is None or value != value else str(value)

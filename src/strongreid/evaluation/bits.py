@@ -6,7 +6,7 @@ from torch import Tensor
 
 def ordered_bits(distances: Tensor) -> Tensor:
     """Whole numbers, int64 within 32 bits, that order and tie like float32 `distances` (no NaN); -0.0 is 0.0."""
-    bits = (distances + 0.0).view(torch.int32).to(torch.int64)
+    bits = distances.view(torch.int32).to(torch.int64)
     return torch.where(bits < 0, -(2**31) - bits, bits)
 
 

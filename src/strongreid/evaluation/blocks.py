@@ -17,8 +17,10 @@ from strongreid.evaluation.rerank import RerankedDistances, Reranking
 
 Progress = Callable[[int, int], None]
 
-_MOST_QUERIES: Final = 512
-_WORKING_MB: Final = 48
+MOST_QUERIES: Final = 512
+"""Queries in a block, at most."""
+WORKING_MB: Final = 48
+"""Part of the budget that is left to ranking, beside a block of distances."""
 _BYTES_PER_PAIR: Final = 96
 _SEARCH_STEPS: Final = 3  # for each query: with re-ranking the search for neighbours takes about 3/4 of the time
 
@@ -30,7 +32,7 @@ def check(
     same_camera: str,
     average_precision: str = "rectangular",
 ) -> None:
-    """Raise `InputError` for what cannot be evaluated: choices, an empty gallery, widths, devices."""
+    """Raise `InputError` for what cannot be evaluated: choices, no query, an empty gallery, widths, devices."""
     for name, value, allowed in (
         ("metric", metric, get_args(Metric)),
         ("same_camera", same_camera, get_args(SameCamera)),
@@ -39,9 +41,8 @@ def check(
         if value not in allowed:
             raise InputError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, allowed))}.")
     if not len(query):
-        raise InputError("There are no queries.")
-    if not any(bool((part.person != JUNK).any()) for part in gallery):
-        raise InputError("The gallery is empty (images of person -1 are junk and do not count).")
+        raise InputError("There are no queries: the query features have 0 rows. Give at least one image to search for.")
+    require_gallery(gallery)
     for part in gallery:
         widths = query.features.shape[1], part.features.shape[1]
         if widths[0] != widths[1]:
@@ -56,17 +57,36 @@ def check(
             )
 
 
+def require_gallery(parts: Sequence[Embeddings]) -> None:
+    """Raise `InputError` for a gallery without an image that counts."""
+    if not any(bool((part.person != JUNK).any()) for part in parts):
+        images = sum(map(len, parts))
+        why = f"all its {images} images are junk (person -1), which does not count" if images else "it has no images"
+        raise InputError(f"The gallery is empty: {why}. Give at least one image to search in.")
+
+
+def require_count(count: int) -> None:
+    """Raise `InputError` for a number of images below 1."""
+    if count < 1:
+        raise InputError(f"count is {count}; it must be at least 1.")
+
+
 def join(parts: Sequence[Embeddings]) -> Labels:
     """People and cameras of all parts, one after another."""
     return Labels(np.concatenate([part.person for part in parts]), np.concatenate([part.camera for part in parts]))
 
 
 def query_blocks(queries: Indices, of_person: Indices, gallery_count: int, memory_mb: float) -> list[Indices]:
-    """Cut the queries, `[n]`, into blocks whose distances and pairs fit the budget; `of_person` is `[Q]`."""
+    """Cut the queries, `[n]`, into blocks whose distances and pairs fit the budget; `of_person` is `[Q]`.
+
+    A block has one query at least, however small the budget is. Raises `InputError` for a budget that is not above 0.
+    """
+    if not memory_mb > 0:
+        raise InputError(f"memory_mb is {memory_mb}; it must be above 0. The default suits any size of set.")
     most_pairs = int(of_person[queries].max(initial=0))
-    room = max(memory_mb - _WORKING_MB, memory_mb / 2) * 2**20
-    size = int(room / (4 * gallery_count + _BYTES_PER_PAIR * most_pairs))
-    size = max(1, min(size, _MOST_QUERIES, most_queries(gallery_count)))
+    room = max(memory_mb - WORKING_MB, memory_mb / 2) * 2**20
+    fitting = room / (4 * gallery_count + _BYTES_PER_PAIR * most_pairs)
+    size = max(1, int(min(fitting, MOST_QUERIES, most_queries(gallery_count))))
     size = size if size < 16 else size // 16 * 16
     return [queries[start : start + size] for start in range(0, len(queries), size)]
 

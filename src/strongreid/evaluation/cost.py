@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from strongreid.evaluation.blocks import MOST_QUERIES, WORKING_MB
 from strongreid.evaluation.distance import full_precision
 from strongreid.evaluation.matches import Pairs
 from strongreid.evaluation.ranking import match_ranks
@@ -15,17 +16,18 @@ from strongreid.evaluation.ranking import match_ranks
 _QUERIES: Final = 256
 _IMAGES: Final = 2048
 _MATCHES: Final = 20
-_ENCODING_BYTES: Final = 6000
+_ENCODING_BYTES: Final = 6000  # for each image, at most: the fuller the k-reciprocal sets, the more
 _ENCODING_SECONDS: Final = 3e-4
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A rough forecast: within a factor of 2 on an idle machine."""
+    """A rough forecast."""
 
     seconds: float
+    """Within a factor of 2 on an idle machine."""
     memory_mb: float
-    """Above the features."""
+    """Above the features, on the safe side."""
 
     @property
     def sentence(self) -> str:
@@ -57,7 +59,7 @@ def estimate_cost(
     with full_precision(device):
         product, ranking = _seconds_a_pair(width, device)
     seconds = queries * images * (product + ranking)
-    memory = min(memory_mb, 48 + queries * images * 4 / 2**20)
+    memory = min(memory_mb, WORKING_MB + min(queries, MOST_QUERIES) * images * 4 / 2**20)
     if reranking:
         everything = queries + images
         # Looking for the nearest in a pair of blocks, both ways, costs about as much as ranking one of them.

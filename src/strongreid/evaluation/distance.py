@@ -16,13 +16,11 @@ from typing import Final, Literal, final
 import torch
 from torch import Tensor
 
-from strongreid.errors import InputError
 from strongreid.evaluation.copies import find_copies, slices
 
 Metric = Literal["cosine", "euclidean"]
 
 _SMALLEST_NORM: Final = 1e-12
-_LARGEST_SQUARE: Final = 8e37
 _ROWS_AT_ONCE: Final = 2048
 _SQUARES_AT_ONCE: Final = 256
 
@@ -54,18 +52,11 @@ class Side:
         return len(self.features)
 
 
-def side(features: Tensor, metric: Metric, what: str) -> Side:
-    """Measure the features' lengths. Raises `InputError`, naming `what`, where a distance would overflow float32."""
+def side(features: Tensor, metric: Metric) -> Side:
+    """Measure the features' lengths."""
     squares = features.new_empty(len(features))
     for rows in slices(len(features), _SQUARES_AT_ONCE):
         torch.sum(features[rows].square(), dim=1, out=squares[rows])
-    too_large = squares > _LARGEST_SQUARE
-    if bool(too_large.any()):
-        row = int(too_large.nonzero()[0])
-        raise InputError(
-            f"Row {row} of the {what} features is so large that its distances overflow float32. "
-            "Divide all features by one number."
-        )
     if metric == "euclidean":
         return Side(features, squares)
     return Side(features, squares.sqrt_().clamp_min_(_SMALLEST_NORM).reciprocal_())
@@ -102,7 +93,7 @@ class GalleryDistances:
 
     def __init__(self, parts: Sequence[Tensor], metric: Metric) -> None:
         self._metric: Metric = metric
-        self.sides = [side(part, metric, "gallery") for part in parts]
+        self.sides = [side(part, metric) for part in parts]
         self._copies, self._originals = find_copies(parts)
         self._buffer = parts[0].new_empty(0)
 
@@ -114,7 +105,7 @@ class GalleryDistances:
 
         The block is overwritten by the next one: fresh memory for each would cost more than the scaling.
         """
-        columns = side(query, self._metric, "query")
+        columns = side(query, self._metric)
         if self._buffer.numel() < len(self) * len(query):
             self._buffer = query.new_empty(len(self) * len(query))
         out = self._buffer[: len(self) * len(query)].view(len(self), len(query))
@@ -124,6 +115,6 @@ class GalleryDistances:
                 chunk = part[rows]
                 between(chunk, columns, self._metric, out[start : start + len(chunk)])
                 start += len(chunk)
-        if len(self._copies):
-            out[self._copies] = out[self._originals]
+        for rows in slices(len(self._copies), _ROWS_AT_ONCE):  # there may be as many copies as images
+            out[self._copies[rows]] = out[self._originals[rows]]
         return out

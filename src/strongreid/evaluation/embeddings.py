@@ -1,13 +1,13 @@
 """Features of images with their people and cameras: the one thing that evaluation is given.
 
 Features stay a torch tensor on the device they came from, because that is where the arithmetic happens; people and
-cameras are NumPy columns. Everything is checked when the value is made, so that no later function meets a NaN or two
-lengths that disagree.
+cameras are NumPy columns. Everything is checked when the value is made, so that no later function meets a NaN, two
+columns that disagree in length, or a distance that overflows.
 """
 
 import warnings
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, NoReturn, final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,8 @@ from strongreid.files import whole_file
 JUNK: Final = -1
 """Person number of gallery images that do not count at all (Market-1501's badly cut boxes)."""
 
-_ROWS_AT_ONCE = 4096
+_ROWS_AT_ONCE: Final = 512
+_LARGEST_SQUARE: Final = 8e37  # of a length: the squared distance of two such features still fits float32
 
 
 @final
@@ -35,8 +36,8 @@ class Embeddings:
             (0 in Market-1501).
         camera: `[N]` whole numbers; any one number throughout where cameras are not known.
 
-    Raises `InputError` where shapes disagree, a value is not finite in float32 (naming the row), or people and
-    cameras are not whole numbers.
+    Raises `InputError` where shapes disagree, a value is not finite in float32 or so large that distances would not be
+    (naming the row), or people and cameras are not whole numbers.
     """
 
     features: Tensor
@@ -49,7 +50,7 @@ class Embeddings:
     def __init__(
         self, features: Tensor | npt.ArrayLike, person: Tensor | npt.ArrayLike, camera: Tensor | npt.ArrayLike
     ) -> None:
-        self.features = _float32_rows(features)
+        self.features = float32_rows(features)
         self.person = _whole_numbers("person", person)
         self.camera = _whole_numbers("camera", camera)
         for name, column in (("person", self.person), ("camera", self.camera)):
@@ -95,23 +96,45 @@ class Embeddings:
             raise InputError(f"{path}: {error}") from error
 
 
-def _float32_rows(given: Tensor | npt.ArrayLike) -> Tensor:
-    """Check and convert features to float32 `[N, D]`, sharing memory where nothing has to change."""
-    tensor = given.detach() if isinstance(given, Tensor) else _from_numpy(np.asarray(given))
+def float32_rows(given: Tensor | npt.ArrayLike) -> Tensor:
+    """Check and convert features to float32 `[N, D]`, sharing memory where nothing has to change.
+
+    Raises `InputError` for what `Embeddings` refuses.
+    """
+    tensor = given.detach() if isinstance(given, Tensor) else _from_numpy(_array("features", given))
     if tensor.ndim != 2 or tensor.shape[1] == 0:
         raise InputError(f"Features have shape {list(tensor.shape)}; give [images, width], with a width of at least 1.")
     if tensor.is_complex():
         raise InputError("Features are complex numbers; give real ones.")
     tensor = tensor.to(torch.float32)
     for start in range(0, len(tensor), _ROWS_AT_ONCE):
-        finite = tensor[start : start + _ROWS_AT_ONCE].isfinite().all(dim=1)
-        if not bool(finite.all()):
-            row = start + int((~finite).nonzero()[0])
-            raise InputError(
-                f"Row {row} of the features is not finite (NaN, infinite, or too large for float32). "
-                "Look at the image behind it, and at the model: a diverged training gives such features."
-            )
+        rows = tensor[start : start + _ROWS_AT_ONCE]
+        sound = rows.square().sum(dim=1) <= _LARGEST_SQUARE  # NaN is not
+        if not bool(sound.all()):
+            row = int((~sound).nonzero()[0])
+            _refuse(start + row, rows[row])
     return tensor
+
+
+def _refuse(row: int, feature: Tensor) -> NoReturn:
+    if bool(feature.isfinite().all()):
+        raise InputError(
+            f"Row {row} of the features is so large that its distances overflow float32. Divide all by one number."
+        )
+    raise InputError(
+        f"Row {row} of the features is not finite (NaN, infinite, or too large for float32). "
+        "Look at the image behind it, and at the model: a diverged training gives such features."
+    )
+
+
+def _array(name: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Make an array of what is given; nested lists of different lengths make none."""
+    try:
+        return np.asarray(given)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"What was given as {name} is no array ({error}). Give a NumPy array, a tensor, or rows of one length."
+        ) from error
 
 
 def _from_numpy(array: npt.NDArray[np.generic]) -> Tensor:
@@ -129,13 +152,18 @@ def _from_numpy(array: npt.NDArray[np.generic]) -> Tensor:
 
 def _whole_numbers(name: str, given: Tensor | npt.ArrayLike) -> npt.NDArray[np.int64]:
     """Check and convert a column of people or cameras to int64 `[N]`."""
-    column = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
+    if isinstance(given, Tensor):
+        given = given.detach().cpu()
+        given = given.double() if given.is_floating_point() else given  # NumPy has no bfloat16
+    column = _array(name, given)
     if column.ndim != 1:
         raise InputError(f"The array {name} has shape {list(column.shape)}; give [images].")
     if column.dtype.kind not in "fiu" and column.size:
         raise InputError(f"The array {name} has dtype {column.dtype}; give whole numbers, such as int64.")
-    if column.dtype.kind == "f" and not bool((np.isfinite(column) & (column == np.floor(column))).all()):
-        raise InputError(f"The array {name} has values that are not whole numbers; give whole numbers, such as int64.")
+    if column.dtype.kind == "f":
+        column = column.astype(np.float64)  # 2**63 below is beyond float16
+        if not bool((np.isfinite(column) & (column == np.floor(column))).all()):
+            raise InputError(f"The array {name} has values that are not whole numbers; give whole numbers, as int64.")
     if column.dtype.kind in "uf" and column.size and not bool((np.abs(column) < 2**63).all()):
         raise InputError(f"The array {name} has values beyond int64.")
     return column.astype(np.int64)

@@ -41,7 +41,8 @@ def evaluate(
         same_camera: `exclude` leaves gallery images of the query's person AND camera out of its list;
             `include` keeps them, for sets with one camera or with unknown cameras.
         average_precision: `rectangular` or `trapezoid`; never compare one with the other.
-        memory_mb: memory to use above the features, in MB; smaller blocks where it is small.
+        memory_mb: memory to use above the features, in MB, above 0; smaller blocks where it is small. Re-ranking
+            also needs some kB an image for the encodings, and a copy of the gallery where that holds junk.
         progress: called with (steps done, steps in all) after each block; a query is one step, with re-ranking four.
 
     Raises `InputError` where widths or devices differ, the gallery is empty, or no query has a match (and says why).

@@ -86,6 +86,10 @@ def require_valid(index: MatchIndex, query: Labelled, gallery: Labelled) -> None
     """Raise `InputError` that says why, where no query has a match."""
     if len(index.valid):
         return
+    if (query.person == JUNK).all():
+        raise InputError(
+            f"No query can be counted: all {len(query.person)} are junk (person -1). Give their people's numbers."
+        )
     if not index.of_person.any():
         raise InputError(
             "No query can be counted: no person of the queries is in the gallery "

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from strongreid.evaluation.blocks import check, distance_blocks, leave_out, query_blocks
+from strongreid.evaluation.blocks import check, distance_blocks, leave_out, query_blocks, require_count
 from strongreid.evaluation.distance import Metric, full_precision
 from strongreid.evaluation.embeddings import Embeddings
 from strongreid.evaluation.matches import MatchIndex, SameCamera
@@ -23,7 +23,10 @@ def nearest(
 
     Junk is left out, and with `same_camera` "exclude" so are images of the query's person AND camera. Where fewer
     than `count` images are left, the row is filled up with -1. Equal distances rank by gallery index.
+
+    Raises `InputError` for a count below 1, and where widths or devices differ or the gallery is empty.
     """
+    require_count(count)
     check(query, [gallery], metric, same_camera)
     index = MatchIndex(query, gallery, same_camera)
     found = Nearest(len(query), len(gallery), min(count, len(gallery)), query.features.device)

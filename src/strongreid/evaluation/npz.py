@@ -1,6 +1,8 @@
 """Reading .npz files of plain arrays, of this or any other program: never a pickle; errors say what to mend."""
 
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from strongreid.errors import InputError
+
+_DAMAGED = (
+    ValueError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,  # encrypted, or packed in a way that zipfile does not know
+    SyntaxError,
+    tokenize.TokenError,
+    MemoryError,
+)
+"""What NumPy raises for a file that is none, or whose bytes are damaged: the last three for damage in a header."""
 
 
 def read_arrays(path: Path, names: tuple[str, ...]) -> tuple[npt.NDArray[Any], ...]:
@@ -18,6 +32,9 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> tuple[npt.NDArray[Any], .
     how = f"numpy.savez(path, {', '.join(f'{name}=...' for name in names)})"
     try:
         with path.open("rb") as stream:  # NumPy, given a path, leaves a damaged file open
+            if not stream.read(6).startswith((b"PK", b"\x93NUMPY")):  # NumPy would advise to unpickle it
+                raise InputError(f"{path} is no .npz file. Write one with {how}.")
+            stream.seek(0)
             loaded = np.load(stream, allow_pickle=False)
             if not isinstance(loaded, np.lib.npyio.NpzFile):
                 raise InputError(f"{path} is a single array. Save {', '.join(names)} with {how}.")
@@ -32,7 +49,7 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> tuple[npt.NDArray[Any], .
         raise InputError(f"There is no file {path}.") from error
     except InputError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, *_DAMAGED) as error:
         raise InputError(
             f"{path} cannot be read as an .npz file of plain arrays ({error}). Write it with {how}."
         ) from error

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.evaluation.blocks import check, distance_blocks, query_blocks
+from strongreid.evaluation.blocks import check, distance_blocks, query_blocks, require_count, require_gallery
 from strongreid.evaluation.copies import slices
 from strongreid.evaluation.distance import Metric, full_precision, side
-from strongreid.evaluation.embeddings import JUNK, Embeddings
+from strongreid.evaluation.embeddings import JUNK, Embeddings, float32_rows
 from strongreid.evaluation.neighbours import Nearest, find_neighbours
 
 _ROWS_AT_ONCE: Final = 1024
@@ -29,13 +29,13 @@ def normalised(images: Embeddings) -> Embeddings:
 
 
 def flip_average(features: Tensor | npt.ArrayLike, flipped: Tensor | npt.ArrayLike) -> Tensor:
-    """Mean of the features of images and of their mirror images, both `[N, D]`: float32 `[N, D]`.
+    """Mean of the features of images and of their mirror images, both `[N, D]` of any real dtype: float32 `[N, D]`.
 
     With a model: `flip_average(model.embed(images), model.embed(images.flip(-1)))`.
 
-    Raises `InputError` where the shapes disagree.
+    Raises `InputError` where the shapes disagree, or a value is not finite in float32 (naming the row).
     """
-    first, second = torch.as_tensor(features).float(), torch.as_tensor(flipped).float()
+    first, second = float32_rows(features), float32_rows(flipped)
     if first.shape != second.shape:
         raise InputError(f"Features have shape {list(first.shape)}, flipped ones {list(second.shape)}; give the same.")
     return (first + second) / 2
@@ -45,7 +45,7 @@ def pool_queries(images: Embeddings, how: Literal["average", "max"] = "average")
     """One feature for each person and camera: the multi-query setting (Zheng et al. 2015, section 5).
 
     For Market-1501 give the images of `gt_bbox` that belong to the queries' people and cameras. Sorted by person, then
-    camera; junk (person -1) is dropped.
+    camera; junk (person -1) is dropped. Raises `InputError` for another way of pooling.
     """
     if how not in ("average", "max"):
         raise InputError(f"how is {how!r}; it must be one of 'average', 'max'.")
@@ -64,8 +64,11 @@ def average_query_expansion(
     """Replace each query by the mean of itself and its `count` nearest gallery images (Chum et al. 2007).
 
     Nobody's labels are looked at; only junk (person -1), which a real gallery would not hold either, is left out.
+    Equal distances count by gallery index; a smaller gallery is taken whole.
+
+    Raises `InputError` for a count below 1, and where widths or devices differ or the gallery is empty.
     """
-    _at_least_one(count)
+    require_count(count)
     check(query, [gallery], metric, "include")
     gallery = gallery.take(gallery.person != JUNK) if (gallery.person == JUNK).any() else gallery
     found = Nearest(len(query), len(gallery), min(count, len(gallery)), query.features.device)
@@ -85,15 +88,16 @@ def database_side_augmentation(gallery: Embeddings, count: int = 5, *, metric: M
     """Replace each gallery image by the mean of itself and its `count` nearest (Arandjelovic and Zisserman 2012).
 
     An image is taken once even where copies come before it in its own list. Junk (person -1) keeps its features and
-    is nobody's neighbour.
+    is nobody's neighbour. Needs a copy of the features.
+
+    Raises `InputError` for a count below 1, and for a gallery that is empty.
     """
-    _at_least_one(count)
+    require_count(count)
+    require_gallery([gallery])
     kept = np.flatnonzero(gallery.person != JUNK)
-    if not len(kept):
-        raise InputError("The gallery is empty (images of person -1 are junk and do not count).")
     features = gallery.features if len(kept) == len(gallery) else gallery.features[torch.from_numpy(kept)]
     with full_precision(features.device):
-        found = find_neighbours([side(features, metric, "gallery")], metric, count + 1)
+        found = find_neighbours([side(features, metric)], metric, count + 1)
     nearest = found.index.clone()
     rows = torch.arange(len(nearest), device=nearest.device)
     # The image itself goes to the front; where copies crowd it out of its list, it takes the last place.
@@ -111,8 +115,3 @@ def database_side_augmentation(gallery: Embeddings, count: int = 5, *, metric: M
     if augmented is not mean:
         augmented[torch.from_numpy(kept).to(mean.device)] = mean
     return Embeddings(augmented, gallery.person, gallery.camera)
-
-
-def _at_least_one(count: int) -> None:
-    if count < 1:
-        raise InputError(f"count is {count}; it must be at least 1.")

@@ -16,6 +16,8 @@ from strongreid.evaluation.bits import ordered_bits
 from strongreid.evaluation.matches import Indices, Pairs
 
 _BINS: Final = 512
+_PAIRS_ON_CPU: Final = 2**20
+_PAIRS_ON_GPU: Final = 2**22  # larger ones would not fit what the memory budget leaves for ranking
 _STEEPEST: Final = 1e30
 
 
@@ -40,7 +42,7 @@ def match_ranks(distances: Tensor, matches: Pairs) -> Indices:
     in_bin = torch.zeros(len(shared), dtype=torch.int64, device=device)
     # Query q with m matches has m + 1 places: up to its first match, ..., up to its last, after its last.
     in_place = torch.zeros(len(keys) + query_count, dtype=torch.int64, device=device)
-    at_once = max(1, (2**20 if device.type == "cpu" else 2**24) // query_count)
+    at_once = max(1, (_PAIRS_ON_CPU if device.type == "cpu" else _PAIRS_ON_GPU) // query_count)
     for start in range(0, gallery_count, at_once):
         part = distances[start : start + at_once]
         bin_of = bins.of(part).view(-1)

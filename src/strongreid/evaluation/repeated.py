@@ -44,6 +44,16 @@ class RepeatedResult:
         """Standard deviation over the draws (with n - 1; 0 for a single one)."""
         return self._spread(lambda result: result.mean_ap)
 
+    @property
+    def mean_inp(self) -> float:
+        """Mean over the draws of the mean inverse negative penalty."""
+        return self._mean(lambda result: result.mean_inp)
+
+    @property
+    def mean_inp_spread(self) -> float:
+        """Standard deviation over the draws (with n - 1; 0 for a single one)."""
+        return self._spread(lambda result: result.mean_inp)
+
     def rank(self, k: int) -> float:
         """Mean over the draws of rank-k, k from 1 on."""
         return self._mean(lambda result: result.rank(k))
@@ -59,6 +69,8 @@ class RepeatedResult:
             "draws": len(self.results),
             "mean_ap": self.mean_ap,
             "mean_ap_spread": self.mean_ap_spread,
+            "mean_inp": self.mean_inp,
+            "mean_inp_spread": self.mean_inp_spread,
         }
         for k in (1, 5, 10, 20):
             figures[f"rank_{k}"] = self.rank(k)

@@ -68,7 +68,7 @@ class RerankedDistances:
         self._query = query
         self._plain = GalleryDistances(gallery, metric)
         self._settings = settings
-        sides = [side(query, metric, "query"), *self._plain.sides]
+        sides = [side(query, metric), *self._plain.sides]
         found = find_neighbours(sides, metric, max(settings.k1 + 1, settings.k2), progress)
         pairs = _PairDistances(sides, metric)
         farthest = found.farthest.cpu().numpy()

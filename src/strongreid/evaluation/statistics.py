@@ -84,8 +84,8 @@ def paired_test(
     that differ in their seed alone: each query's figure is their mean. The answer is then about these very trainings:
     how far another seed would be off is not in the interval, but the more seeds, the less it matters.
 
-    Raises `InputError` where a side is empty, or the results are of other queries or of another protocol for average
-    precision.
+    Raises `InputError` where a side is empty, or the results differ in their number of queries, in which queries are
+    valid, or in the rule for average precision. That query i is the same image in all is the caller's to see to.
     """
     sides = [[side] if isinstance(side, RetrievalResult) else list(side) for side in (first, second)]
     if not all(sides):

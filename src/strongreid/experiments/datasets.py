@@ -1,12 +1,16 @@
 """Looking at data sets before any training: what is known, whether one is sound, decoding it ahead."""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from strongreid.data import BENCHMARKS, NOT_READ, PackedImages, bytes_to_pack, load_benchmark
+from strongreid.data.benchmarks import read_data
 from strongreid.data.check import CheckReport, PartReport, check_data
 from strongreid.data.contact_sheet import contact_sheet
 from strongreid.data.cuhk03 import extract_cuhk03
+from strongreid.data.listing import Finding
 from strongreid.data.specs import Counts
 from strongreid.errors import InputError
 from strongreid.experiments.disk import tell_disk_need
@@ -14,6 +18,8 @@ from strongreid.reports.console import Console
 
 SHOWN_FINDINGS = 50
 """Findings that are written out; the rest is counted."""
+SHOWN_ALIKE = 5
+"""Files with the same problem that are written out."""
 
 
 def list_known(console: Console) -> None:
@@ -32,8 +38,9 @@ def check(name: str, root: Path, split_seed: int, sheet: Path | None, console: C
     with console.bar("Looking at images") as report:
         found = check_data(name, root, split_seed=split_seed, progress=report)
     _show(found, console)
-    if sheet is not None:
-        contact_sheet(load_benchmark(name, root, split_seed=split_seed).train, sheet)
+    train = read_data(name, root, split_seed=split_seed).parts["train"].table  # it need not be ready to be looked at
+    if sheet is not None and len(train):
+        contact_sheet(train, sheet)
         console.say(f"Contact sheet: {sheet}")
     console.say("ready" if found.ready else "Not ready: mend what is listed under Wrong, then check again.")
     return found.ready
@@ -68,16 +75,30 @@ def _show(found: CheckReport, console: Console) -> None:
     console.say(found.protocol)
     columns = ("part", "people", "images", "cameras", "junk", "images a person", "people by camera")
     console.table(found.title, columns, [_row(part) for part in found.parts])
-    sizes = [f"{height} x {width}" for height, width in found.sizes]
-    console.say(f"Height x width in pixels: smallest {sizes[0]}, median {sizes[1]}, largest {sizes[2]}.")
+    if found.sizes[0] != (0, 0):  # some image could be read
+        sizes = [f"{height} x {width}" for height, width in found.sizes]
+        console.say(f"Height x width in pixels: smallest {sizes[0]}, median {sizes[1]}, largest {sizes[2]}.")
     serious = [finding for finding in found.findings if finding.serious]
     notes = [finding for finding in found.findings if not finding.serious]
     for title, findings in (("Wrong", serious), ("Worth knowing", notes)):
         if findings:
             console.say(f"{title} ({len(findings)}):")
-            console.say("\n".join(f"    {finding}" for finding in findings[:SHOWN_FINDINGS]))
-        if len(findings) > SHOWN_FINDINGS:
-            console.say(f"    ... and {len(findings) - SHOWN_FINDINGS} more")
+            lines = list(_lines(findings))
+            console.say("\n".join(f"    {line}" for line in lines[:SHOWN_FINDINGS]))
+            if len(lines) > SHOWN_FINDINGS:
+                console.say(f"    ... and {len(lines) - SHOWN_FINDINGS} more")
+
+
+def _lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """Findings as lines; of many files with one problem the first few, so that they hide no other problem."""
+    alike = Counter(finding.problem for finding in findings)
+    told: Counter[str] = Counter()
+    for finding in findings:
+        told[finding.problem] += 1
+        if told[finding.problem] <= SHOWN_ALIKE:
+            yield str(finding)
+        elif told[finding.problem] == SHOWN_ALIKE + 1:
+            yield f"... and {alike[finding.problem] - SHOWN_ALIKE} more files: {finding.problem}"
 
 
 def _row(part: PartReport) -> tuple[str, ...]:

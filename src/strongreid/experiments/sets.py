@@ -9,7 +9,7 @@ import torch
 
 from strongreid import build
 from strongreid.config import Config
-from strongreid.data import ImageTable, PackedImages, ReIDData
+from strongreid.data import ImageTable, PackedImages, ReIDData, refuse_leaks
 from strongreid.evaluation import Embeddings, RetrievalResult, evaluate
 from strongreid.experiments.disk import tell_disk_need
 from strongreid.models import ReIDModel
@@ -55,6 +55,7 @@ def prepare(config: Config, console: Console) -> Prepared:
     """Read all sets of a run and decode their images, with a progress bar for each part that is not decoded yet."""
     sets = build.build_tests(config)
     data = build.build_joined(config, sets[config.data.name])
+    refuse_leaks(data.train, sets)
     _warn([data, *list(sets.values())[1:]], console)
     _tell_disk_need(config, [data.train, *_sides(sets)], console)
     first, *others = _decoded(config, sets, console)
