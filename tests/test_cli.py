@@ -114,6 +114,25 @@ def test_unknown_fields_and_wrong_types_are_refused(capsys: pytest.CaptureFixtur
     refused(["trian"], capsys, "trian")
 
 
+def test_under_torchrun_a_refusal_is_left_to_the_first_process_for_a_while(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("strongreid.cli.parsing.time.sleep", waits.append)
+    for rank, expected in (("0", 0), ("1", 1)):
+        monkeypatch.setenv("RANK", rank)
+        for words, part in ((["train", "--resume", str(tmp_path)], "config.yaml"), (["train", "--seed=x"], "seed")):
+            waits.clear()
+            refused(words, capsys, part)
+            assert len(waits) == expected
+    assert waits[0] >= 5
+
+
+def test_reproduce_is_one_process(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    refused(["reproduce", "tricks"], capsys, "without torchrun")
+
+
 def test_help_does_not_wait_for_pytorch() -> None:
     code = (
         "import sys, strongreid.cli as c\ntry: c.main(['--help'])\nexcept SystemExit: sys.exit('torch' in sys.modules)"

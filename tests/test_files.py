@@ -1,8 +1,9 @@
+import threading
 from pathlib import Path
 
 import pytest
 
-from strongreid.files import whole_file, whole_folder, write_json
+from strongreid.files import only_process, whole_file, whole_folder, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -30,3 +31,19 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         (partial / "a").write_text("1")
         assert not (tmp_path / "run").exists()
     assert (tmp_path / "run" / "a").read_text() == "1"
+
+
+def test_only_one_at_a_time_works_on_a_path_and_the_next_one_says_that_it_waits(tmp_path: Path) -> None:
+    waits, done = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with only_process(tmp_path, waits.set):
+            done.set()
+
+    thread = threading.Thread(target=second)
+    with only_process(tmp_path, lambda: pytest.fail("nobody else is at work")):
+        thread.start()
+        assert waits.wait(20)
+        assert not done.wait(0.1)
+    thread.join(20)
+    assert done.is_set()

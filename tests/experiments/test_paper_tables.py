@@ -1,14 +1,18 @@
 """Tables: every row of every table gives valid settings, holds the paper's figures, and says what it changes."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from strongreid.cli.tables import as_in_paper
 from strongreid.config import as_plain
 from strongreid.errors import InputError
 from strongreid.experiments.compare import differences
-from strongreid.experiments.sweep import row_config
+from strongreid.experiments.reproduce import data_directions
+from strongreid.experiments.sweep import plan_sweep, row_config
 from strongreid.experiments.table import read_table, table_names
 
 
@@ -81,6 +85,8 @@ def test_the_papers_figures_carry_their_mark() -> None:
     assert {row.paper["market1501"].mark for row in read_table("batch").rows} == {"N", "?"}
     ours = [row.name for row in read_table("bnneck").rows if not row.paper]
     assert ours == ["f without BNNeck, cosine"]  # the paper has no such row
+    assert last.text == "95.4 (94.2) [R]"
+    assert read_table("size").row("256 x 128").paper["market1501"].text == "93.8 [?] (83.7 [N])"
 
 
 def test_another_number_of_epochs_keeps_the_fractions() -> None:
@@ -89,6 +95,66 @@ def test_another_number_of_epochs_keeps_the_fractions() -> None:
     assert (schedule.epochs, schedule.warmup_epochs, schedule.milestones) == (48, 4, (16, 28))
     first = row_config(table, table.row("standard baseline"), "cpu", 48, []).schedule
     assert (first.epochs, first.warmup_epochs, first.milestones) == (48, 0, (16, 28))
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_rows_can_be_trained_for_a_few_epochs_in_which_milestones_fall_together(epochs: int) -> None:
+    table = read_table("tricks")
+    schedule = row_config(table, table.rows[-1], "cpu", epochs, []).schedule
+    assert (schedule.epochs, schedule.warmup_epochs, schedule.milestones) == (epochs, 1, (1,))
+
+
+@pytest.mark.parametrize("scale", ["paper", "cpu"])
+def test_the_table_in_the_documentation_is_valid(scale: Literal["paper", "cpu"], tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
+    (example,) = re.findall("```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "smoothing.yaml").write_text(example)
+    table = read_table("own", tmp_path / "smoothing.yaml")
+    rows = [row_config(table, row, scale, None, []) for row in table.rows]
+    assert [row.objective.identity.label_smoothing for row in rows] == [0.0, 0.1, 0.1, 0.1]
+    assert [row.objective.center.weight for row in rows] == [0.0005, 0.0005, 0.0, 0.0]
+
+
+def directions(name: str, other: str | None = None, *, as_in_paper: bool = True) -> list[tuple[str, str, bool]]:
+    chosen = [[f"--data.name={one}", f"--data.root=sets/{place}"] for place, one in enumerate((name, other)) if one]
+    found = data_directions(chosen[0], chosen[1] if other else [], other is not None, as_in_paper)
+    return [(direction.label, direction.paper, direction.like_paper) for direction in found]
+
+
+def test_only_the_papers_own_sets_and_settings_are_set_against_its_figures() -> None:
+    assert directions("dukemtmc_reid") == [("dukemtmc_reid", "dukemtmc_reid", True)]
+    assert directions("dukemtmc_reid", as_in_paper=False) == [("dukemtmc_reid", "dukemtmc_reid", False)]
+    assert directions("cuhk01") == [("cuhk01", "market1501", False)]
+    there, back = "market1501 -> dukemtmc_reid", "dukemtmc_reid -> market1501"
+    assert directions("dukemtmc_reid", "market1501") == [(back, back, True), (there, there, True)]
+    assert directions("market1501", "cuhk01") == [
+        ("market1501 -> cuhk01", there, False),
+        ("cuhk01 -> market1501", back, False),
+    ]
+    assert directions("market1501", "market1501") == [("0 -> 1", there, False), ("1 -> 0", back, False)]
+
+
+@pytest.mark.parametrize(
+    ("scale", "epochs", "settings", "expected"),
+    [
+        ("paper", None, [], True),
+        ("paper", None, ["--runtime.precision=bf16-mixed", "--model.weights=resnet50.pth"], True),
+        ("paper", None, ["--schedule.base_rate=1e-3"], False),
+        ("paper", 60, [], False),
+        ("cpu", None, [], False),
+    ],
+)
+def test_what_counts_as_trained_like_the_paper(
+    scale: str, epochs: int | None, settings: list[str], expected: bool
+) -> None:
+    assert as_in_paper(scale, epochs, settings) == expected
+
+
+def test_the_length_is_not_changed_where_the_table_sets_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("rows: [{name: a, set: {schedule.epochs: 60, schedule.milestones: [9]}}]")
+    table = read_table("own", tmp_path / "mine.yaml")
+    with pytest.raises(InputError, match=r"--epochs .*schedule\.epochs, schedule\.milestones"):
+        plan_sweep(table, [], tmp_path, scale="cpu", seeds=[0], epochs=3)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +166,7 @@ def test_another_number_of_epochs_keeps_the_fractions() -> None:
         ("rows: [{name: a}, {name: a}]", "two rows"),
         ("rows: [{name: a, from: b}, {name: b}]", "no row above"),
         ("rows: [{name: a, paper: {market1501: [1, 2, X]}}]", "mark"),
+        ("rows: [{name: a, paper: {market1501: [1, 2, R, X]}}]", "mark"),
         ("rows: [{name: a, take: model.neck}]", "list of fields"),
         ("columns: 3", "columns"),
         ("[1, 2", "cannot be read"),

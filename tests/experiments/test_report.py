@@ -109,7 +109,7 @@ def test_a_strip_s_frames_agree_with_its_precision(sections: dict[str, Section])
             whole += 1
             precision = sum(place / rank for place, rank in enumerate(ranks, start=1)) / to_find
             assert f"average precision {100 * precision:.1f} %" in row.note
-    assert whole > 1
+    assert whole
 
 
 def test_the_page_opens_without_an_error_an_outside_request_or_sideways_scrolling(

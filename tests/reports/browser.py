@@ -42,6 +42,8 @@ class Seen:
     """Width that the page takes: more than `width` where it scrolls sideways."""
     own_scrolling: int
     """How many boxes scroll sideways inside themselves."""
+    wide_tables: int
+    """How many of them hold a table."""
     scripts: int
     """How many script elements there are."""
     broken_pictures: int
@@ -92,6 +94,8 @@ return {
   width: root.clientWidth,
   needed: root.scrollWidth,
   own_scrolling: [...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth).length,
+  wide_tables: [...document.querySelectorAll('.scroll:has(table)')].filter(box => box.scrollWidth > box.clientWidth)
+    .length,
   scripts: document.scripts.length,
   broken_pictures: [...document.images].filter(image => !image.complete || !image.naturalWidth).length,
   smallest_text: Math.min(...sizes),

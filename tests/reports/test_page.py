@@ -33,7 +33,7 @@ def page_of_everything(text: str) -> list[Section]:
     return [
         Section(text, [Headlines([Headline(text, text, text, (0.1, 0.2, 0.3))]), Text(text)], text),
         table_section(text, [text, text], [[text, text]] * 2, text, lead=text),
-        Section(text, [Table([text], [[text]], text, "text", folded=text)]),
+        Section(text, [Table([text, text], [[text, text]], text, "text", folded=text, title=text)]),
         pictures_section(text, [picture, picture], lead=text),
         Section(text, [Pictures([picture]), Tiles([TileRow(text, text, [Tile(picture, "right", text)] * 30)], text)]),
         Section(text, [Tiles([TileRow(text, text, [Tile(picture, "left_out", text)])], text, compact=True)]),

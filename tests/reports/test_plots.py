@@ -69,7 +69,7 @@ def test_curves_of_several_runs_have_a_colour_each_and_a_run_without_the_value_i
 def test_curves_of_one_run_have_a_colour_for_each_value() -> None:
     axes = curves_figure({"run": LOG}, ["total", "identity", "mean_ap"]).axes[0]
     assert len({line.get_color() for line in axes.lines}) == 3
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["total", "identity", "mAP"]
+    assert [text.get_text() for text in axes.figure.legends[0].get_texts()] == ["total", "identity", "mAP"]
 
 
 def test_gains_show_bars_intervals_and_the_paper_s_numbers_where_it_has_some() -> None:
@@ -95,12 +95,59 @@ def test_cmc_and_roc_are_drawn_at_their_values(verification: Verification) -> No
     assert error.get_xydata().tolist() == [[verification.equal_error_rate, 1 - verification.equal_error_rate]]
 
 
+def test_a_long_legend_lies_below_the_curves_and_hides_none(verification: Verification) -> None:
+    names = [f"+ label smoothing {number}" for number in range(8)]
+    for figure in (
+        curves_figure(dict.fromkeys(names, LOG)),
+        cmc_figure(dict.fromkeys(names, np.linspace(0.5, 1, 50))),
+        curves_figure(dict.fromkeys(["f without BNNeck, Euclidean", *names], LOG)),
+    ):
+        figure.draw_without_rendering()
+        axes, (legend,) = figure.axes[0], figure.legends
+        assert legend.get_window_extent().y1 <= axes.get_tightbbox().y0
+        assert figure.bbox.x0 <= legend.get_window_extent().x0
+        assert legend.get_window_extent().x1 <= figure.bbox.x1
+        assert axes.get_window_extent().height > 1.8 * figure.dpi, "the legend must not eat the curves"
+
+
+def test_names_of_any_length_leave_room_for_the_drawing() -> None:
+    names = ["n" * 200, *map(str, range(5))]
+    gains = gains_figure(names, [1.0] * 6, [0.5] * 6, [2.0] * 6)
+    curves = curves_figure(dict.fromkeys(names, LOG))
+    for figure in (gains, curves):
+        figure.draw_without_rendering()
+        assert figure.axes[0].get_window_extent().width > 2 * figure.dpi
+    assert curves.legends[0].get_window_extent().x1 <= curves.bbox.x1
+
+
+def test_small_rates_are_written_out() -> None:
+    figure = curves_figure({"": [{"epoch": 1, "rate": 3e-5}, {"epoch": 2, "rate": 4e-3}]}, ["rate"], logarithmic=True)
+    labels = [text.get_text() for text in drawn_texts(figure)]
+    assert "0.00005" in labels
+    assert not any("e-" in label for label in labels)
+    decades = curves_figure({"": [{"epoch": 1, "loss": 6.0}, {"epoch": 2, "loss": 0.001}]}, ["loss"], logarithmic=True)
+    labels = [text.get_text() for text in drawn_texts(decades)]
+    assert {"0.01", "0.1", "1"} <= set(labels)
+    assert "0.2" not in labels
+
+
 def test_every_name_is_drawn_as_it_is(every_figure: list[Figure]) -> None:
     for figure in (every_figure[0], *every_figure[3:6]):
         assert figure_uri(figure).startswith("data:image/")  # and no warning, which would be an error
         texts = drawn_texts(figure)
         assert set(NAMES) <= {text.get_text() for text in texts}
         assert not any(text.get_parse_math() for text in texts if text.get_text() in NAMES)
+
+
+def test_no_label_of_an_axis_is_cut_off(every_figure: list[Figure]) -> None:
+    many = cmc_figure({f"+ label smoothing {number}": np.linspace(0.5, 1, 50) for number in range(8)})
+    for figure in (*every_figure, many):
+        figure.draw_without_rendering()
+        for label in (label for axis in figure.axes for label in (axis.xaxis.label, axis.yaxis.label)):
+            box = label.get_window_extent()
+            if label.get_text():
+                assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1, label.get_text()
+                assert figure.bbox.y0 <= box.y0 <= box.y1 <= figure.bbox.y1, label.get_text()
 
 
 def test_text_is_at_least_8_points_on_a_phone(every_figure: list[Figure]) -> None:

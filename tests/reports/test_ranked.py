@@ -89,8 +89,8 @@ def test_a_strip_numbers_what_counts_and_names_the_files(tmp_path: Path) -> None
     assert row.note.endswith(f"images to find: {matches}")
     assert [tile.frame for tile in row.tiles] == ["query", *found.frames]
     numbers = [tile.label.split("\n")[0] for tile in row.tiles[1:]]
-    assert [number for number in numbers if number != "not counted"] == [str(k) for k in range(1, COUNTED + 1)]
-    assert numbers.count("not counted") == found.frames.count("left_out") > 0
+    assert [number for number in numbers if number != "left out"] == [str(k) for k in range(1, COUNTED + 1)]
+    assert numbers.count("left out") == found.frames.count("left_out") > 0
     assert row.tiles[1].picture.alt.startswith(f"g{found.gallery[0]}.jpg: person ")
 
 

@@ -12,7 +12,7 @@ from jsonargparse import ArgumentParser
 
 from strongreid.cli.datasets import DATA_COMMANDS, add_data_commands
 from strongreid.cli.evaluating import calibrate, evaluate_model, evaluate_parser
-from strongreid.cli.parsing import complain, first_process, parser_of
+from strongreid.cli.parsing import complain, first_process, parse, parser_of
 from strongreid.cli.reporting import report
 from strongreid.cli.tables import compare, compare_parser, reproduce, reproduce_parser, split_settings
 from strongreid.cli.training import demo, go_on, train, train_base, train_parser
@@ -64,7 +64,7 @@ def _run(words: list[str]) -> None:
     other: list[str] = []
     if words[:1] == ["reproduce"]:
         words, overrides, other = split_settings(words)
-    parsed = parser.parse_args(words)
+    parsed = parse(parser, words)
     values = parsed[parsed["command"]]
     match parsed["command"]:
         case "demo":

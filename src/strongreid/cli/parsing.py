@@ -1,10 +1,16 @@
 """What all commands share: a parser made from a function, and how something is said on stderr."""
 
+import io
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
+
+HEAD_START = 10.0
+"""Seconds that the first process has for refusing what all of them refuse."""
 
 
 def parser_of(command: Callable[..., None], skip: set[str | int] | None = None) -> ArgumentParser:
@@ -20,5 +26,29 @@ def first_process() -> bool:
 
 
 def complain(text: str) -> None:
-    """Write one message to stderr."""
+    """Write one message to stderr, after `leave_it_to_the_first`."""
+    leave_it_to_the_first()
     print(f"strongreid: {text}".rstrip(), file=sys.stderr)  # noqa: T201 - the console is this function's purpose
+
+
+def leave_it_to_the_first() -> None:
+    """Wait in all processes but the first one: when that ends with an error, torchrun ends the others.
+
+    So what all of them refuse is said once, and what one alone refuses (its disk is full) is said too, a little later.
+    """
+    if not first_process():
+        time.sleep(HEAD_START)
+
+
+def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
+    """Parse a command line; the parser's own refusal is said once too."""
+    if first_process():
+        return parser.parse_args(words)
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return parser.parse_args(words)
+    except SystemExit:
+        leave_it_to_the_first()
+        sys.stderr.write(said.getvalue())
+        raise

@@ -1,5 +1,6 @@
 """`reproduce`: the paper's tables, or one's own. `compare`: runs side by side."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,9 @@ JSON), pictures and one HTML page. Stopped and started again with the same comma
 need the same training share it. Without a data set it runs on drawn people, at CPU size. Any setting of `strongreid
 train --help` can be given for all rows, such as --schedule.base_rate 1e-3; the second data set of a table across
 domains is chosen by --other.name and --other.root."""
+
+CHANGES_LITTLE = ("--runtime.", "--model.weights=", "--evaluation.every_epochs=")
+"""Settings with which a training still counts as the paper's own: the machine, and where ImageNet weights lie."""
 
 
 def reproduce(
@@ -34,6 +38,10 @@ def reproduce(
     from strongreid.experiments.table import read_table
     from strongreid.reports.console import Console
 
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(
+            "reproduce is one process: start it without torchrun. Several that share an output folder share trainings."
+        )
     console = Console()
     content = read_table(table, file)
     data = [word for word in overrides if word.startswith("--data.")]
@@ -44,8 +52,10 @@ def reproduce(
             "--data.name needs --data.root DIR, the folder of the data set; without both, people are drawn."
         )
     given = any(word.startswith("--data.root") for word in data)
+    settings = [word for word in overrides if word not in data]
+    scale = scale or ("paper" if given else "cpu")
     directions = (
-        experiment.data_directions(data, other, content.across)
+        experiment.data_directions(data, other, content.across, as_in_paper(scale, epochs, settings))
         if given
         else experiment.drawn_directions(output, content.across, console)
     )
@@ -53,21 +63,26 @@ def reproduce(
         content,
         directions,
         output,
-        scale=scale or ("paper" if given else "cpu"),
+        scale=scale,
         seeds=seeds,
         rows=rows,
         epochs=epochs,
-        overrides=[word for word in overrides if word not in data],
+        overrides=settings,
     )
     if plan:
         experiment.show_plan(sweep, console)
         return
     try:
-        found = experiment.reproduce(sweep, like_paper=given and (scale or "paper") == "paper", console=console)
+        found = experiment.reproduce(sweep, console)
     except KeyboardInterrupt:
         complain("Go on with the same command; what is finished stays.")
         raise
     experiment.show(sweep, found, console)
+
+
+def as_in_paper(scale: str, epochs: int | None, settings: Sequence[str]) -> bool:
+    """Whether rows are trained as the paper's were, so that its figures can be expected."""
+    return scale == "paper" and epochs is None and all(word.startswith(CHANGES_LITTLE) for word in settings)
 
 
 def compare(runs: tuple[Path, ...]) -> None:

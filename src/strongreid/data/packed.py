@@ -10,13 +10,11 @@ interrupted build goes on there. One process of a host builds; others that want 
 lock of that folder, which the system releases when the builder dies.
 """
 
-import fcntl
 import hashlib
 import io
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +25,7 @@ from torch import Tensor
 from strongreid.data.decoding import decoded_rows
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
+from strongreid.files import only_process
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
@@ -53,7 +52,7 @@ class PackedImages:
         path = pack_path(table, size, folder)
         if not _is_whole(path, len(table), size):
             folder.mkdir(parents=True, exist_ok=True)
-            with _only_builder(folder):
+            with only_process(folder):
                 if not _is_whole(path, len(table), size):
                     _write(table, size, path, progress)
         # Copy on write, because torch asks for memory that may be written; nothing writes.
@@ -151,17 +150,6 @@ def _is_whole(path: Path, count: int, size: tuple[int, int]) -> bool:
             return same_header and os.fstat(stream.fileno()).st_size == len(header) + count * _row_bytes(size)
     except FileNotFoundError:
         return False
-
-
-@contextmanager
-def _only_builder(folder: Path) -> Iterator[None]:
-    """Wait until no other process builds in `folder`. The folder itself is locked, so no lock file stays behind."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _write(table: ImageTable, size: tuple[int, int], path: Path, progress: Progress | None) -> None:

@@ -8,34 +8,33 @@ from typing import Any
 from strongreid.config import as_plain, read_config
 from strongreid.errors import InputError
 from strongreid.evaluation import RetrievalResult, paired_test
+from strongreid.experiments.records import read_metrics, read_record
 from strongreid.reports.console import Console
+from strongreid.reports.results import duration
 
 SHOWN = (("rank_1", "rank-1"), ("rank_5", "rank-5"), ("rank_10", "rank-10"), ("mean_ap", "mAP"), ("mean_inp", "mINP"))
-NOT_COMPARED = ("name", "output")
-"""Settings that always differ and mean nothing."""
+NOT_COMPARED = ("name", "output", "data.cache")
+"""Settings that mean nothing for what was learned."""
 
 
 def compare_runs(folders: Sequence[Path], console: Console) -> None:
     """Write a table of the runs, the paired test of each against the first, and the settings in which they differ."""
     if len(folders) < 2:
         raise InputError("Name at least two runs to compare.")
-    metrics = [_metrics(folder) for folder in folders]
+    for folder in folders:
+        _refuse_unfinished(folder)
+    metrics = [read_metrics(folder) for folder in folders]
     rows = [
-        [folder.name, *(f"{100 * found[key]:.1f}" for key, _ in SHOWN), f"{found['training_seconds'] / 60:.1f} min"]
+        [folder.name, *(f"{100 * found[key]:.1f}" for key, _ in SHOWN), duration(found.get("training_seconds"))]
         for folder, found in zip(folders, metrics, strict=True)
     ]
     console.table("Runs (percent)", ("", *(name for _, name in SHOWN), "training"), rows)
-    first = RetrievalResult.load(folders[0] / "result.npz")
     for folder in folders[1:]:
-        other = RetrievalResult.load(folder / "result.npz")
-        try:
-            tests = [paired_test(first, other, figure) for figure in ("mean_ap", "rank_1")]
-        except InputError as error:
-            raise InputError(f"{folder} cannot be compared with {folders[0]}: {error}") from error
-        for test in tests:
-            console.say(f"{folder.name} against {folders[0].name}: {test.sentence}")
+        for sentence in _tests(folders[0], folder):
+            console.say(f"{folder.name} against {folders[0].name}: {sentence}")
     console.say("The tests are over queries; they do not know how much trainings with other seeds differ.")
-    differing = differences([_settings(folder) for folder in folders])
+    settings = [as_plain(read_config(folder / "config.yaml")) for folder in folders]
+    differing = {name: values for name, values in differences(settings).items() if name not in NOT_COMPARED}
     if differing:
         console.say("Settings that differ, run by run:")
         for name, values in differing.items():  # no table: a narrow terminal would cut the names
@@ -59,15 +58,19 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _metrics(folder: Path) -> dict[str, Any]:
-    for name in ("config.yaml", "result.json", "result.npz"):
+def _refuse_unfinished(folder: Path) -> None:
+    for name in ("config.yaml", "run.json", "result.json", "result.npz"):
         if not (folder / name).is_file():
             raise InputError(f"{folder} is not the folder of a finished run: it holds no {name}.")
-    metrics: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    return metrics
 
 
-def _settings(folder: Path) -> dict[str, Any]:
-    return {
-        name: value for name, value in as_plain(read_config(folder / "config.yaml")).items() if name not in NOT_COMPARED
-    }
+def _tests(first: Path, other: Path) -> list[str]:
+    """Return the paired tests in sentences, or why there are none."""
+    before, after = (RetrievalResult.load(folder / "result.npz") for folder in (first, other))
+    queries = [read_record(folder)["data"]["fingerprint"]["query"] for folder in (first, other)]
+    if queries[0] != queries[1]:
+        return ["no paired test, because they were tested with other query images."]
+    try:
+        return [paired_test(before, after, figure).sentence for figure in ("mean_ap", "rank_1")]
+    except InputError as error:
+        return [f"no paired test. {error}"]

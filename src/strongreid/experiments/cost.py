@@ -13,7 +13,9 @@ import torch
 from strongreid import build
 from strongreid.config import Config
 from strongreid.data import ImageTable
+from strongreid.evaluation import estimate_cost
 from strongreid.experiments.sweep import Sweep, Training
+from strongreid.training.checkpoint import newest_checkpoint, read_state
 
 PROBED_IMAGES = 32
 PROBED_STEPS = 3
@@ -23,40 +25,63 @@ EMBEDDING_SPEED_UP = 2.5
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What one training needs."""
+    """What is still to do for one training."""
 
     training: Training
     images: int
-    """Images that go through training, all epochs together."""
+    """Images that go through training, in all epochs that are left."""
     tested: int
-    """Images that are embedded, all tests together."""
+    """Images that are embedded, in all tests that are left."""
     seconds: float
-    """A rough estimate; 0 for a training that is finished."""
+    """A rough estimate."""
+
+
+@dataclass(frozen=True)
+class _Speed:
+    images_per_second: float
+    """In training."""
+    width: int
+    """Of the features."""
 
 
 def estimate(sweep: Sweep) -> list[TrainingCost]:
-    """Estimate every training of a sweep once; those that are finished cost nothing."""
-    speeds: dict[tuple[object, ...], float] = {}
+    """Estimate every training of a sweep once, with the tests of it; what is done costs nothing."""
+    speeds: dict[tuple[object, ...], _Speed] = {}
+    sizes: dict[str, tuple[int, int]] = {}
     costs = []
     for training in sweep.trainings:
         config = training.config
         data = build.build_data(config)
-        images = config.schedule.epochs * _images_per_epoch(config, data.train)
-        tests = [item for item in sweep.measurements if item.training.folder == training.folder]
-        tested = 0
-        for item in tests:
-            test = build.build_data(item.test)
-            tested += len(test.query) + len(test.gallery)
-        tested += len(data.query) + len(data.gallery)
-        kind = (config.model.backbone, config.model.last_stride, config.model.image_size, config.runtime)
-        if (training.folder / "result.json").is_file():
-            costs.append(TrainingCost(training, images, tested, 0.0))
+        epochs = _epochs_left(training)
+        images = epochs * _images_per_epoch(config, data.train) if epochs else 0
+        mine = [item for item in sweep.measurements if item.training.folder == training.folder]
+        tests = [(item.test.data, item.row.reranking) for item in mine if not item.done]
+        tests += [(config.data, False)] if epochs else []
+        if not tests:
+            costs.append(TrainingCost(training, images, 0, 0.0))
             continue
+        kind = (config.model.backbone, config.model.last_stride, config.model.image_size, config.runtime)
         if kind not in speeds:
-            speeds[kind] = _images_per_second(config, len(data.train.people))
-        seconds = (images + tested / EMBEDDING_SPEED_UP) / speeds[kind]
+            speeds[kind] = _speed(config, len(data.train.people))
+        speed, tested, ranking = speeds[kind], 0, 0.0
+        for place, reranking in tests:
+            if repr(place) not in sizes:
+                test = build.build_data(replace(config, data=place))
+                sizes[repr(place)] = len(test.query), len(test.gallery)
+            tested += sum(sizes[repr(place)])
+            ranking += estimate_cost(*sizes[repr(place)], speed.width, reranking=reranking).seconds
+        seconds = (images + tested / EMBEDDING_SPEED_UP) / speed.images_per_second + ranking
         costs.append(TrainingCost(training, images, tested, seconds))
     return costs
+
+
+def _epochs_left(training: Training) -> int:
+    """Return how many epochs are still to do, the one in progress included."""
+    if training.finished:
+        return 0
+    checkpoint = newest_checkpoint(training.folder / "checkpoints")
+    done = read_state(checkpoint)["epoch"] - 1 if checkpoint else 0
+    return training.config.schedule.epochs - int(done)
 
 
 def _images_per_epoch(config: Config, table: ImageTable) -> int:
@@ -65,7 +90,7 @@ def _images_per_epoch(config: Config, table: ImageTable) -> int:
     return len(sampler) * config.batch.people_per_batch * config.batch.images_per_person
 
 
-def _images_per_second(config: Config, people: int) -> float:
+def _speed(config: Config, people: int) -> _Speed:
     """Time a few training steps on random images, after one that warms up."""
     config = replace(config, model=replace(config.model, weights=None), runtime=replace(config.runtime, compile=False))
     fabric = build.build_fabric(config)
@@ -88,4 +113,4 @@ def _images_per_second(config: Config, people: int) -> float:
         optimizer.step()
         float(total.detach())  # waits for the device
         times.append(time.perf_counter() - started)
-    return PROBED_IMAGES / median(times[1:])
+    return _Speed(PROBED_IMAGES / median(times[1:]), learner.model.width)

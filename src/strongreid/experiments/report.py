@@ -3,7 +3,7 @@
 Figures are computed again rather than copied, because figures, curves and pictures must be of the same ranking.
 """
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from strongreid.data import ReIDData
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings, RetrievalResult, Verification, verify
 from strongreid.experiments import sets
+from strongreid.experiments.records import read_metrics, read_record
 from strongreid.models import ReIDModel
 from strongreid.reports import results, showing
 from strongreid.reports.confusions import hardest_pairs
@@ -42,6 +43,10 @@ class _Seen:
     gallery: Embeddings
     albums: tuple[Album, Album]
     result: RetrievalResult
+    notes: list[str]
+    """What to say of the figures, in sentences."""
+    others: Mapping[str, Any]
+    """Metrics on further test sets, by name."""
 
 
 def report_run(folder: Path, data_root: Path | None, output: Path | None, console: Console) -> Path:
@@ -59,17 +64,20 @@ def report_run(folder: Path, data_root: Path | None, output: Path | None, consol
     return path
 
 
-def run_sections(folder: Path, data_root: Path | None, console: Console) -> list[Section]:
+def run_sections(
+    folder: Path, data_root: Path | None, console: Console, *, tested: Config | None = None
+) -> list[Section]:
     """Return the sections of the report on a finished run.
 
     Args:
         folder: The run's folder.
         data_root: Where its data set lies now, if it was moved since the training.
         console: Shows the progress of embedding and ranking.
+        tested: Settings whose test set, feature and metric are taken in place of the run's own.
 
     Raises `InputError` where the run is not finished, or its data set is not where, or not what, it was.
     """
-    seen = _look(folder, data_root, console)
+    seen = _look(folder, data_root, tested, console)
     query, gallery = seen.albums
     same_camera, metric = seen.data.same_camera, seen.model.metric
     chosen = telling_queries(seen.result, seen.query.person, STRIPS)
@@ -83,8 +91,8 @@ def run_sections(folder: Path, data_root: Path | None, console: Console) -> list
         )
     every = [found for lists in strips.values() for found in lists]
     return [
-        results.result_section(seen.result, (len(seen.query), len(seen.gallery)), seen.recorded, _differences(seen)),
-        results.learning_section(read_log(folder), seen.result, seen.config.schedule.epochs),
+        results.result_section(seen.result, (len(seen.query), len(seen.gallery)), seen.others, seen.notes),
+        results.learning_section(read_log(folder), seen.recorded, seen.config.schedule.epochs),
         results.thresholds_section(seen.result, _verification(seen, console)),
         showing.strips_section(strips, query, gallery, seen.result.average_precision.tolist()),
         showing.activation_section(seen.model, every, query, gallery),
@@ -92,41 +100,38 @@ def run_sections(folder: Path, data_root: Path | None, console: Console) -> list
         showing.confusions_section(confusions, query, gallery),
         results.cost_section(seen.recorded, _network(seen.model)),
         results.settings_section(
-            as_plain(seen.config), as_plain(Config()), f"strongreid train --recipe {folder / 'config.yaml'}"
+            as_plain(seen.config),
+            as_plain(Config()),
+            f"strongreid train --recipe {folder / 'config.yaml'} --name again",
         ),
         results.environment_section(seen.record),
     ]
 
 
-def _look(folder: Path, data_root: Path | None, console: Console) -> _Seen:
+def _look(folder: Path, data_root: Path | None, tested: Config | None, console: Console) -> _Seen:
     for name in ("config.yaml", "run.json", "result.json"):
         if not (folder / name).is_file():
             raise InputError(
                 f"{folder} is not the folder of a finished run: it holds no {name}. Name a run's folder; one that was "
                 f"stopped is finished by: strongreid train --resume {folder}"
             )
-    config = read_config(folder / "config.yaml")
-    root = config.data.root if data_root is None else data_root
-    main_set = replace(config, data=replace(config.data, root=root, tested=[]))
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    test = sets.prepare_tests(main_set, console)[0]
-    _refuse_other_images(record, test.data)
+    config, record, recorded = read_config(folder / "config.yaml"), read_record(folder), read_metrics(folder)
+    wanted = tested or config
+    root = wanted.data.root if data_root is None else data_root
+    test = sets.prepare_tests(replace(wanted, data=replace(wanted.data, root=root, tested=[])), console)[0]
+    if tested is None:
+        _refuse_other_images(record, test.data)
     model = sets.load_model(folder, config)
+    model.feature, model.metric = wanted.evaluation.feature, wanted.evaluation.metric
     query, gallery = sets.embed_test(model, test, console)
-    return _Seen(
-        config,
-        json.loads((folder / "result.json").read_text(encoding="utf-8")),
-        record,
-        model,
-        test.data,
-        query,
-        gallery,
-        (
-            Album(test.query.table, test.query.packed),
-            Album(test.gallery.table, test.gallery.packed),
-        ),
-        sets.rank(model, query, gallery, test.data, console),
-    )
+    result = sets.rank(model, query, gallery, test.data, console)
+    notes = [f"Note: {warning}" for warning in test.data.warnings]
+    others: Mapping[str, Any] = {}
+    if tested is None:
+        notes += _differences(recorded, result)
+        others = recorded.get("tested", {})
+    albums = Album(test.query.table, test.query.packed), Album(test.gallery.table, test.gallery.packed)
+    return _Seen(config, recorded, record, model, test.data, query, gallery, albums, result, notes, others)
 
 
 def _refuse_other_images(record: dict[str, Any], data: ReIDData) -> None:
@@ -148,15 +153,14 @@ def _verification(seen: _Seen, console: Console) -> Verification | None:
         )
 
 
-def _differences(seen: _Seen) -> list[str]:
-    notes = [f"Note: {warning}" for warning in seen.data.warnings]
-    recorded = seen.recorded["mean_ap"]
-    if abs(recorded - seen.result.mean_ap) > AGREEMENT:
-        notes.append(
-            f"Note: result.json says {100 * recorded:.2f} % mAP, measured at the end of the training; these weights "
-            f"gave {100 * seen.result.mean_ap:.2f} % here."
-        )
-    return notes
+def _differences(recorded: Mapping[str, Any], result: RetrievalResult) -> list[str]:
+    before = recorded["mean_ap"]
+    if abs(before - result.mean_ap) <= AGREEMENT:
+        return []
+    return [
+        f"Note: result.json says {100 * before:.2f} % mAP, measured at the end of the training; these weights gave "
+        f"{100 * result.mean_ap:.2f} % here."
+    ]
 
 
 def _network(model: ReIDModel) -> str:

@@ -4,7 +4,8 @@ Everything done is a file of its own, so a sweep that is stopped or killed loses
 is written anew after every row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from strongreid.config import read_config, recipe_path
@@ -13,10 +14,11 @@ from strongreid.errors import InputError
 from strongreid.evaluation import Reranking, evaluate
 from strongreid.experiments import run, sets
 from strongreid.experiments.cost import estimate
-from strongreid.experiments.outcome import RowOutcome, explanation, outcomes, table_cells, write_table
+from strongreid.experiments.outcome import RowOutcome, outcomes
 from strongreid.experiments.sweep import Direction, Measurement, Sweep
 from strongreid.experiments.sweep_page import write_sweep_page
-from strongreid.models import ReIDModel
+from strongreid.experiments.table_files import explanation, table_cells, write_table
+from strongreid.files import only_process
 from strongreid.reports.console import Console
 
 PAPER_SETS = ("market1501", "dukemtmc_reid")
@@ -27,9 +29,10 @@ def drawn_directions(output: Path, across: bool, console: Console) -> list[Direc
     """Draw people where they are not drawn yet: one set, or for a table across domains two that differ."""
     folders = [output / f"drawn-{domain}" for domain in ((0, 1) if across else (0,))]
     for domain, folder in enumerate(folders):
-        if not folder.is_dir():
-            with console.bar(f"Drawing people, domain {domain}") as report:
-                draw_people(folder, domain=domain, progress=report)
+        with _sole_work_on(folder, console):
+            if not folder.is_dir():
+                with console.bar(f"Drawing people, domain {domain}") as report:
+                    draw_people(folder, domain=domain, progress=report)
     words = [(f"--data.root={folder}",) for folder in folders]
     if not across:
         return [Direction("drawn people", words[0], words[0], PAPER_SETS[0])]
@@ -39,22 +42,41 @@ def drawn_directions(output: Path, across: bool, console: Console) -> list[Direc
     ]
 
 
-def data_directions(words: Sequence[str], other: Sequence[str], across: bool) -> list[Direction]:
-    """Return the directions on the user's own sets: `words` choose the first, `other` the second one across domains."""
-    names = [read_config(recipe_path("bag_of_tricks"), part).data.name for part in (words, other) if part]
+def data_directions(words: Sequence[str], other: Sequence[str], across: bool, papers_settings: bool) -> list[Direction]:
+    """Return the directions on the user's own sets.
+
+    words: choose the first set; other: the second one across domains; across: whether the table is one across domains;
+    papers_settings: whether the rows are trained as the paper did.
+    """
+    sets = [read_config(recipe_path("bag_of_tricks"), part).data for part in (words, other) if part]
+    names = [data.name for data in sets]
     if across and len(names) < 2:
         raise InputError("A table across domains needs a second data set: --other.name NAME --other.root DIR.")
     if not across and other:
         raise InputError("--other belongs to tables across domains, such as cross_domain.")
     if not across:
-        return [Direction(names[0], tuple(words), tuple(words), names[0] if names[0] in PAPER_SETS else PAPER_SETS[0])]
-    there, back = f"{names[0]} -> {names[1]}", f"{names[1]} -> {names[0]}"
+        known = names[0] in PAPER_SETS
+        paper = names[0] if known else PAPER_SETS[0]
+        return [Direction(names[0], tuple(words), tuple(words), paper, known and papers_settings)]
     known = set(names) == set(PAPER_SETS)
+    if names[0] == names[1]:  # two sets of one kind: told apart by their folders
+        names = [Path(data.root or "").name for data in sets]
+    there, back = f"{names[0]} -> {names[1]}", f"{names[1]} -> {names[0]}"
     shown = (there, back) if known else (" -> ".join(PAPER_SETS), " -> ".join(reversed(PAPER_SETS)))
     return [
-        Direction(there, tuple(words), tuple(other), shown[0]),
-        Direction(back, tuple(other), tuple(words), shown[1]),
+        Direction(there, tuple(words), tuple(other), shown[0], known and papers_settings),
+        Direction(back, tuple(other), tuple(words), shown[1], known and papers_settings),
     ]
+
+
+@contextmanager
+def _sole_work_on(folder: Path, console: Console) -> Iterator[None]:
+    """Wait until no other process works on `folder`, which need not exist yet: sweeps may share an output folder."""
+    lock = folder.parent / ".locks" / folder.name
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    with only_process(lock, lambda: console.say(f"Waiting for another process, which is at work on {folder}.")):
+        yield
 
 
 def show_plan(sweep: Sweep, console: Console) -> None:
@@ -66,22 +88,19 @@ def show_plan(sweep: Sweep, console: Console) -> None:
         cost = costs[folder]
         work = "shared with a row above"
         if folder not in shown:
-            work = (
-                "finished" if (folder / "result.json").is_file() else f"{cost.images:,} images, {_time(cost.seconds)}"
-            )
+            work = "finished" if item.training.finished else f"{cost.images:,} images, {_time(cost.seconds)}"
         shown.add(folder)
-        if item.file.is_file():
+        if item.done:
             work = "measured"
         number = str(sweep.table.rows.index(item.row) + 1)
         rows.append(
-            [number, item.row.name, str(item.seed), item.direction.label, item.training.config.name or "", work]
+            [f"{number} {item.row.name}", str(item.seed), item.direction.label, item.training.config.name or "", work]
         )
-    console.table(sweep.table.title, ("row", "", "seed", "data", "training", "work"), rows)
+    console.table(sweep.table.title, ("row", "seed", "data", "training", "work"), rows)
     for row in sweep.rows:
         if row.to_come:
             console.say(f"Not run: {row.name}: {row.to_come}.")
-    images = sum(cost.images for cost in costs.values() if cost.seconds)
-    tested = sum(cost.tested for cost in costs.values() if cost.seconds)
+    images, tested = (sum(getattr(cost, name) for cost in costs.values()) for name in ("images", "tested"))
     console.say(
         f"{len(sweep.trainings)} trainings for {len(sweep.measurements)} measurements. To do: {images:,} images in "
         f"training, {tested:,} in tests; about {_time(sum(cost.seconds for cost in costs.values()))} here, measured by "
@@ -89,21 +108,21 @@ def show_plan(sweep: Sweep, console: Console) -> None:
     )
 
 
-def reproduce(sweep: Sweep, like_paper: bool, console: Console) -> list[RowOutcome]:
+def reproduce(sweep: Sweep, console: Console) -> list[RowOutcome]:
     """Fill the table: train, measure, write; return what was measured. Go on after a stop by calling it again."""
     total = len(sweep.measurements)
-    prepared: dict[str, sets.Prepared] = {}
+    prepared: dict[str, sets.Tested] = {}
     for number, item in enumerate(sweep.measurements, 1):
-        if item.file.is_file():
+        if item.done:
             continue
         console.say(f"[{number}/{total}] {item.row.name}, seed {item.seed}, {item.direction.label}")
         _train(item, console)
         key = repr((item.test.data, item.test.model.image_size))
         if key not in prepared:
-            prepared = {key: sets.prepare(item.test, console)}
+            prepared = {key: sets.prepare_tests(item.test, console)[0]}
         _measure(item, prepared[key], console)
-        write_table(sweep, outcomes(sweep, like_paper=like_paper))
-    found = outcomes(sweep, like_paper=like_paper)
+        write_table(sweep.so_far(), outcomes(sweep.so_far()))
+    found = outcomes(sweep)
     write_table(sweep, found)
     write_sweep_page(sweep, found, console)
     return found
@@ -111,25 +130,26 @@ def reproduce(sweep: Sweep, like_paper: bool, console: Console) -> list[RowOutco
 
 def _train(item: Measurement, console: Console) -> None:
     folder = item.training.folder
-    if (folder / "result.json").is_file():
-        return
-    if folder.is_dir():
-        run.resume(folder, console)
-    else:
-        run.start(item.training.config, folder, console)
+    with _sole_work_on(folder, console):
+        if item.training.finished:
+            return
+        if folder.is_dir():
+            run.resume(folder, console, item.training.config.data)
+        else:
+            run.start(item.training.config, folder, console)
 
 
-def _measure(item: Measurement, prepared: sets.Prepared, console: Console) -> None:
-    model = ReIDModel.load(item.training.folder)
+def _measure(item: Measurement, test: sets.Tested, console: Console) -> None:
+    model = sets.load_model(item.training.folder, item.test)
     model.feature, model.metric = item.test.evaluation.feature, item.test.evaluation.metric
-    query, gallery = sets.embed_test(model, prepared, console)
+    query, gallery = sets.embed_test(model, test, console)
     with console.bar("Ranking") as report:
         result = evaluate(
             query,
             gallery,
             metric=model.metric,
             reranking=Reranking() if item.row.reranking else None,
-            same_camera=prepared.data.same_camera,
+            same_camera=test.data.same_camera,
             progress=report,
         )
     result.save(item.file)

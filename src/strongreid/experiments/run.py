@@ -12,12 +12,12 @@ RUN/result.json         the metrics of these weights, those on further test sets
 Under torchrun each process goes through all of this; the first one alone writes, evaluates and says what happens.
 """
 
-import json
 import platform
 import resource
 import sys
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -28,13 +28,14 @@ import yaml
 from lightning.fabric import Fabric
 
 from strongreid import build
-from strongreid.config import Config, as_plain, read_config, set_label
+from strongreid.config import Config, DataConfig, as_plain, read_config, set_label
 from strongreid.errors import InputError
 from strongreid.evaluation import RetrievalResult
+from strongreid.experiments.records import read_metrics
 from strongreid.experiments.sets import Prepared, Tested, embed_test, prepare, rank
 from strongreid.files import whole_folder, write_json
 from strongreid.reports.console import Console
-from strongreid.training.checkpoint import Learner, newest_checkpoint, read_state
+from strongreid.training.checkpoint import Learner, damaged, newest_checkpoint, read_state
 from strongreid.training.log import read_log
 from strongreid.training.loop import StepReport, TrainingImages, fit
 
@@ -71,20 +72,23 @@ def start(config: Config, folder: Path, console: Console) -> RunResult:
     return _train(run, folder, console, checkpoint=None)
 
 
-def resume(folder: Path, console: Console) -> RunResult:
-    """Go on with the run in `folder` from its newest checkpoint; one that is finished is only read."""
+def resume(folder: Path, console: Console, data: DataConfig | None = None) -> RunResult:
+    """Go on with the run in `folder` from its newest checkpoint; one that is finished is only read.
+
+    `data` says where its data sets lie now; other images than before are refused.
+    """
     if not (folder / "config.yaml").is_file():
         raise InputError(f"{folder} is not the folder of a run: it holds no config.yaml.")
-    finished = folder / "result.json"
-    if finished.is_file():
+    if (folder / "result.json").is_file():
         console.say(f"{folder} is finished already.")
-        return RunResult(folder, json.loads(finished.read_text(encoding="utf-8")))
+        return RunResult(folder, read_metrics(folder))
     checkpoint = newest_checkpoint(folder / "checkpoints")
     where = f"from {checkpoint.name}" if checkpoint else "from its first epoch: it has no checkpoint yet"
     console.say(f"Going on with {folder} {where}.")
-    run = _assemble(read_config(folder / "config.yaml"), console)
+    config = read_config(folder / "config.yaml")
+    run = _assemble(config if data is None else replace(config, data=data), console)
     if checkpoint is not None:
-        _compare_with(read_state(checkpoint), run.record, console)
+        _compare_with(checkpoint, run.record, console)
     return _train(run, folder, console, checkpoint)
 
 
@@ -110,6 +114,7 @@ class _Run:
 
 def _assemble(config: Config, console: Console) -> _Run:
     """Build all that a training needs; what can be refused is refused here."""
+    _forget_peak_memory()
     fabric = build.build_fabric(config)
     prepared = prepare(config, console)
     train = prepared.data.train
@@ -172,8 +177,16 @@ def _images_per_second(folder: Path) -> float | None:
     return median(speeds) if speeds else None
 
 
+def _forget_peak_memory() -> None:
+    """Begin to look for the peak anew: one process may make several trainings. Where that is refused, it is of all."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak resident size starts again from here
+
+
 def _peak_memory_mb() -> int:
-    """Return the most memory used so far: the GPU's if there is one, otherwise this process's own."""
+    """Return the most memory used in this training: the GPU's if there is one, otherwise this process's own."""
     if torch.cuda.is_available():
         return round(torch.cuda.max_memory_allocated() / 1e6)
     unit = 1 if sys.platform == "darwin" else 1024
@@ -210,16 +223,22 @@ def _test_fingerprint(test: Prepared | Tested) -> dict[str, str]:
     return {"query": test.query.table.fingerprint(), "gallery": test.gallery.table.fingerprint()}
 
 
-def _compare_with(before: dict[str, Any], now: dict[str, Any], console: Console) -> None:
+def _compare_with(checkpoint: Path, now: dict[str, Any], console: Console) -> None:
     """Refuse to go on with other data; warn where the machine differs, because results then differ in the last bits."""
-    if before["data"]["fingerprint"] != now["data"]["fingerprint"]:
+    state = read_state(checkpoint)
+    try:
+        images, environment = state["data"]["fingerprint"], dict(state["environment"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise damaged(checkpoint, f"its state.json lacks {error}") from error
+    if images != now["data"]["fingerprint"]:
         raise InputError(
             f"The images of {now['data']['name']} are not those that this run was started with (their fingerprints "
             "differ): restore them, or start a new run."
         )
-    for name, value in before["environment"].items():
-        if now["environment"][name] != value:
+    for name, value in now["environment"].items():
+        earlier = environment.get(name)
+        if earlier != value:
             console.say(
-                f"Warning: {name} was {value} when this run was started and is {now['environment'][name]} now; "
-                "the run goes on, but not bit for bit as it would have."
+                f"Warning: {name} was {earlier} when this run was started and is {value} now; the run goes on, but not "
+                "bit for bit as it would have."
             )

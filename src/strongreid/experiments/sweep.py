@@ -35,6 +35,8 @@ class Direction:
     """The words that choose the test set."""
     paper: str
     """The key of the paper's figures to show beside."""
+    like_paper: bool = False
+    """Whether what is measured can be set against them: the paper's own data sets and settings."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Training:
 
     config: Config
     folder: Path
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has run to its end."""
+        return (self.folder / "result.json").is_file()
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,11 @@ class Measurement:
     """The row's settings with the test set as its data."""
     file: Path
     """Where its result is kept (.npz)."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has been measured, of a training that is there."""
+        return self.file.is_file() and self.training.finished
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,12 @@ class Sweep:
     def trainings(self) -> list[Training]:
         """All trainings, each once, in the order in which they are needed."""
         return list({item.training.folder: item.training for item in self.measurements}.values())
+
+    def so_far(self) -> "Sweep":
+        """Return the sweep of those seeds that are measured in every row; of the first one where none is."""
+        left = {item.seed for item in self.measurements if not item.done}
+        seeds = tuple(seed for seed in self.seeds if seed not in left) or self.seeds[:1]
+        return replace(self, seeds=seeds, measurements=tuple(i for i in self.measurements if i.seed in seeds))
 
 
 def plan_sweep(
@@ -100,6 +118,8 @@ def plan_sweep(
     if len(set(seeds)) != len(seeds) or not seeds:
         raise InputError(f"--seeds is {list(seeds)}; name at least one seed, and each once.")
     taken = table.changed_fields()
+    if epochs is not None and (fixed := taken & {"schedule.epochs", "schedule.milestones"}):
+        raise InputError(f"--epochs cannot change what {table.name} itself sets: {', '.join(sorted(fixed))}.")
     for word in overrides:
         field = word.removeprefix("--").split("=")[0]
         if field in taken:
@@ -121,6 +141,9 @@ def plan_sweep(
                 training = _training(train, sets[tuple(direction.train)])
                 file = _measurement_file(output, training, test, row, sets[tuple(direction.test)])
                 measurements.append(Measurement(row, seed, direction, training, test, file))
+    if not measurements:
+        reasons = "; ".join(f"{row.name}: {row.to_come}" for row in chosen)
+        raise InputError(f"None of these rows can be run yet ({reasons}).")
     name = f"{table.name}-{_plain_name(' '.join(direction.label for direction in directions[:1]))}"
     return Sweep(table, chosen, tuple(directions), tuple(seeds), tuple(measurements), output / name)
 
@@ -163,7 +186,7 @@ def _scaled(recipe: str, scale: Scale, epochs: int | None, words: Sequence[str])
         config.schedule,
         epochs=epochs,
         warmup_epochs=max(1, round(config.schedule.warmup_epochs * share)) if config.schedule.warmup_epochs else 0,
-        milestones=tuple(max(1, round(milestone * share)) for milestone in config.schedule.milestones),
+        milestones=tuple(sorted({max(1, round(milestone * share)) for milestone in config.schedule.milestones})),
     )
     return replace(config, schedule=schedule)
 

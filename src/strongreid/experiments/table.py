@@ -32,7 +32,16 @@ class PaperFigure:
     rank_1: float
     mean_ap: float
     mark: str
-    """Where it comes from: a key of `MARKS`."""
+    """Where it comes from, or where rank-1 does: a key of `MARKS`."""
+    mean_ap_mark: str
+    """Where mAP comes from."""
+
+    @property
+    def text(self) -> str:
+        """Rank-1 (mAP) with their marks, as they are shown."""
+        if self.mark == self.mean_ap_mark:
+            return f"{self.rank_1:.1f} ({self.mean_ap:.1f}) [{self.mark}]"
+        return f"{self.rank_1:.1f} [{self.mark}] ({self.mean_ap:.1f} [{self.mean_ap_mark}])"
 
 
 @dataclass(frozen=True)
@@ -152,10 +161,15 @@ def _row(item: Any, where: str) -> Row:
 
 def _figure(value: Any, place: str) -> PaperFigure:
     match value:
-        case [int() | float() as rank_1, int() | float() as mean_ap, str() as mark] if mark in MARKS:
-            return PaperFigure(float(rank_1), float(mean_ap), mark)
+        case [int() | float() as rank_1, int() | float() as mean_ap, str() as mark, *more] if mark in MARKS:
+            match more:
+                case []:
+                    return PaperFigure(float(rank_1), float(mean_ap), mark, mark)
+                case [str() as mean_ap_mark] if mean_ap_mark in MARKS:
+                    return PaperFigure(float(rank_1), float(mean_ap), mark, mean_ap_mark)
     raise InputError(
-        f"{place}: a figure of the paper is [rank-1, mAP, mark], mark one of {', '.join(MARKS)}; not {value}."
+        f"{place}: a figure of the paper is [rank-1, mAP, mark], mark one of {', '.join(MARKS)}, a fourth value the "
+        f"mark of mAP if it is another; not {value}."
     )
 
 

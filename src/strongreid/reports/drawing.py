@@ -8,17 +8,28 @@ no text is read as mathematics.
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 COLORS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 DASHES: Final = ("-", "--", "-.", ":")
 INK, SOFT, LINE = "#222222", "#66625c", "#e3dfd8"
 WIDTH, HEIGHT = 4.3, 3.0
 """Inches of a figure."""
+MOST_NAMES_INSIDE: Final = 2
+LONGEST_NAME_BESIDE_ANOTHER: Final = 20
+"""Characters of a name, so that two columns of a legend are no wider than a figure."""
+LONGEST_NAME_IN_LEGEND: Final = 40
+LINE_INCHES: Final = 0.21
+"""Height of a line of a legend."""
+LINES_WITHIN: Final = 2
+"""Lines of a legend below, for which a figure does not grow: then figures beside each other are equally high."""
+MANY_DECADES: Final = 1e3
+"""Ratio of the ends of a logarithmic axis from which on it has room for whole decades only."""
 
 
 def new_figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Axes]:
@@ -46,19 +57,35 @@ def dashes_of(place: int) -> str:
 
 
 def plain_logarithmic(axes: Axes) -> None:
-    """Make the upright axis logarithmic, with plain numbers at 1, 2, 5, 10, ..."""
+    """Make the upright axis logarithmic, with plain numbers at 1, 2, 5, 10, ..., over many decades at 1, 10, ..."""
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < MANY_DECADES else (1,)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: np.format_float_positional(value, trim="-")))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
+def shortened(name: str, most: int) -> str:
+    """Return a name of at most so many characters, its end left out: names come from the user and have any length."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
 def add_legend(axes: Axes, lines: Sequence[Artist], names: Sequence[str]) -> None:
-    """Add a legend. The names are put in afterwards: matplotlib hides labels that begin with an underscore."""
+    """Add a legend; one of more than two names lies below the axes, where it hides nothing."""
     if not lines:
         return
-    legend = axes.legend(lines, [str(place) for place in range(len(lines))], frameon=False, fontsize=10)
+    numbers = [str(place) for place in range(len(lines))]
+    if len(lines) <= MOST_NAMES_INSIDE:
+        legend = axes.legend(lines, numbers, frameon=False, fontsize=10)
+    else:
+        columns = 1 if max(map(len, names)) > LONGEST_NAME_BESIDE_ANOTHER else 2
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        needed = -(-len(lines) // columns)
+        figure.set_figheight(figure.get_figheight() + (LINE_INCHES * needed if needed > LINES_WITHIN else 0))
+        legend = figure.legend(lines, numbers, loc="outside lower center", ncols=columns, frameon=False, fontsize=10)
+    # The names are put in afterwards: matplotlib hides labels that begin with an underscore.
     texts: list[Text] = legend.get_texts()
     for text, name in zip(texts, names, strict=True):
         text.set_parse_math(False)
-        text.set_text(name)
+        text.set_text(shortened(name, LONGEST_NAME_IN_LEGEND))

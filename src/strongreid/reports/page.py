@@ -88,7 +88,8 @@ class Table:
     Attributes:
         columns: the head, one a column; no head is drawn where all are empty.
         rows: each as long as `columns`.
-        note: a line below the table.
+        title: a line above the table.
+        note: a line below it.
         align: "numbers" puts all columns but the first to the right; "text" puts all to the left.
         folded: where it is not empty, the table is folded away behind these words.
     """
@@ -99,6 +100,7 @@ class Table:
     note: str = ""
     align: Literal["numbers", "text"] = "numbers"
     folded: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True)

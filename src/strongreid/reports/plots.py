@@ -15,11 +15,13 @@ from strongreid.reports.drawing import (
     COLORS,
     DASHES,
     INK,
+    WIDTH,
     add_legend,
     color_of,
     dashes_of,
     new_figure,
     plain_logarithmic,
+    shortened,
 )
 
 SPOKEN: Final = {"mean_ap": "mAP", "rank_1": "rank-1"}
@@ -27,6 +29,10 @@ SPOKEN: Final = {"mean_ap": "mAP", "rank_1": "rank-1"}
 
 PERCENT: Final = FuncFormatter(lambda value, place: f"{100 * value:.4g} %")
 """Writes fractions as percent."""
+LONGEST_NAME_BESIDE_BARS: Final = 22
+"""Characters of a row's name up to which bars have room beside it in a figure as wide as a phone."""
+LONGEST_NAME: Final = 34
+"""Characters of a row's name that are shown beside bars."""
 
 
 def curves_figure(
@@ -109,12 +115,13 @@ def gains_figure(
         label: what the level axis says.
     """
     rows = np.arange(len(names))
-    figure, axes = new_figure(5.6, 0.9 + 0.42 * len(names) + (0.35 if paper else 0))
+    width = WIDTH if max(map(len, names)) <= LONGEST_NAME_BESIDE_BARS else 5.6
+    figure, axes = new_figure(width, 0.9 + 0.42 * len(names) + (0.35 if paper else 0))
     axes.barh(rows, values, height=0.55, color=[COLORS[0] if v >= 0 else COLORS[1] for v in values])
     reach = np.abs([np.subtract(values, low), np.subtract(high, values)])
     axes.errorbar(values, rows, xerr=reach, fmt="none", ecolor=INK, elinewidth=1.3, capsize=3.5)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(rows, labels=list(names), parse_math=False)
+    axes.set_yticks(rows, labels=[shortened(name, LONGEST_NAME) for name in names], parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel(label)
     axes.grid(visible=False, axis="y")
@@ -152,7 +159,7 @@ def cmc_figure(curves: Mapping[str, npt.NDArray[np.float64]], ranks: int = 20) -
             markersize=3.5,
         )
     axes.set_xlabel("rank k")
-    axes.set_ylabel("queries with a match up to rank k")
+    axes.set_ylabel("queries with a match")
     axes.set_xticks([k for k in (1, 5, 10, 15, 20, 30, 40, 50) if k <= ranks])
     axes.yaxis.set_major_formatter(PERCENT)
     axes.set_ylim(top=1.02)

@@ -117,7 +117,7 @@ def strip(found: RankedList, query: Album, gallery: Album, precision: float) -> 
     rank = 0
     for row, frame in zip(found.gallery.tolist(), found.frames, strict=True):
         rank += frame != "left_out"
-        first = "not counted" if frame == "left_out" else str(rank)
+        first = "left out" if frame == "left_out" else str(rank)
         tiles.append(Tile(gallery.picture(row), frame, f"{first}\n{gallery.lines(row)}"))
     note = f"{query.words(found.query)} · average precision {100 * precision:.1f} % · images to find: {found.to_find}"
     return TileRow(query.names[found.query], note, tiles)

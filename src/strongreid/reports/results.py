@@ -32,26 +32,25 @@ def duration(seconds: float | None) -> str:
 
 
 def result_section(
-    result: RetrievalResult, images: tuple[int, int], recorded: Mapping[str, Any], notes: Sequence[str] = ()
+    result: RetrievalResult, images: tuple[int, int], others: Mapping[str, Any], notes: Sequence[str] = ()
 ) -> Section:
     """Return the headline figures with their 95 % bootstrap intervals.
 
     Args:
         result: of the run's own test set.
         images: how many query and gallery images it has.
-        recorded: the run's `result.json`; further test sets are in its `tested`, where it has that.
+        others: metrics on further test sets, by name.
         notes: sentences to add, such as what differs from the record.
     """
     figures = []
     for name, found in (("mAP", bootstrap_interval(result)), ("rank-1", bootstrap_interval(result, "rank_1"))):
         note = f"95 %: {100 * found.low:.1f} to {100 * found.high:.1f}"
         figures.append(Headline(name, percent(found.value), note, (found.low, found.value, found.high)))
-    others = (("rank-5", result.rank(5)), ("rank-10", result.rank(10)), ("mINP", result.mean_inp))
-    figures += [Headline(name, percent(value)) for name, value in others]
+    further = (("rank-5", result.rank(5)), ("rank-10", result.rank(10)), ("mINP", result.mean_inp))
+    figures += [Headline(name, percent(value)) for name, value in further]
     blocks: list[Block] = [Headlines(figures), *(Text(note) for note in notes)]
-    tested = recorded.get("tested")
-    if isinstance(tested, Mapping) and tested:
-        blocks.append(_tested(result, tested))
+    if others:
+        blocks.append(_tested(result, others))
     lead = (
         f"{result.valid_queries:,} of {images[0]:,} query images, each searched in {images[1]:,} gallery images "
         f"({result.protocol}). The intervals say how much chance there is in these queries; they know nothing of the "
@@ -72,12 +71,12 @@ def _tested(result: RetrievalResult, tested: Mapping[str, Any]) -> Table:
     return Table(("tested on", "mAP", "rank-1", "rank-5", "rank-10", "mINP", "queries"), rows)
 
 
-def learning_section(log: Sequence[Mapping[str, float]], result: RetrievalResult, epochs: int) -> Section:
+def learning_section(log: Sequence[Mapping[str, float]], recorded: Mapping[str, Any], epochs: int) -> Section:
     """Return the curves of a training: losses, rate, and mAP where it was measured on the way.
 
     Args:
         log: lines of the run's log.
-        result: after the last epoch; the end of the curve.
+        recorded: the run's `result.json`, measured after the last epoch: the end of the curve.
         epochs: the last epoch.
     """
     losses = [name for name in LOSSES if len(by_epoch(log, name)[0])]
@@ -85,7 +84,7 @@ def learning_section(log: Sequence[Mapping[str, float]], result: RetrievalResult
         return Section("Learning", [Text("This run has no log (log.jsonl), so there are no curves.")])
     positive = all((by_epoch(log, name)[1] > 0).all() for name in losses)
     curve = [line for line in log if "mean_ap" in line]
-    ended = [*curve, {"epoch": epochs, "mean_ap": result.mean_ap, "rank_1": result.rank(1)}]
+    ended = [*curve, {"epoch": epochs, "mean_ap": recorded["mean_ap"], "rank_1": recorded["rank_1"]}]
     pictures = [
         figure_picture(
             curves_figure({"": log}, losses, label="loss", logarithmic=positive),

@@ -35,8 +35,8 @@ def strips_section(
         if lists
     ]
     lead = (
-        "A query and its ten nearest gallery images. Green ✓: the same person. Orange ✗: somebody else. Grey, dotted: "
-        "the same person seen by the same camera, which is not counted. Best, median and worst by average precision, "
+        "A query and its ten nearest gallery images. Green ✓: the same person. Red ✗: somebody else. Grey, dotted: "
+        "the same person seen by the same camera, which is left out. Best, median and worst by average precision, "
         "all of different people."
     )
     return Section("What it finds", blocks, lead)
@@ -113,11 +113,8 @@ def confusions_section(found: Confusions, query: Album, gallery: Album) -> Secti
 
 def _pair(pair: Pair, query: Album, gallery: Album, right: bool) -> TileRow:
     tiles = [
-        Tile(query.picture(pair.query), "query", f"{query.lines(pair.query)}\n{query.names[pair.query]}"),
-        Tile(
-            gallery.picture(pair.gallery),
-            "right" if right else "wrong",
-            f"{gallery.lines(pair.gallery)}\n{gallery.names[pair.gallery]}",
-        ),
+        Tile(query.picture(pair.query), "query", query.lines(pair.query)),
+        Tile(gallery.picture(pair.gallery), "right" if right else "wrong", gallery.lines(pair.gallery)),
     ]
-    return TileRow("", f"distance {pair.distance:#.3g}", tiles)
+    names = f"{query.names[pair.query]}\n{gallery.names[pair.gallery]}"
+    return TileRow("", f"distance {pair.distance:#.3g}\n{names}", tiles)

@@ -25,6 +25,8 @@ from strongreid.models.weights import load_exactly, read_weights
 
 FORMAT = 1
 """Version of the layout of a checkpoint folder."""
+_COUNTS = ("epoch", "step", "total_steps", "log_bytes")
+"""What a checkpoint's state counts, from 0 (or 1) on."""
 
 
 @dataclass
@@ -107,10 +109,18 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}); remove {checkpoint} to start again without it.") from error
+        raise damaged(checkpoint, f"its state.json cannot be read: {error}") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(f"{path} is not a checkpoint of format {FORMAT}; this version of strongreid reads no other.")
+    wrong = [name for name in _COUNTS if not isinstance(state.get(name), int) or state[name] < 0]
+    if wrong or not isinstance(state.get("metrics"), dict):
+        raise damaged(checkpoint, f"in its state.json {', '.join(wrong or ['metrics'])} cannot be")
     return state
+
+
+def damaged(checkpoint: Path, what: str) -> InputError:
+    """Return the error that says what is wrong with a checkpoint, and how to go on without it."""
+    return InputError(f"The checkpoint {checkpoint} is damaged ({what}). Remove it to start again without it.")
 
 
 def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:

@@ -11,6 +11,8 @@ from typing import Self
 
 from torch.utils.tensorboard import SummaryWriter
 
+from strongreid.errors import InputError
+
 
 class RunLog:
     """Writes a run's log; used as a context manager.
@@ -50,7 +52,20 @@ class RunLog:
 
 
 def read_log(folder: Path) -> list[dict[str, float]]:
-    """Return the lines of a run's `log.jsonl`; a last line that was cut short is left out."""
+    """Return the lines of a run's `log.jsonl`; a last line that was cut short is left out.
+
+    Raises `InputError` for a line that no log has.
+    """
     path = folder / "log.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    return [_line(path, number, line) for number, line in enumerate(lines, start=1) if line.endswith(b"\n")]
+
+
+def _line(path: Path, number: int, line: bytes) -> dict[str, float]:
+    try:
+        values = json.loads(line)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict) or "epoch" not in values:
+        raise InputError(f"Line {number} of {path} is damaged. Remove the file: only the curves are drawn from it.")
+    return values
