@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import rich.box
 import rich.console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -12,6 +13,8 @@ ReportProgress = Callable[[int, int], None]
 """Called with (done, total) by long work."""
 SHOWN = ("total", "identity", "triplet", "center", "rate", "images_per_second")
 """Values of a log line that the training bar shows, in this order."""
+WHOLE_WORD = 16
+"""Longest word that a table never breaks, in characters; longer ones, such as paths, may have to be."""
 
 
 class Console:
@@ -29,10 +32,13 @@ class Console:
         self._console.print(escape(text), soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write a table; the first column is aligned left, the others right."""
-        table = Table(title=escape(title), title_justify="left")
+        """Write a table; the first column is aligned left, the others right. A narrow terminal breaks no short word."""
+        table = Table(title=escape(title), title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False)
         for index, column in enumerate(columns):
-            table.add_column(escape(column), justify="left" if index == 0 else "right", overflow="fold")
+            words = " ".join([column, *(row[index] for row in rows)]).split()
+            longest = max((len(word) for word in words if len(word) <= WHOLE_WORD), default=0)
+            side = "left" if index == 0 else "right"
+            table.add_column(escape(column), justify=side, overflow="fold", min_width=longest)
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
         self._console.print(table)
