@@ -92,9 +92,9 @@ def test_the_papers_figures_carry_their_mark() -> None:
 def test_another_number_of_epochs_keeps_the_fractions() -> None:
     table = read_table("tricks")
     schedule = row_config(table, table.row("+ center loss"), "cpu", 48, []).schedule
-    assert (schedule.epochs, schedule.warmup_epochs, schedule.milestones) == (48, 4, (16, 28))
+    assert (schedule.epochs, schedule.warmup_epochs, schedule.milestones) == (48, 4, (36, 44))
     first = row_config(table, table.row("standard baseline"), "cpu", 48, []).schedule
-    assert (first.epochs, first.warmup_epochs, first.milestones) == (48, 0, (16, 28))
+    assert (first.epochs, first.warmup_epochs, first.milestones) == (48, 0, (36, 44))
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
