@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 import rich.box
 import rich.console
@@ -15,6 +16,10 @@ SHOWN = ("total", "identity", "triplet", "center", "rate", "images_per_second")
 """Values of a log line that the training bar shows, in this order."""
 WHOLE_WORD = 16
 """Longest word that a table never breaks, in characters; longer ones, such as paths, may have to be."""
+WIDTH_OF_FILES = 240
+"""Characters in a line where the output is no terminal but a file or a pipe."""
+BETWEEN = 3
+"""Characters between two columns."""
 
 
 class Console:
@@ -26,19 +31,20 @@ class Console:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = rich.console.Console(stderr=True, quiet=quiet, highlight=False)
+        if not self._console.is_terminal:
+            self._console.width = WIDTH_OF_FILES
 
     def say(self, text: str) -> None:
         """Write a line. The text is taken as it is: brackets in it are no markup."""
         self._console.print(escape(text), soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write a table; the first column is aligned left, the others right. A narrow terminal breaks no short word."""
+        """Write a table; the first column is aligned left, the others right. A narrow terminal breaks between words."""
         table = Table(title=escape(title), title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False)
-        for index, column in enumerate(columns):
-            words = " ".join([column, *(row[index] for row in rows)]).split()
-            longest = max((len(word) for word in words if len(word) <= WHOLE_WORD), default=0)
-            side = "left" if index == 0 else "right"
-            table.add_column(escape(column), justify=side, overflow="fold", min_width=longest)
+        cells = [[column, *(row[index] for row in rows)] for index, column in enumerate(columns)]
+        for index, (column, width) in enumerate(zip(columns, column_widths(cells, self._console.width), strict=True)):
+            side: Literal["left", "right"] = "left" if index == 0 else "right"
+            table.add_column(escape(column), justify=side, overflow="fold", width=width)
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
         self._console.print(table)
@@ -76,6 +82,19 @@ class Console:
                 progress.update(task, completed=epoch - 1 + share, epoch=epoch, values=shown)
 
             yield report
+
+
+def column_widths(cells: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Share `room` characters among a table's columns, `cells[column]`: as wide as needed, or shrunk to whole words."""
+    widths = [max(map(len, column)) for column in cells]
+    least = [max((len(word) for cell in column for word in cell.split()), default=0) for column in cells]
+    least = [min(width, WHOLE_WORD) for width in least]
+    while sum(widths) + BETWEEN * len(widths) > room:
+        widest = max(range(len(widths)), key=lambda index: widths[index] - least[index])
+        if widths[widest] <= least[widest]:
+            break
+        widths[widest] -= 1
+    return widths
 
 
 ReportEpoch = Callable[[int, float, Mapping[str, float]], None]
