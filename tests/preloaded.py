@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
@@ -24,5 +25,6 @@ def start_command(words: list[str], errors: Path) -> ForkServerProcess:
 
 
 def _command(words: list[str], errors: Path) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the shell that runs the tests ignores
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     sys.exit(main(words))

@@ -97,11 +97,11 @@ def test_another_number_of_epochs_keeps_the_fractions() -> None:
     assert (first.epochs, first.warmup_epochs, first.milestones) == (48, 0, (36, 44))
 
 
-@pytest.mark.parametrize("epochs", [1, 2])
-def test_rows_can_be_trained_for_a_few_epochs_in_which_milestones_fall_together(epochs: int) -> None:
+@pytest.mark.parametrize(("epochs", "milestone"), [(1, 1), (2, 2)])
+def test_rows_can_be_trained_for_a_few_epochs_in_which_milestones_fall_together(epochs: int, milestone: int) -> None:
     table = read_table("tricks")
     schedule = row_config(table, table.rows[-1], "cpu", epochs, []).schedule
-    assert (schedule.epochs, schedule.warmup_epochs, schedule.milestones) == (epochs, 1, (1,))
+    assert (schedule.epochs, schedule.warmup_epochs, schedule.milestones) == (epochs, 1, (milestone,))
 
 
 @pytest.mark.parametrize("scale", ["paper", "cpu"])
