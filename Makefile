@@ -1,4 +1,4 @@
-# make demo   sets up and shows it at work, about five minutes on two cores
+# make demo   sets up and shows it at work, two to five minutes on two cores
 # make test   sets up and checks everything: lint, types, layers, tests
 # Both need Python 3.11 or newer and nothing else; another one is named by PYTHON=python3.12.
 PYTHON ?= python3

@@ -50,7 +50,7 @@ def _run(words: list[str]) -> None:
     commands = parser.add_subcommands(dest="command", required=True)
     recipe, resume = train_base(words)
     training = train_parser(recipe)
-    commands.add_subcommand("demo", parser_of(demo), help="see it work: draw people, train, compare; 5 minutes")
+    commands.add_subcommand("demo", parser_of(demo), help="see it work: draw people, train, compare; minutes")
     commands.add_subcommand("train", training, help="train a recipe on a data set and evaluate it")
     commands.add_subcommand("evaluate", evaluate_parser(), help="evaluate a run, or features of any model")
     commands.add_subcommand("calibrate", parser_of(calibrate), help="find and store the threshold for the same person")

@@ -13,7 +13,7 @@ DEFAULT_RECIPE = "bag_of_tricks"
 
 
 def demo(output: Path = Path("runs/demo"), seed: int = 0) -> None:
-    """See it work in about five minutes on two CPU cores: draw people, train two recipes, compare them.
+    """See it work in two to five minutes on two CPU cores: draw people, train two recipes, compare them.
 
     Args:
         output: The folder to write to; it must not exist yet.

@@ -39,7 +39,7 @@ class _Row:
 
 
 def run_demo(output: Path, seed: int, console: Console) -> None:
-    """Draw, train, evaluate and show, below `output`; about five minutes on two CPU cores."""
+    """Draw, train, evaluate and show, below `output`; two to five minutes on two CPU cores."""
     drawn = output / "drawn"
     if not drawn.is_dir():
         with console.bar("Drawing people") as report:
