@@ -36,7 +36,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from strongreid.data import Augmentation, ImageTable, PackedImages, PKBatchSampler, load_benchmark
-from strongreid.data.drawn import draw_people
+from strongreid.drawn import draw_people
 
 SIZE = (256, 128)
 PACKED_EPOCHS = 5

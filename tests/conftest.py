@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from strongreid.cli import main
-from strongreid.data.drawn import draw_people
+from strongreid.drawn import draw_people
 
 SMALL = (
     "--model.image_size=[64,32]",

@@ -13,7 +13,7 @@ from PIL import Image
 
 from strongreid.cli import main
 from strongreid.data import BENCHMARKS
-from strongreid.data.drawn import draw_people
+from strongreid.drawn import draw_people
 from strongreid.models import ReIDModel
 from tests.conftest import small_training
 
@@ -218,7 +218,7 @@ def test_data_draw_pack_and_list_work(
     tmp_path: Path, drawn: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fewer = partial(draw_people, distractors=2, junk=2)  # the command's own 160 take their time
-    monkeypatch.setattr("strongreid.data.drawn.draw_people", fewer)
+    monkeypatch.setattr("strongreid.drawn.draw_people", fewer)
     small = ["--train_people=4", "--test_people=3", "--images_per_person=4"]
     assert main(["data", "draw", str(tmp_path / "people"), *small]) == 0
     assert json.loads((tmp_path / "people" / "drawn.json").read_text())["seed"] == 0

@@ -2,7 +2,7 @@
 
 The defaults are the paper's bag of tricks. Each trick is ONE field, so a row of the paper's tables is one override.
 What a field alone cannot tell wrong from right is checked here across fields, in terms of the fields to change.
-Only `cli`, `experiments` and `build` read this module; the parts themselves take plain arguments.
+Only `cli`, `tables`, `runs` and `build` read this module; the parts themselves take plain arguments.
 """
 
 import dataclasses

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from strongreid.data.drawn import draw_people
+from strongreid.drawn import draw_people
 
 
 @pytest.fixture(scope="session")

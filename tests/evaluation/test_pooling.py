@@ -20,7 +20,7 @@ from strongreid.evaluation import (
     normalised,
     pool_queries,
 )
-from strongreid.evaluation.repeated import one_of_each
+from strongreid.evaluation.single_shot import one_of_each
 
 RNG = np.random.default_rng(4)
 IMAGES = Embeddings(RNG.normal(size=(60, 5)), RNG.integers(-1, 6, 60), RNG.integers(0, 3, 60))

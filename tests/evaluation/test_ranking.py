@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strongreid.evaluation.matches import Pairs
+from strongreid.evaluation.ground_truth import Pairs
 from strongreid.evaluation.metrics import query_metrics
 from strongreid.evaluation.ranking import _keys, match_ranks, most_queries
 

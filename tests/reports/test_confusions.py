@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings
 from strongreid.evaluation.distance import Metric
-from strongreid.evaluation.matches import SameCamera
+from strongreid.evaluation.ground_truth import SameCamera
 from strongreid.reports.confusions import Pair, hardest_pairs
 
 

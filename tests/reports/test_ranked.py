@@ -7,7 +7,7 @@ import pytest
 
 from strongreid.data import ImageTable, PackedImages
 from strongreid.evaluation import Embeddings, RetrievalResult, evaluate
-from strongreid.evaluation.matches import SameCamera
+from strongreid.evaluation.ground_truth import SameCamera
 from strongreid.reports.ranked import COUNTED, MOST_LEFT_OUT, Album, ranked_lists, strip, telling_queries
 
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from strongreid import build
 from strongreid.config import read_config, recipe_path
-from strongreid.experiments import sets
 from strongreid.reports.console import Console
+from strongreid.runs import test_sets
 from strongreid.training.loop import fit
 
 SETTINGS = (
@@ -30,7 +30,7 @@ def train(drawn: Path, out: Path) -> None:
     overrides = (*SETTINGS, f"--data.root={drawn}", f"--output={out}")
     config = read_config(recipe_path("bag_of_tricks_small"), overrides)
     fabric = build.build_fabric(config)
-    prepared = sets.prepare(config, Console(quiet=True))
+    prepared = test_sets.prepare(config, Console(quiet=True))
     learner = build.build_learner(config, len(prepared.data.train.people), fabric)
     learner.model.double().register_forward_pre_hook(lambda module, images: (images[0].double(),))
     learner.objective.double()

@@ -9,8 +9,8 @@ import torch
 from strongreid import build
 from strongreid.config import read_config, recipe_path
 from strongreid.errors import InputError
-from strongreid.experiments import sets
 from strongreid.reports.console import Console
+from strongreid.runs import test_sets
 from strongreid.training import checkpoint
 from strongreid.training.checkpoint import Learner
 from strongreid.training.loop import StepReport, fit
@@ -24,7 +24,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_images_names(drawn: Path, tmp_
         recipe_path("standard_baseline_small"),
         [*PARTS, "--schedule.warmup_epochs=0", f"--data.root={drawn}", f"--output={tmp_path}"],
     )
-    prepared = sets.prepare(config, Console(quiet=True))
+    prepared = test_sets.prepare(config, Console(quiet=True))
     fabric = build.build_fabric(config)
     learner = build.build_learner(config, len(prepared.data.train.people), fabric)
     images = build.build_training_images(config, prepared.data.train, prepared.train)
@@ -57,7 +57,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_images_names(drawn: Path, tmp_
 
 def test_training_lowers_the_loss_and_centers_follow_their_own_rate(drawn: Path, tmp_path: Path) -> None:
     config = read_config(recipe_path("bag_of_tricks_small"), [*PARTS, f"--data.root={drawn}", f"--output={tmp_path}"])
-    prepared = sets.prepare(config, Console(quiet=True))
+    prepared = test_sets.prepare(config, Console(quiet=True))
     fabric = build.build_fabric(config)
     learner: Learner = build.build_learner(config, len(prepared.data.train.people), fabric)
     assert learner.center_optimizer is not None
@@ -87,7 +87,7 @@ def test_a_second_interrupt_does_not_wait_and_leaves_nothing_half_written(
     drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = read_config(recipe_path("bag_of_tricks_small"), [*PARTS, f"--data.root={drawn}", f"--output={tmp_path}"])
-    prepared = sets.prepare(config, Console(quiet=True))
+    prepared = test_sets.prepare(config, Console(quiet=True))
     fabric = build.build_fabric(config)
     learner = build.build_learner(config, len(prepared.data.train.people), fabric)
     handler = signal.getsignal(signal.SIGINT)

@@ -27,7 +27,7 @@ def data_draw(
         seed: The same seed draws the same pictures.
         domain: Another domain has other cameras and other clothes.
     """
-    from strongreid.data.drawn import draw_people
+    from strongreid.drawn import draw_people
     from strongreid.reports.console import Console
 
     console = Console()
@@ -46,8 +46,8 @@ def data_draw(
 
 def data_list() -> None:
     """List the known data sets: names, terms, where they are found, and what is not read."""
-    from strongreid.experiments.datasets import list_known
     from strongreid.reports.console import Console
+    from strongreid.runs.datasets import list_known
 
     list_known(Console())
 
@@ -61,8 +61,8 @@ def data_check(name: str, root: Path, split_seed: int = 0, sheet: Path | None = 
         split_seed: Seed of the split, for sets that leave it to the user.
         sheet: File for a contact sheet, a picture of some people (.png or .jpg).
     """
-    from strongreid.experiments import datasets
     from strongreid.reports.console import Console
+    from strongreid.runs import datasets
 
     if not datasets.check(name, root, split_seed, sheet, Console()):
         raise InputError(f"{root} is not ready for training; what to mend is listed above.")
@@ -84,8 +84,8 @@ def data_pack(
         cache: The folder to write to: what data.cache will be, by default `packed` in the output folder.
         split_seed: Seed of the split, for sets that leave it to the user.
     """
-    from strongreid.experiments import datasets
     from strongreid.reports.console import Console
+    from strongreid.runs import datasets
 
     datasets.pack(name, root, size, cache, split_seed, Console())
 
@@ -97,8 +97,8 @@ def data_extract(name: str, root: Path) -> None:
         name: cuhk03_detected or cuhk03_labeled.
         root: The folder that holds cuhk03_release.
     """
-    from strongreid.experiments import datasets
     from strongreid.reports.console import Console
+    from strongreid.runs import datasets
 
     datasets.extract(name, root, Console())
 

@@ -40,31 +40,31 @@ def evaluate_model(
             official MATLAB code, which reads lower. Never compare one with the other.
         json: File to write the metrics to, with the intervals of mAP and rank-1.
     """
-    from strongreid.experiments import features
     from strongreid.reports.console import Console
+    from strongreid.runs import evaluate_features
 
     console = Console()
     if (run is None) == (embeddings is None):
         raise InputError("Name a run's folder, or --embeddings QUERY.npz GALLERY.npz: one of the two.")
     if json is not None and json.is_dir():
         raise InputError(f"--json {json} is a folder. Name a file in it, such as {json / 'metrics.json'}.")
-    protocol = features.Protocol(metric, same_camera, average_precision, reranking)
+    protocol = evaluate_features.Protocol(metric, same_camera, average_precision, reranking)
     if embeddings is not None:
         if data_name or data_root or split_seed:
             raise InputError(
                 "--data_name, --data_root and --split_seed choose the images that a run is tested on. Leave them out: "
                 "--embeddings needs no images."
             )
-        found = {"features": features.evaluate_files(*embeddings, protocol, console)}
+        found = {"features": evaluate_features.evaluate_files(*embeddings, protocol, console)}
     elif run is not None:
-        from strongreid.experiments import testing
+        from strongreid.runs import evaluate
 
         other = _other_set(data_name, data_root, split_seed)
         moved = None if other else data_root
-        found = testing.evaluate_run(run, moved, protocol, console, other=other)
-    features.show(found, console)
+        found = evaluate.evaluate_run(run, moved, protocol, console, other=other)
+    evaluate_features.show(found, console)
     if json is not None:
-        features.write(found, json)
+        evaluate_features.write(found, json)
 
 
 def _other_set(name: str | None, root: Path | None, split_seed: int) -> SetConfig | None:
@@ -86,8 +86,8 @@ def calibrate(run: Path, false_match_rate: float = 0.001, data_root: Path | None
             makes this rate optimistic for that set: on other people expect it to be somewhat higher.
         data_root: Where the data set lies now, if it was moved since the training.
     """
-    from strongreid.experiments import calibration
     from strongreid.reports.console import Console
+    from strongreid.runs import calibrate as calibration
 
     console = Console()
     found = calibration.calibrate_run(run, false_match_rate, data_root, console)

@@ -13,8 +13,8 @@ def report(run: Path, data_root: Path | None = None, output: Path | None = None)
         data_root: Where the data set lies now, if it was moved since the training.
         output: The file to write; by default report.html in the run's folder.
     """
-    from strongreid.experiments.report import report_run
     from strongreid.reports.console import Console
+    from strongreid.runs.report import report_run
 
     console = Console()
     path = report_run(run, data_root, output, console)

@@ -33,10 +33,10 @@ def reproduce(
     file: Path | None = None,
 ) -> None:
     """Fill a table; `overrides` and `other` are words such as --data.root=DIR, of all rows and of the second set."""
-    from strongreid.experiments import reproduce as experiment
-    from strongreid.experiments.sweep import plan_sweep
-    from strongreid.experiments.table import read_table
     from strongreid.reports.console import Console
+    from strongreid.tables import fill
+    from strongreid.tables.plan import plan_sweep
+    from strongreid.tables.spec import read_table
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError(
@@ -55,9 +55,9 @@ def reproduce(
     settings = [word for word in overrides if word not in data]
     scale = scale or ("paper" if given else "cpu")
     directions = (
-        experiment.data_directions(data, other, content.across, as_in_paper(scale, epochs, settings))
+        fill.data_directions(data, other, content.across, as_in_paper(scale, epochs, settings))
         if given
-        else experiment.drawn_directions(output, content.across, console)
+        else fill.drawn_directions(output, content.across, console)
     )
     sweep = plan_sweep(
         content,
@@ -70,14 +70,14 @@ def reproduce(
         overrides=settings,
     )
     if plan:
-        experiment.show_plan(sweep, console)
+        fill.show_plan(sweep, console)
         return
     try:
-        found = experiment.reproduce(sweep, console)
+        found = fill.reproduce(sweep, console)
     except KeyboardInterrupt:
         complain("Go on with the same command; what is finished stays.")
         raise
-    experiment.show(sweep, found, console)
+    fill.show(sweep, found, console)
 
 
 def as_in_paper(scale: str, epochs: int | None, settings: Sequence[str]) -> bool:
@@ -87,8 +87,8 @@ def as_in_paper(scale: str, epochs: int | None, settings: Sequence[str]) -> bool
 
 def compare(runs: tuple[Path, ...]) -> None:
     """Show finished runs side by side: figures, the paired test against the first, and the settings that differ."""
-    from strongreid.experiments.compare import compare_runs
     from strongreid.reports.console import Console
+    from strongreid.runs.compare import compare_runs
 
     compare_runs(runs, Console())
 

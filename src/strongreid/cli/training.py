@@ -19,39 +19,39 @@ def demo(output: Path = Path("runs/demo"), seed: int = 0) -> None:
         output: The folder to write to; it must not exist yet.
         seed: Seed of the drawn people and of both trainings.
     """
-    from strongreid.experiments.demo import run_demo
     from strongreid.reports.console import Console
+    from strongreid.runs.demo import run_demo
 
     run_demo(output, seed, Console())
 
 
 def train(config: Config, recipe: str) -> None:
     """Train a recipe on a data set, then evaluate the last epoch's weights."""
-    from strongreid.experiments import run
     from strongreid.reports.console import Console
+    from strongreid.runs import train as training
 
     console = Console(quiet=not first_process())
-    folder = run.run_folder(config, recipe)
+    folder = training.run_folder(config, recipe)
     try:
-        finished = run.start(config, folder, console)
+        finished = training.start(config, folder, console)
     except KeyboardInterrupt:
         _hint_at_resuming(folder)
         raise
-    run.show(finished, console)
+    training.show(finished, console)
 
 
 def go_on(folder: Path) -> None:
     """Go on with a run that was stopped, from its newest checkpoint."""
-    from strongreid.experiments import run
     from strongreid.reports.console import Console
+    from strongreid.runs import train as training
 
     console = Console(quiet=not first_process())
     try:
-        finished = run.resume(folder, console)
+        finished = training.resume(folder, console)
     except KeyboardInterrupt:
         _hint_at_resuming(folder)
         raise
-    run.show(finished, console)
+    training.show(finished, console)
 
 
 def train_base(words: list[str]) -> tuple[Path, Path | None]:

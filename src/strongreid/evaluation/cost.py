@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 import torch
 
-from strongreid.evaluation.blocks import MOST_QUERIES, WORKING_MB
 from strongreid.evaluation.distance import full_precision
-from strongreid.evaluation.matches import Pairs
+from strongreid.evaluation.ground_truth import Pairs
 from strongreid.evaluation.ranking import match_ranks
+from strongreid.evaluation.search import MOST_QUERIES, WORKING_MB
 
 _QUERIES: Final = 256
 _IMAGES: Final = 2048

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from strongreid.evaluation.blocks import Progress, check, distance_blocks, join, leave_out, query_blocks
 from strongreid.evaluation.distance import Metric, full_precision
 from strongreid.evaluation.embeddings import JUNK, Embeddings
-from strongreid.evaluation.matches import MatchIndex, SameCamera, require_valid
+from strongreid.evaluation.ground_truth import MatchIndex, SameCamera, require_valid
 from strongreid.evaluation.metrics import AveragePrecision, query_metrics
 from strongreid.evaluation.ranking import match_ranks
 from strongreid.evaluation.rerank import Reranking
 from strongreid.evaluation.result import RetrievalResult
+from strongreid.evaluation.search import Progress, check, distance_blocks, join, leave_out, query_blocks
 
 
 def evaluate(

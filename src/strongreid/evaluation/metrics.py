@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from strongreid.evaluation.matches import Indices
+from strongreid.evaluation.ground_truth import Indices
 
 AveragePrecision = Literal["rectangular", "trapezoid"]
 

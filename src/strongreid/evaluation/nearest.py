@@ -3,11 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
-from strongreid.evaluation.blocks import check, distance_blocks, leave_out, query_blocks, require_count
 from strongreid.evaluation.distance import Metric, full_precision
 from strongreid.evaluation.embeddings import Embeddings
-from strongreid.evaluation.matches import MatchIndex, SameCamera
-from strongreid.evaluation.neighbours import Nearest
+from strongreid.evaluation.ground_truth import MatchIndex, SameCamera
+from strongreid.evaluation.search import check, distance_blocks, leave_out, query_blocks, require_count
+from strongreid.evaluation.topk import Nearest
 
 
 def nearest(

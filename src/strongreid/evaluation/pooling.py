@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.evaluation.blocks import check, distance_blocks, query_blocks, require_count, require_gallery
 from strongreid.evaluation.copies import slices
 from strongreid.evaluation.distance import Metric, full_precision, side
 from strongreid.evaluation.embeddings import JUNK, Embeddings, float32_rows
-from strongreid.evaluation.neighbours import Nearest, find_neighbours
+from strongreid.evaluation.search import check, distance_blocks, query_blocks, require_count, require_gallery
+from strongreid.evaluation.topk import Nearest, find_neighbours
 
 _ROWS_AT_ONCE: Final = 1024
 _SMALLEST_NORM: Final = 1e-12

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from strongreid.evaluation.bits import ordered_bits
-from strongreid.evaluation.matches import Indices, Pairs
+from strongreid.evaluation.ground_truth import Indices, Pairs
 
 _BINS: Final = 512
 _PAIRS_ON_CPU: Final = 2**20

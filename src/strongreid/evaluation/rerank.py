@@ -17,9 +17,9 @@ from torch import Tensor
 from strongreid.errors import InputError
 from strongreid.evaluation.copies import slices
 from strongreid.evaluation.distance import GalleryDistances, Metric, Side, of_pairs, side
-from strongreid.evaluation.matches import Indices
-from strongreid.evaluation.neighbours import find_neighbours
+from strongreid.evaluation.ground_truth import Indices
 from strongreid.evaluation.reciprocal import encode
+from strongreid.evaluation.topk import find_neighbours
 
 _PAIRS_AT_ONCE: Final = 1024
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from strongreid.errors import InputError
 from strongreid.files import whole_file
-from strongreid.models.header import model_file, read_header
+from strongreid.models.model_file import model_file, read_header
 
 CALIBRATED_KEY: Final = "strongreid_calibrated"
 """Where in the file's metadata the threshold is."""

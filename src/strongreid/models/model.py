@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from strongreid.errors import InputError
 from strongreid.files import whole_file
-from strongreid.models.backbone import LastStride, create_backbone
+from strongreid.models.backbones import LastStride, create_backbone
 from strongreid.models.calibrated import CALIBRATED_KEY, Calibrated, calibrated_text, read_calibrated
-from strongreid.models.header import HEADER_KEY, Arguments, Feature, Metric, header_text, model_file, read_arguments
+from strongreid.models.model_file import HEADER_KEY, Arguments, Feature, Metric, header_text, model_file, read_arguments
 from strongreid.models.neck import Neck, create_classifier, create_neck
 from strongreid.models.weights import load_exactly, read_weights
 from strongreid.pixels import normalise, resize

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 
 from strongreid.evaluation import Embeddings
-from strongreid.evaluation.blocks import check, distance_blocks, leave_out, query_blocks
 from strongreid.evaluation.distance import Metric, full_precision
 from strongreid.evaluation.embeddings import JUNK
-from strongreid.evaluation.matches import MatchIndex, SameCamera
+from strongreid.evaluation.ground_truth import MatchIndex, SameCamera
+from strongreid.evaluation.search import check, distance_blocks, leave_out, query_blocks
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from strongreid.data import ImageTable, PackedImages
 from strongreid.evaluation import Embeddings, RetrievalResult, nearest
 from strongreid.evaluation.distance import Metric
-from strongreid.evaluation.matches import SameCamera
+from strongreid.evaluation.ground_truth import SameCamera
 from strongreid.reports.images import pixels_uri
 from strongreid.reports.page import Frame, Picture, Tile, TileRow
 

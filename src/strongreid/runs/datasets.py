@@ -1,0 +1,116 @@
+"""Looking at data sets before any training: what is known, whether one is sound, decoding it ahead."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from strongreid.data import BENCHMARKS, NOT_READ, PackedImages, bytes_to_pack, load_benchmark
+from strongreid.data.benchmarks import read_data
+from strongreid.data.check import CheckReport, PartReport, check_data
+from strongreid.data.contact_sheet import contact_sheet
+from strongreid.data.cuhk03 import extract_cuhk03
+from strongreid.data.listing import Finding
+from strongreid.data.specs import Counts
+from strongreid.errors import InputError
+from strongreid.reports.console import Console
+from strongreid.runs.disk import tell_disk_need
+
+SHOWN_FINDINGS = 50
+"""Findings that are written out; the rest is counted."""
+SHOWN_ALIKE = 5
+"""Files with the same problem that are written out."""
+
+
+def list_known(console: Console) -> None:
+    """Write what is known of the public data sets, and what is not read."""
+    for spec in BENCHMARKS.values():
+        console.say(f"{spec.name}: {spec.title}. {spec.terms}\n    {spec.source}\n    {spec.url}")
+        if spec.note:
+            console.say(f"    {spec.note}")
+    console.say("folder: own data, a folder of images for each person.")
+    console.say("table: own data, a CSV or Parquet file with path, person[, camera, split, frame, x, y, w, h].")
+    console.say("Not read:\n" + "\n".join(f"    {line}" for line in NOT_READ))
+
+
+def check(name: str, root: Path, split_seed: int, sheet: Path | None, console: Console) -> bool:
+    """Check a data set, write what was found and return whether it is ready for training."""
+    with console.bar("Looking at images") as report:
+        found = check_data(name, root, split_seed=split_seed, progress=report)
+    _show(found, console)
+    train = read_data(name, root, split_seed=split_seed).parts["train"].table  # it need not be ready to be looked at
+    if sheet is not None and len(train):
+        contact_sheet(train, sheet)
+        console.say(f"Contact sheet: {sheet}")
+    console.say("ready" if found.ready else "Not ready: mend what is listed under Wrong, then check again.")
+    return found.ready
+
+
+def pack(name: str, root: Path, size: tuple[int, int], folder: Path, split_seed: int, console: Console) -> None:
+    """Decode and resize all images of a data set ahead of any training."""
+    if min(size) < 32:
+        raise InputError(f"--size is {size[0]} x {size[1]}; height and width must each be at least 32 pixels.")
+    data = load_benchmark(name, root, split_seed=split_seed)
+    parts = {"training": data.train, "query": data.query, "gallery": data.gallery}
+    tell_disk_need(bytes_to_pack(list(parts.values()), size, folder), folder, console)
+    for title, table in parts.items():
+        with console.bar(f"Decoding {title} images") as report:
+            packed = PackedImages.build(table, size=size, folder=folder, progress=report)
+        console.say(f"{title}: {len(packed)} images in {folder}")
+
+
+def extract(name: str, root: Path, console: Console) -> None:
+    """Write CUHK03's images out of its .mat file, in the layout that the reader takes."""
+    match name:
+        case "cuhk03_detected" | "cuhk03_labeled":
+            boxes: Literal["detected", "labeled"] = "detected" if name == "cuhk03_detected" else "labeled"
+        case _:
+            raise InputError(f"Only cuhk03_detected and cuhk03_labeled need extracting, not {name!r}.")
+    with console.bar("Extracting images") as report:
+        extract_cuhk03(root, boxes, report)
+    console.say(f"Extracted. Check it: strongreid data check {name} {root}")
+
+
+def _show(found: CheckReport, console: Console) -> None:
+    console.say(found.protocol)
+    columns = ("part", "people", "images", "cameras", "junk", "images a person", "people by camera")
+    console.table(found.title, columns, [_row(part) for part in found.parts])
+    if found.sizes[0] != (0, 0):  # some image could be read
+        sizes = [f"{height} x {width}" for height, width in found.sizes]
+        console.say(f"Height x width in pixels: smallest {sizes[0]}, median {sizes[1]}, largest {sizes[2]}.")
+    serious = [finding for finding in found.findings if finding.serious]
+    notes = [finding for finding in found.findings if not finding.serious]
+    for title, findings in (("Wrong", serious), ("Worth knowing", notes)):
+        if findings:
+            console.say(f"{title} ({len(findings)}):")
+            lines = list(_lines(findings))
+            console.say("\n".join(f"    {line}" for line in lines[:SHOWN_FINDINGS]))
+            if len(lines) > SHOWN_FINDINGS:
+                console.say(f"    ... and {len(lines) - SHOWN_FINDINGS} more")
+
+
+def _lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """Findings as lines; of many files with one problem the first few, so that they hide no other problem."""
+    alike = Counter(finding.problem for finding in findings)
+    told: Counter[str] = Counter()
+    for finding in findings:
+        told[finding.problem] += 1
+        if told[finding.problem] <= SHOWN_ALIKE:
+            yield str(finding)
+        elif told[finding.problem] == SHOWN_ALIKE + 1:
+            yield f"... and {alike[finding.problem] - SHOWN_ALIKE} more files: {finding.problem}"
+
+
+def _row(part: PartReport) -> tuple[str, ...]:
+    low, median, high = part.images_per_person
+    cameras = " ".join(f"{camera}:{people}" for camera, people in sorted(part.people_per_camera.items()))
+    counts = [_count(getattr(part.found, name), part.expected, name) for name in ("people", "images", "cameras")]
+    return part.name, *counts, str(part.junk), f"{low}-{high}, median {median:g}", cameras
+
+
+def _count(found: int | None, expected: Counts | None, name: str) -> str:
+    """A count, and beside it the one that was published (or drawn), where one was."""
+    published = getattr(expected, name) if expected is not None else None
+    if published is None:
+        return f"{found}"
+    return f"{found} of {published}" if found == published else f"{found}, not {published}"

@@ -1,0 +1,117 @@
+"""Evaluating features, whatever made them: what is asked for, and what is said, shown and written of it.
+
+Knows neither settings nor models, so that evaluating two files does not wait for the libraries that train networks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from strongreid.evaluation import (
+    Embeddings,
+    Interval,
+    Reranking,
+    RetrievalResult,
+    bootstrap_interval,
+    estimate_cost,
+    evaluate,
+)
+from strongreid.evaluation.distance import Metric
+from strongreid.evaluation.ground_truth import SameCamera
+from strongreid.evaluation.metrics import AveragePrecision
+from strongreid.files import write_json
+from strongreid.reports.console import Console
+
+SECONDS_WORTH_SAYING: Final = 10
+"""A ranking that takes longer is announced: what is over sooner needs no forecast, only its progress bar."""
+MEGABYTES_WORTH_SAYING: Final = 1024
+"""Features and ranking that need more are announced: from here on it matters on a small machine."""
+_BYTES_PER_NUMBER: Final = 4
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How to evaluate."""
+
+    metric: Metric | None = None
+    """By default the run's own; cosine for features of any model."""
+    same_camera: SameCamera | None = None
+    """By default the data set's own rule; "exclude" for features of any model."""
+    average_precision: AveragePrecision = "rectangular"
+    reranking: bool = False
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A result, and how sure mAP and rank-1 are: 95 % bootstrap intervals over the queries."""
+
+    result: RetrievalResult
+    mean_ap: Interval
+    rank_1: Interval
+
+
+def evaluate_files(query: Path, gallery: Path, protocol: Protocol, console: Console) -> Evaluation:
+    """Evaluate features of any model: two .npz files with the arrays features, person and camera."""
+    sides = Embeddings.load(query), Embeddings.load(gallery)
+    announce(len(sides[0]), len(sides[1]), sides[0].features.shape[1], protocol.reranking, console)
+    return evaluate_features(*sides, protocol, console)
+
+
+def announce(queries: int, images: int, width: int, reranking: bool, console: Console) -> None:
+    """Say what ranking a large set will take, before any of it is done; say nothing of a small one."""
+    cost = estimate_cost(queries, images, width, reranking=reranking)
+    features_mb = (queries + images) * width * _BYTES_PER_NUMBER / 2**20
+    if cost.seconds > SECONDS_WORTH_SAYING or cost.memory_mb + features_mb > MEGABYTES_WORTH_SAYING:
+        console.say(
+            f"Ranking {images:,} gallery images for {queries:,} queries{' with re-ranking' if reranking else ''} takes "
+            f"{cost.sentence} ({features_mb:.0f} MB)."
+        )
+
+
+def evaluate_features(query: Embeddings, gallery: Embeddings, protocol: Protocol, console: Console) -> Evaluation:
+    """Rank, with a progress bar, and say how sure the result is."""
+    with console.bar("Ranking") as report:
+        result = evaluate(
+            query,
+            gallery,
+            metric=protocol.metric or "cosine",
+            reranking=Reranking() if protocol.reranking else None,
+            same_camera=protocol.same_camera or "exclude",
+            average_precision=protocol.average_precision,
+            progress=report,
+        )
+    return Evaluation(result, bootstrap_interval(result, "mean_ap"), bootstrap_interval(result, "rank_1"))
+
+
+def show(found: Mapping[str, Evaluation], console: Console) -> None:
+    """Write results as tables, in percent, and below each how sure it is. `found` is by the test set's name."""
+    for name, evaluation in found.items():
+        result = evaluation.result
+        values = (*(result.rank(k) for k in (1, 5, 10)), result.mean_ap, result.mean_inp)
+        console.table(
+            result.protocol,
+            (name, "rank-1", "rank-5", "rank-10", "mAP", "mINP"),
+            [[f"{result.valid_queries} queries", *(f"{100 * value:.1f}" for value in values)]],
+        )
+        rank_1, mean_ap = (
+            f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
+            for interval in (evaluation.rank_1, evaluation.mean_ap)
+        )
+        console.say(f"95 % intervals (bootstrap over the queries): rank-1 {rank_1}, mAP {mean_ap}.")
+        if result.invalid_queries:
+            console.say(f"{result.invalid_queries} more queries have no match in the gallery and are not counted.")
+
+
+def write(found: Mapping[str, Evaluation], path: Path) -> None:
+    """Write results as JSON, with their intervals: the first, and below `tested` the others by their names."""
+    first, *others = ((name, _plain(evaluation)) for name, evaluation in found.items())
+    write_json(path, {**first[1], **({"tested": dict(others)} if others else {})})
+
+
+def _plain(evaluation: Evaluation) -> dict[str, Any]:
+    intervals = {
+        f"{name}_interval": [interval.low, interval.high]
+        for name, interval in (("mean_ap", evaluation.mean_ap), ("rank_1", evaluation.rank_1))
+    }
+    return {**evaluation.result.to_json(), **intervals, "interval_confidence": evaluation.mean_ap.confidence}

@@ -1,0 +1,244 @@
+"""One run: from a configuration to trained weights and their result, in one folder.
+
+RUN/config.yaml         the whole configuration; `strongreid train --recipe RUN/config.yaml` runs it again
+RUN/run.json            versions, machine, seed, data fingerprint, label map
+RUN/log.jsonl           the curve; tensorboard/ holds the same numbers
+RUN/checkpoints/        the newest checkpoint, from which `--resume` goes on
+RUN/model.safetensors   the last epoch's weights, loadable by themselves
+RUN/result.npz          the figures of each query, for `strongreid compare`
+RUN/result.json         the metrics of these weights, those on further test sets under `tested`; written last, so it
+                        marks a finished run
+
+Under torchrun each process goes through all of this; the first one alone writes, evaluates and says what happens.
+"""
+
+import platform
+import resource
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+import yaml
+from lightning.fabric import Fabric
+
+from strongreid import build
+from strongreid.config import Config, DataConfig, as_plain, read_config, set_label
+from strongreid.errors import InputError
+from strongreid.evaluation import RetrievalResult
+from strongreid.files import whole_folder, write_json
+from strongreid.reports.console import Console
+from strongreid.runs.folder import read_metrics
+from strongreid.runs.test_sets import Prepared, Tested, embed_test, prepare, rank
+from strongreid.training.checkpoint import Learner, damaged, newest_checkpoint, read_state
+from strongreid.training.log import read_log
+from strongreid.training.loop import StepReport, TrainingImages, fit
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run."""
+
+    folder: Path
+    """The run's folder."""
+    metrics: dict[str, Any]
+    """The contents of `result.json`."""
+
+
+def run_folder(config: Config, recipe: str) -> Path:
+    """Return the folder of a run: its name, or else recipe, training sets and seed, below the output folder."""
+    sets = "+".join([config.data.name, *map(set_label, config.data.joined)])
+    return config.output / (config.name or f"{recipe}-{sets}-seed{config.seed}")
+
+
+def start(config: Config, folder: Path, console: Console) -> RunResult:
+    """Train and evaluate in a new folder. Everything that can be refused is refused before the folder is made."""
+    if folder.exists():
+        raise InputError(
+            f"{folder} exists already. Go on with that run by --resume {folder}, choose another --name, or remove it."
+        )
+    run = _assemble(config, console)
+    run.fabric.barrier()  # no process may find the folder that the first one makes
+    if run.fabric.is_global_zero:
+        with whole_folder(folder) as partial:
+            text = yaml.safe_dump(as_plain(config), sort_keys=False)
+            (partial / "config.yaml").write_text(text, encoding="utf-8")
+            write_json(partial / "run.json", run.record)
+    return _train(run, folder, console, checkpoint=None)
+
+
+def resume(folder: Path, console: Console, data: DataConfig | None = None) -> RunResult:
+    """Go on with the run in `folder` from its newest checkpoint; one that is finished is only read.
+
+    `data` says where its data sets lie now; other images than before are refused.
+    """
+    if not (folder / "config.yaml").is_file():
+        raise InputError(f"{folder} is not the folder of a run: it holds no config.yaml.")
+    if (folder / "result.json").is_file():
+        console.say(f"{folder} is finished already.")
+        return RunResult(folder, read_metrics(folder))
+    checkpoint = newest_checkpoint(folder / "checkpoints")
+    where = f"from {checkpoint.name}" if checkpoint else "from its first epoch: it has no checkpoint yet"
+    console.say(f"Going on with {folder} {where}.")
+    config = read_config(folder / "config.yaml")
+    run = _assemble(config if data is None else replace(config, data=data), console)
+    if checkpoint is not None:
+        _compare_with(checkpoint, run.record, console)
+    return _train(run, folder, console, checkpoint)
+
+
+def show(run: RunResult, console: Console) -> None:
+    """Write a finished run's metrics as a table, in percent: a row for each set that it was tested on."""
+    columns = ("", "rank-1", "rank-5", "rank-10", "mAP", "mINP")
+    names = ("rank_1", "rank_5", "rank_10", "mean_ap", "mean_inp")
+    tests = {run.folder.name: run.metrics, **run.metrics.get("tested", {})}
+    rows = [[test, *(f"{100 * metrics[name]:.1f}" for name in names)] for test, metrics in tests.items()]
+    console.table(run.metrics["protocol"], columns, rows)
+    console.say(f"Files: {run.folder}")
+
+
+@dataclass(frozen=True)
+class _Run:
+    config: Config
+    prepared: Prepared
+    record: dict[str, Any]
+    fabric: Fabric
+    images: TrainingImages
+    learner: Learner
+
+
+def _assemble(config: Config, console: Console) -> _Run:
+    """Build all that a training needs; what can be refused is refused here."""
+    _forget_peak_memory()
+    fabric = build.build_fabric(config)
+    prepared = prepare(config, console)
+    train = prepared.data.train
+    images = build.build_training_images(config, train, prepared.train)
+    learner = build.build_learner(config, len(train.people), fabric)
+    fabric.launch()
+    return _Run(config, prepared, _record(config, prepared, fabric), fabric, images, learner)
+
+
+def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -> RunResult:
+    config, prepared, fabric, learner = run.config, run.prepared, run.fabric, run.learner
+    if config.runtime.compile:
+        learner.model.compile()
+
+    def evaluate_on(test: Prepared | Tested) -> RetrievalResult:
+        query, gallery = embed_test(learner.model, test, console)
+        return rank(learner.model, query, gallery, test.data, console)
+
+    with console.training_bar(folder.name, config.schedule.epochs) as report:
+
+        def on_step(step: StepReport) -> None:
+            report(step.epoch, step.step / step.steps, step.values)
+
+        progress = fit(
+            fabric,
+            learner,
+            run.images,
+            build.build_plan(config),
+            folder,
+            run.record,
+            checkpoint,
+            evaluate=lambda: _summary(evaluate_on(prepared)),
+            on_step=on_step,
+        )
+    trained = time.perf_counter()
+    metrics: dict[str, Any] = {}
+    if fabric.is_global_zero:
+        result = evaluate_on(prepared)
+        others = {test.name: evaluate_on(test).to_json() for test in prepared.others}
+        metrics = {
+            **result.to_json(),
+            **({"tested": others} if others else {}),
+            "feature": config.evaluation.feature,
+            "stem_relu": config.model.stem_relu,
+            "epoch": config.schedule.epochs,
+            "training_seconds": round(progress.seconds, 1),
+            "evaluation_seconds": round(time.perf_counter() - trained, 1),
+            "images_per_second": _images_per_second(folder),
+            "peak_memory_mb": _peak_memory_mb(),
+        }
+        learner.model.save(folder / "model.safetensors")
+        result.save(folder / "result.npz")
+        write_json(folder / "result.json", metrics)
+    return RunResult(folder, fabric.broadcast(metrics))
+
+
+def _images_per_second(folder: Path) -> float | None:
+    """Return the median speed of training, evaluations and checkpoints left out."""
+    speeds = [line["images_per_second"] for line in read_log(folder) if "images_per_second" in line]
+    return median(speeds) if speeds else None
+
+
+def _forget_peak_memory() -> None:
+    """Begin to look for the peak anew: one process may make several trainings. Where that is refused, it is of all."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak resident size starts again from here
+
+
+def _peak_memory_mb() -> int:
+    """Return the most memory used in this training: the GPU's if there is one, otherwise this process's own."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 1e6)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
+
+
+def _summary(result: RetrievalResult) -> dict[str, float]:
+    return {"mean_ap": result.mean_ap, "rank_1": result.rank(1)}
+
+
+def _record(config: Config, prepared: Prepared, fabric: Fabric) -> dict[str, Any]:
+    """What is written beside the weights so that the run can be understood and repeated."""
+    data = prepared.data
+    fingerprint: dict[str, Any] = {"train": data.train.fingerprint(), **_test_fingerprint(prepared)}
+    if prepared.others:
+        fingerprint["tested"] = {test.name: _test_fingerprint(test) for test in prepared.others}
+    return {
+        "config": as_plain(config),
+        "seed": config.seed,
+        "data": {"name": data.name, "protocol": data.protocol, "fingerprint": fingerprint},
+        "label_map": data.label_map,
+        "environment": {
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "threads": torch.get_num_threads(),
+            "processes": fabric.world_size,
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            **{name: version(name) for name in ("strongreid", "torch", "torchvision", "timm", "lightning", "pillow")},
+        },
+    }
+
+
+def _test_fingerprint(test: Prepared | Tested) -> dict[str, str]:
+    return {"query": test.query.table.fingerprint(), "gallery": test.gallery.table.fingerprint()}
+
+
+def _compare_with(checkpoint: Path, now: dict[str, Any], console: Console) -> None:
+    """Refuse to go on with other data; warn where the machine differs, because results then differ in the last bits."""
+    state = read_state(checkpoint)
+    try:
+        images, environment = state["data"]["fingerprint"], dict(state["environment"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise damaged(checkpoint, f"its state.json lacks {error}") from error
+    if images != now["data"]["fingerprint"]:
+        raise InputError(
+            f"The images of {now['data']['name']} are not those that this run was started with (their fingerprints "
+            "differ): restore them, or start a new run."
+        )
+    for name, value in now["environment"].items():
+        earlier = environment.get(name)
+        if earlier != value:
+            console.say(
+                f"Warning: {name} was {earlier} when this run was started and is {value} now; the run goes on, but not "
+                "bit for bit as it would have."
+            )

@@ -1,0 +1,145 @@
+"""The pictures and the page of a filled table: all rows first, then one training in detail."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from strongreid.config import as_plain
+from strongreid.files import whole_file
+from strongreid.reports.console import Console
+from strongreid.reports.drawing import WIDTH
+from strongreid.reports.images import figure_picture
+from strongreid.reports.page import Picture, Section, Table, pictures_section, table_section, write_page
+from strongreid.reports.plots import cmc_figure, curves_figure, gains_figure
+from strongreid.runs.compare import differences
+from strongreid.runs.report import run_sections
+from strongreid.tables.outcome import RowOutcome
+from strongreid.tables.plan import Direction, Measurement, Sweep
+from strongreid.tables.write import cost_cells, explanation, table_cells
+from strongreid.training.log import read_log
+
+NOT_ITS_OWN = ("name", "output", "seed", "data")
+"""Settings that are none of a row's."""
+
+
+def write_sweep_page(sweep: Sweep, found: Sequence[RowOutcome], console: Console) -> Path:
+    """Write report.html and its pictures beside the table, the last training's report included; return the page."""
+    *tables, last_table = _tables(sweep, found, table_cells)
+    sections = [
+        Section("Table", [*tables, replace(last_table, note=explanation(sweep, found))]),
+        *_gains(sweep, found),
+        _curves(sweep, found),
+        table_section("What each row changes", ("", "beside the row above"), _changes(sweep), align="text"),
+        Section(
+            "What each row cost", _tables(sweep, found, cost_cells), "Means over seeds; rows can share a training."
+        ),
+    ]
+    last = _shown(sweep)
+    folder = last.training.folder
+    lead = (
+        f"From here on: the training of {last.row.name}, seed {last.seed}, {last.direction.label}, without re-ranking. "
+        f"The page of another training: strongreid report {folder.parent}/NAME"
+    )
+    sections.append(Section(f"In detail: {last.row.name}", [], lead))
+    sections += run_sections(folder, None, console, tested=last.test)
+    path = sweep.folder / "report.html"
+    seeds = ", ".join(str(seed) for seed in sweep.seeds)
+    write_page(path, sweep.table.title, f"{', '.join(d.label for d in sweep.directions)}; seeds {seeds}", sections)
+    return path
+
+
+def _tables(
+    sweep: Sweep,
+    found: Sequence[RowOutcome],
+    cells: Callable[[Sequence[RowOutcome]], tuple[list[str], list[list[str]]]],
+) -> list[Table]:
+    """Return a table for each direction."""
+    tables = []
+    for direction in sweep.directions:
+        columns, rows = cells([item for item in found if item.direction == direction])
+        tables.append(Table(columns, rows, title=direction.label if len(sweep.directions) > 1 else ""))
+    return tables
+
+
+def _shown(sweep: Sweep) -> Measurement:
+    """Return the measurement to show in detail: the first seed's last, if possible one that is not re-ranked."""
+    measured = [item for item in sweep.measurements if item.seed == sweep.seeds[0]]
+    return ([item for item in measured if not item.row.reranking] or measured)[-1]
+
+
+def _changes(sweep: Sweep) -> list[list[str]]:
+    """Return for each row that is run its name and the settings in which it differs from the one above."""
+    rows: list[list[str]] = []
+    before: Mapping[str, object] | None = None
+    for item in sweep.measurements:
+        if item.seed != sweep.seeds[0] or item.direction != sweep.directions[0]:
+            continue
+        now = {name: value for name, value in as_plain(item.training.config).items() if name not in NOT_ITS_OWN}
+        words = [f"the recipe {sweep.table.recipe}"] if before is None else []
+        if before is not None:
+            words += [f"{name}: {old} → {new}" for name, (old, new) in differences([before, now]).items()]
+        words += ["re-ranked"] if item.row.reranking else []
+        rows.append([item.row.name, ", ".join(words) or "nothing"])
+        before = now
+    return rows
+
+
+def _gains(sweep: Sweep, found: Sequence[RowOutcome]) -> list[Section]:
+    """Draw what each row brings; no section where nothing is compared."""
+    pictures = []
+    for direction in sweep.directions:
+        gains = [item for item in found if item.direction == direction and item.mean_ap is not None]
+        if gains:
+            names = [item.row.name for item in gains]
+            tests = [item.mean_ap.difference for item in gains if item.mean_ap is not None]
+            value, low, high = ([100 * getattr(test, end) for test in tests] for end in ("value", "low", "high"))
+            paper = [item.paper_gain for item in gains] if _paper_has_gains(gains) else None
+            figure = gains_figure(names, value, low, high, paper=paper)
+            words = ", ".join(f"{name} {gain:+.1f}" for name, gain in zip(names, value, strict=True))
+            pictures.append(_picture(sweep, direction, "gains", figure, f"Gains in mAP, points: {words}"))
+    lead = "mAP of each row minus that of the row above, with 95 % intervals over queries."
+    if _paper_has_gains(found):
+        lead += " Diamonds: the paper's, on its own data sets at its own size."
+    return [pictures_section("What each row brings", pictures, lead=lead)] if pictures else []
+
+
+def _paper_has_gains(found: Sequence[RowOutcome]) -> bool:
+    return any(item.paper_gain is not None for item in found)
+
+
+def _curves(sweep: Sweep, found: Sequence[RowOutcome]) -> Section:
+    """Draw how all rows rank, and how all trainings learned."""
+    pictures = []
+    for direction in sweep.directions:
+        curves = {item.row.name: item.cmc for item in found if item.direction == direction and item.cmc is not None}
+        words = ", ".join(f"{name} {100 * cmc[0]:.1f} %" for name, cmc in curves.items())
+        alt, caption = f"CMC, rank-1: {words}", "CMC: for how many queries a match is among the k nearest."
+        pictures.append(_picture(sweep, direction, "cmc", cmc_figure(curves), alt, caption))
+        logs = _logs(sweep, direction)
+        figure, alt = curves_figure(logs, ("triplet",), label="triplet loss"), f"Triplet loss: {', '.join(logs)}"
+        caption = "Triplet loss, of all terms the one that all trainings have."
+        pictures.append(_picture(sweep, direction, "curves", figure, alt, caption))
+    return pictures_section("Curves", pictures, lead="Means over seeds.")
+
+
+def _logs(sweep: Sweep, direction: Direction) -> dict[str, list[Mapping[str, float]]]:
+    """Return a log for each training, all seeds together, named by the first row that it is of."""
+    read: set[Path] = set()
+    logs: dict[str, list[Mapping[str, float]]] = {}
+    for item in sweep.measurements:
+        if item.direction == direction and item.training.folder not in read:
+            read.add(item.training.folder)
+            logs.setdefault(item.row.name, []).extend(read_log(item.training.folder))
+    return logs
+
+
+def _picture(sweep: Sweep, direction: Direction, name: str, figure: Figure, alt: str, caption: str = "") -> Picture:
+    """Write a figure as a file of its own and return it for the page."""
+    several = len(sweep.directions) > 1
+    file = f"{name}-{sweep.directions.index(direction) + 1}.png" if several else f"{name}.png"
+    with whole_file(sweep.folder / file) as partial:
+        figure.savefig(partial, format="png", dpi=200, facecolor="white")
+    words = f"{direction.label}. {caption}".rstrip() if several else caption
+    return figure_picture(figure, alt, words, wide=figure.get_figwidth() > WIDTH)

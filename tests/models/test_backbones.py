@@ -1,0 +1,136 @@
+"""Last stride, stem, and weights of the backbone."""
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from strongreid.errors import InputError
+from strongreid.models.backbones import create_backbone
+
+STRIDING = {
+    "resnet10_small": {"layer4.0.conv1", "layer4.0.downsample.0"},
+    "resnet18": {"layer4.0.conv1", "layer4.0.downsample.0"},
+    "resnet50": {"layer4.0.conv2", "layer4.0.downsample.0"},
+    "resnet10t": {"layer4.0.conv1"},  # the "t" and "d" variants' downsample strides in an average pool
+    "resnet26d": {"layer4.0.conv2"},
+    "resnetaa34d": set(),  # anti-aliased: pools stride, convolutions never do
+    "seresnet50": {"layer4.0.conv2", "layer4.0.downsample.0"},
+    "legacy_seresnet18": {"layer4.0.conv1", "layer4.0.downsample.0"},
+    "legacy_seresnet50": {"layer4.0.conv1", "layer4.0.downsample.0"},
+    "legacy_seresnext26_32x4d": {"layer4.0.conv2", "layer4.0.downsample.0"},
+}
+"""The convolutions whose stride is the last one, by backbone."""
+
+
+def build(name, last_stride=2, stem_relu=True, weights=None, seed=0):
+    torch.manual_seed(seed)
+    return create_backbone(name, last_stride=last_stride, stem_relu=stem_relu, weights=weights)
+
+
+@torch.no_grad()
+def map_size(network):
+    return tuple(network.eval()(torch.zeros(1, 3, 256, 128)).shape)
+
+
+def convolutions(network):
+    return {key: child for key, child in network.named_modules() if isinstance(child, nn.Conv2d)}
+
+
+@pytest.mark.parametrize("name", STRIDING)
+def test_last_stride_1_gives_a_map_of_16_by_8_with_the_same_weights_and_no_dilation(name):
+    wide, width = build(name, last_stride=1)
+    narrow, _ = build(name, last_stride=2)
+    assert wide.training
+    assert map_size(wide) == (1, width, 16, 8)
+    assert map_size(narrow) == (1, width, 8, 4)
+    expected = narrow.state_dict()
+    assert list(wide.state_dict()) == list(expected)
+    assert all(torch.equal(value, expected[key]) for key, value in wide.state_dict().items())
+    ours, plain = convolutions(wide), convolutions(narrow)
+    assert {key for key in ours if ours[key].stride != plain[key].stride} == STRIDING[name]
+    assert all(ours[key].stride == (1, 1) for key in STRIDING[name])
+    assert all(child.dilation == (1, 1) for child in ours.values())
+
+
+@pytest.mark.parametrize("name", ["resnetv2_50", "skresnet18", "mobilenetv3_small_100"])
+def test_a_backbone_without_a_rule_refuses_last_stride_1_by_name(name):
+    with pytest.raises(InputError, match=f"{name}.*last_stride 2"):
+        build(name, last_stride=1)
+    network, width = build(name, last_stride=2)
+    assert map_size(network) == (1, width, 8, 4)
+
+
+def test_a_rule_that_does_not_double_the_map_is_noticed(monkeypatch):
+    monkeypatch.setattr("strongreid.models.backbones._set_last_stride", lambda network, name: None)
+    with pytest.raises(InputError, match="does not double the map of the backbone resnet18"):
+        build("resnet18", last_stride=1)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet10_small", "legacy_seresnet18"])
+def test_without_the_stem_relu_the_first_stage_sees_negative_values(name):
+    with_relu, without = build(name)[0].eval(), build(name, stem_relu=False)[0].eval()
+    pool = "pool0" if name.startswith("legacy") else "maxpool"
+    seen = {}
+    for kind, network in (("with", with_relu), ("without", without)):
+        network.get_submodule(pool).register_forward_hook(
+            lambda module, inputs, output, kind=kind: seen.update({kind: inputs[0]})
+        )
+        with torch.no_grad():
+            network(torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)))
+    assert seen["without"].min() < 0
+    assert torch.equal(seen["without"].relu(), seen["with"])
+    assert list(without.state_dict()) == list(with_relu.state_dict())
+
+
+def test_a_backbone_without_a_stem_relu_says_so():
+    for name in ("densenet121", "resnetv2_50", "convnext_atto"):
+        with pytest.raises(InputError, match=f"{name} has no ReLU"):
+            build(name, stem_relu=False)
+
+
+@pytest.mark.parametrize("name", ["resnet5O", "hf-hub:timm/resnet50", "resnet50.no_such_tag", ""])
+def test_an_unknown_name_is_refused(name):
+    with pytest.raises(InputError, match="There is no backbone"):
+        build(name)
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest():
+    with pytest.raises(InputError, match=r"Did you mean .*resnet50"):
+        build("resnet5O")
+
+
+def test_a_network_without_a_map_is_refused():
+    with pytest.raises(InputError, match="vit_tiny_patch16_224"):
+        build("vit_tiny_patch16_224")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_local_state_dict_with_its_classifier_is_loaded(tmp_path, suffix):
+    torch.manual_seed(5)
+    state = timm.create_model("resnet18", num_classes=1000).state_dict()
+    file = tmp_path / f"weights{suffix}"
+    if suffix == ".pth":
+        # As torchvision's oldest files: without the counters.
+        torch.save({key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}, file)
+    else:
+        save_file(state, file)
+    network, _ = build("resnet18", last_stride=1, weights=file)
+    loaded = network.state_dict()
+    assert set(state) - set(loaded) == {"fc.weight", "fc.bias"}
+    assert all(torch.equal(value, state[key]) for key, value in loaded.items())
+
+
+def test_weights_of_another_architecture_are_refused_with_the_keys(tmp_path):
+    file = tmp_path / "weights.pth"
+    torch.save(build("resnet18")[0].state_dict(), file)
+    with pytest.raises(
+        InputError, match=r"another architecture.*Missing: conv1\.0\.weight.*Unexpected: conv1\.weight, layer1\.1\."
+    ):
+        build("resnet10_small", weights=file)
+    narrow = build("resnet18")[0].state_dict()
+    narrow["layer2.0.conv1.weight"] = torch.zeros(3, 3)
+    torch.save(narrow, file)
+    with pytest.raises(InputError, match=r"layer2\.0\.conv1\.weight \[3, 3\] in place of \[128, 64, 3, 3\]"):
+        build("resnet18", weights=file)
