@@ -10,8 +10,7 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import functional as reference
 
-from strongreid.data.augment import Augmentation
-from strongreid.data.augment_apply import AugmentationDraws, apply_on_cpu, apply_on_gpu
+from strongreid.data.augment import Augmentation, AugmentationDraws, apply_on_cpu, apply_on_gpu
 from strongreid.errors import InputError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from strongreid.data.benchmarks import load_benchmark
-from strongreid.data.own import read_own_table
+from strongreid.data.own import read_own_table, split_rows
 from strongreid.data.packed import PackedImages
-from strongreid.data.splitting import split_rows
 from strongreid.errors import InputError
 
 ALL_PARTS = ("bounding_box_train", "query", "bounding_box_test")

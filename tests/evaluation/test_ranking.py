@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongreid.evaluation.ground_truth import Pairs
-from strongreid.evaluation.metrics import query_metrics
 from strongreid.evaluation.ranking import _keys, match_ranks, most_queries
+from strongreid.evaluation.result import query_metrics
 
 HOSTILE = [0.0, -0.0, 1e-45, -1e-7, 1.0, float(np.nextafter(np.float32(1), np.float32(2))), 3e38, np.inf]
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from strongreid.losses.precision import at_least_float32, without_autocast
+from strongreid.losses.distance import at_least_float32, without_autocast
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from strongreid.drawn import draw_people
 from strongreid.errors import InputError
 from strongreid.reports.console import Console
 from strongreid.runs import evaluate, test_sets
-from strongreid.runs.disk import tell_disk_need
+from strongreid.runs.test_sets import tell_disk_need
 from tests.conftest import small_training
 
 

@@ -1,7 +1,6 @@
 """Data sets as tables of images, packed, sampled and augmented; the public names of this room."""
 
-from strongreid.data.augment import Augmentation
-from strongreid.data.augment_apply import AugmentationDraws
+from strongreid.data.augment import Augmentation, AugmentationDraws
 from strongreid.data.benchmarks import is_split_by_seed, load_benchmark
 from strongreid.data.joining import DomainBalancedSampler, join_sets, refuse_leaks
 from strongreid.data.packed import PackedImages, bytes_to_pack, pack_bytes

@@ -3,7 +3,6 @@
 from strongreid.evaluation.cost import Cost, estimate_cost
 from strongreid.evaluation.embeddings import Embeddings
 from strongreid.evaluation.evaluate import evaluate, evaluate_in_parts
-from strongreid.evaluation.nearest import nearest
 from strongreid.evaluation.pooling import (
     average_query_expansion,
     database_side_augmentation,
@@ -13,6 +12,7 @@ from strongreid.evaluation.pooling import (
 )
 from strongreid.evaluation.rerank import Reranking
 from strongreid.evaluation.result import RetrievalResult
+from strongreid.evaluation.search import nearest
 from strongreid.evaluation.single_shot import RepeatedResult, evaluate_single_shot
 from strongreid.evaluation.statistics import Interval, PairedTest, bootstrap_interval, paired_test
 from strongreid.evaluation.verification import Calibration, Verification, calibrate, verify

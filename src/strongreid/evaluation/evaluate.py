@@ -11,10 +11,9 @@ import numpy as np
 from strongreid.evaluation.distance import Metric, full_precision
 from strongreid.evaluation.embeddings import JUNK, Embeddings
 from strongreid.evaluation.ground_truth import MatchIndex, SameCamera, require_valid
-from strongreid.evaluation.metrics import AveragePrecision, query_metrics
 from strongreid.evaluation.ranking import match_ranks
 from strongreid.evaluation.rerank import Reranking
-from strongreid.evaluation.result import RetrievalResult
+from strongreid.evaluation.result import AveragePrecision, RetrievalResult, query_metrics
 from strongreid.evaluation.search import Progress, check, distance_blocks, join, leave_out, query_blocks
 
 

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.evaluation.copies import slices
-from strongreid.evaluation.distance import Metric, full_precision, side
+from strongreid.evaluation.distance import Metric, full_precision, side, slices
 from strongreid.evaluation.embeddings import JUNK, Embeddings, float32_rows
 from strongreid.evaluation.search import check, distance_blocks, query_blocks, require_count, require_gallery
 from strongreid.evaluation.topk import Nearest, find_neighbours

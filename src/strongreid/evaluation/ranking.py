@@ -5,6 +5,8 @@ match distances is cut into equal bins and the images in each bin are counted; a
 The few images that share a bin with a match are compared exactly: query, distance and gallery index make one 64-bit
 key, so that the order is plain integer order and ties need no case of their own. The cost hardly depends on how many
 matches there are or how good the features are, and the same code runs on CPU and GPU.
+
+float32 numbers as whole numbers of the same order, so that a distance and an index make one sortable key.
 """
 
 from typing import Final
@@ -12,8 +14,19 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.bits import ordered_bits
 from strongreid.evaluation.ground_truth import Indices, Pairs
+
+
+def ordered_bits(distances: Tensor) -> Tensor:
+    """Whole numbers, int64 within 32 bits, that order and tie like float32 `distances` (no NaN); -0.0 is 0.0."""
+    bits = distances.view(torch.int32).to(torch.int64)
+    return torch.where(bits < 0, -(2**31) - bits, bits)
+
+
+def distances_of_bits(bits: Tensor) -> Tensor:
+    """The float32 numbers behind `ordered_bits`."""
+    return torch.where(bits < 0, -(2**31) - bits, bits).to(torch.int32).view(torch.float32)
+
 
 _BINS: Final = 512
 _PAIRS_ON_CPU: Final = 2**20

@@ -15,8 +15,7 @@ from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.embeddings import JUNK, Embeddings
 from strongreid.evaluation.evaluate import evaluate
 from strongreid.evaluation.ground_truth import Indices, SameCamera
-from strongreid.evaluation.metrics import AveragePrecision
-from strongreid.evaluation.result import RetrievalResult
+from strongreid.evaluation.result import AveragePrecision, RetrievalResult
 
 
 @dataclass(frozen=True)

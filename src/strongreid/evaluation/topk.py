@@ -12,9 +12,8 @@ from typing import Final, final
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.bits import distances_of_bits, ordered_bits
-from strongreid.evaluation.copies import slices
-from strongreid.evaluation.distance import Metric, Side, between
+from strongreid.evaluation.distance import Metric, Side, between, slices
+from strongreid.evaluation.ranking import distances_of_bits, ordered_bits
 
 _ROWS_ON_CPU: Final = 1024
 _ROWS_ON_GPU: Final = 4096

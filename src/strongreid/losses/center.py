@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
-from strongreid.losses.precision import at_least_float32, without_autocast
+from strongreid.losses.distance import at_least_float32, without_autocast
 
 
 class CenterLoss(nn.Module):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
-from strongreid.losses.precision import at_least_float32, without_autocast
+from strongreid.losses.distance import at_least_float32, without_autocast
 
 
 class IdentityLoss(nn.Module):

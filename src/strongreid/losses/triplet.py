@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
-from strongreid.losses.distance import SMALLEST_SQUARE, pairwise_euclidean
-from strongreid.losses.precision import at_least_float32, without_autocast
+from strongreid.losses.distance import SMALLEST_SQUARE, at_least_float32, pairwise_euclidean, without_autocast
 
 
 class BatchHardTripletLoss(nn.Module):

@@ -1,8 +1,7 @@
 """From images to features: backbone, neck, model."""
 
-from strongreid.models.calibrated import Calibrated, write_calibrated
 from strongreid.models.embed import embed
 from strongreid.models.model import Features, ReIDModel
-from strongreid.models.model_file import read_header
+from strongreid.models.model_file import Calibrated, read_header, write_calibrated
 
 __all__ = ["Calibrated", "Features", "ReIDModel", "embed", "read_header", "write_calibrated"]

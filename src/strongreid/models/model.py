@@ -17,8 +17,19 @@ from torch import Tensor, nn
 from strongreid.errors import InputError
 from strongreid.files import whole_file
 from strongreid.models.backbones import LastStride, create_backbone
-from strongreid.models.calibrated import CALIBRATED_KEY, Calibrated, calibrated_text, read_calibrated
-from strongreid.models.model_file import HEADER_KEY, Arguments, Feature, Metric, header_text, model_file, read_arguments
+from strongreid.models.model_file import (
+    CALIBRATED_KEY,
+    HEADER_KEY,
+    Arguments,
+    Calibrated,
+    Feature,
+    Metric,
+    calibrated_text,
+    header_text,
+    model_file,
+    read_arguments,
+    read_calibrated,
+)
 from strongreid.models.neck import Neck, create_classifier, create_neck
 from strongreid.models.weights import load_exactly, read_weights
 from strongreid.pixels import normalise, resize

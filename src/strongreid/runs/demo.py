@@ -14,7 +14,7 @@ from strongreid.config import Config, read_config, recipe_path
 from strongreid.drawn import draw_people
 from strongreid.evaluation import Embeddings, RetrievalResult
 from strongreid.evaluation.distance import Metric
-from strongreid.evaluation.nearest import nearest
+from strongreid.evaluation.search import nearest
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
 from strongreid.reports.strips import Strip, draw_strips

@@ -19,7 +19,7 @@ from strongreid.evaluation import (
 )
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.ground_truth import SameCamera
-from strongreid.evaluation.metrics import AveragePrecision
+from strongreid.evaluation.result import AveragePrecision
 from strongreid.files import write_json
 from strongreid.reports.console import Console
 

@@ -1,5 +1,9 @@
-"""The images of a run: the sets it trains on and those it is tested on, read, decoded and embedded."""
+"""The images of a run: the sets it trains on and those it is tested on, read, decoded and embedded.
 
+What decoded images will take of the disk, said before the first of them is written.
+"""
+
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +14,10 @@ import torch
 from strongreid import build
 from strongreid.config import Config
 from strongreid.data import ImageTable, PackedImages, ReIDData, refuse_leaks
+from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings, RetrievalResult, evaluate
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
-from strongreid.runs.disk import tell_disk_need
 
 EMBED_BATCH = 128
 """Images that go through the network at once when features are made."""
@@ -133,3 +137,21 @@ def _embed_side(model: ReIDModel, side: Side, report: Callable[[int, int], None]
         features.append(model.embed(side.packed[rows], batch_size=EMBED_BATCH))
         report(int(rows[-1]) + 1, count)
     return Embeddings(torch.cat(features), side.table.person, side.table.camera)
+
+
+def tell_disk_need(needed: int, folder: Path, console: Console) -> None:
+    """Say how many bytes decoded images will take in `folder`, which need not exist yet; nothing if there are none.
+
+    Raises `InputError` where so many are not free.
+    """
+    if needed:
+        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        free = shutil.disk_usage(there).free
+        said = f"Decoded images will take {_size(needed)} in {folder}, where {_size(free)} are free."
+        if needed > free:
+            raise InputError(f"{said} Make room there or choose another folder for them (data.cache, --cache).")
+        console.say(f"{said} It is done once.")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from strongreid.errors import InputError
-from strongreid.losses.precision import at_least_float32
+from strongreid.losses.distance import at_least_float32
 
 
 def share(count: int, fabric: Fabric) -> slice:
