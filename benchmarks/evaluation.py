@@ -28,7 +28,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from strongreid.files import whole_file, write_json
+from strongreid.files import atomic_file, write_json
 
 WIDTH = 2048
 LATENT = 48
@@ -59,25 +59,25 @@ PEERS = ("torchreid", "torchreid, re-ranked")
 
 def generate(shape: Shape, folder: Path) -> None:
     """Write `query_*.npy` and `gallery_*.npy`: images scatter around their person, as seen through one random map."""
-    chance = np.random.default_rng(0)
-    centers = chance.normal(size=(shape.people + 1, LATENT)).astype(np.float32)
-    seen = chance.normal(size=(LATENT, WIDTH)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(shape.people + 1, LATENT)).astype(np.float32)
+    seen = rng.normal(size=(LATENT, WIDTH)).astype(np.float32)
     for name, count, distractors in (
         ("query", shape.queries, 0),
         ("gallery", shape.images, shape.distractors),
     ):
-        person = chance.integers(1, shape.people + 1, count)
+        person = rng.integers(1, shape.people + 1, count)
         person[:distractors] = 0
-        person = chance.permutation(person)
+        person = rng.permutation(person)
         features = np.lib.format.open_memmap(folder / f"{name}_features.npy", "w+", np.float32, (count, WIDTH))
         for start in range(0, count, 4096):
             part = person[start : start + 4096]
-            latent = np.where(part[:, None] > 0, centers[part], chance.normal(size=(len(part), LATENT)))
-            latent = latent + SPREAD * chance.normal(size=latent.shape)
+            latent = np.where(part[:, None] > 0, centers[part], rng.normal(size=(len(part), LATENT)))
+            latent = latent + SPREAD * rng.normal(size=latent.shape)
             features[start : start + 4096] = np.maximum(latent.astype(np.float32) @ seen, 0)
         features.flush()
         np.save(folder / f"{name}_person.npy", person)
-        np.save(folder / f"{name}_camera.npy", chance.integers(0, shape.cameras, count))
+        np.save(folder / f"{name}_camera.npy", rng.integers(0, shape.cameras, count))
 
 
 def measure(task: str, features: Path, torchreid: Path, threads: int | None) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def write(folder: Path, name: str, results: dict[str, list[dict[str, Any]]]) -> 
     lines += ["| " + " | ".join(row) + " |" for row in rows(results)]
     lines += ["", *beside_peers(results)]
     write_json(folder / f"{name}.json", value)
-    with whole_file(folder / f"{name}.md") as partial:
+    with atomic_file(folder / f"{name}.md") as partial:
         partial.write_text("\n".join(lines).rstrip() + "\n")
     return title
 

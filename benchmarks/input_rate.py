@@ -48,17 +48,17 @@ class ReferenceErasing:
     """The reference's random erasing of one normalised image, filled with the raw values."""
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
-        generator = np.random.default_rng(int(torch.randint(2**31, ())))
-        if generator.uniform() >= 0.5:
+        rng = np.random.default_rng(int(torch.randint(2**31, ())))
+        if rng.uniform() >= 0.5:
             return image
         _, height, width = image.shape
         for _ in range(100):
-            area = generator.uniform(0.02, 0.4) * height * width
-            aspect = generator.uniform(0.3, 1 / 0.3)
+            area = rng.uniform(0.02, 0.4) * height * width
+            aspect = rng.uniform(0.3, 1 / 0.3)
             box_height, box_width = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
             if box_height < height and box_width < width:
-                top = int(generator.integers(0, height - box_height, endpoint=True))
-                left = int(generator.integers(0, width - box_width, endpoint=True))
+                top = int(rng.integers(0, height - box_height, endpoint=True))
+                left = int(rng.integers(0, width - box_width, endpoint=True))
                 for channel, value in enumerate(MEAN):
                     image[channel, top : top + box_height, left : left + box_width] = value
                 break
@@ -131,7 +131,7 @@ def first_epoch(table: ImageTable, folder: Path, device: torch.device) -> tuple[
     start = time.perf_counter()
     packed = PackedImages.build(table, SIZE, folder)
     packing = time.perf_counter() - start
-    packed = packed.near(device)
+    packed = packed.on_gpu_if_it_fits(device)
     packed_epochs(packed, Batches(table), device)
     return packed, packing, time.perf_counter() - start
 

@@ -172,11 +172,11 @@ def test_an_output_that_is_no_folder_is_named(drawn: Path, tmp_path: Path, capsy
 
 
 def test_features_of_any_model_are_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     person = np.arange(6).repeat(2)
     files = []
     for camera, name in enumerate(("query", "gallery")):
-        features = np.eye(6)[person] + 0.01 * chance.normal(size=(12, 6))
+        features = np.eye(6)[person] + 0.01 * rng.normal(size=(12, 6))
         files.append(tmp_path / f"{name}.npz")
         np.savez(files[-1], features=features, person=person, camera=np.full(12, camera))
     out = tmp_path / "out.json"

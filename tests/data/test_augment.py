@@ -168,16 +168,16 @@ def test_crop_offsets_are_uniform_and_both_ends_occur(many: AugmentationDraws) -
 
 def erased_by_the_reference(count: int, height: int, width: int) -> np.ndarray:
     """Boxes of the reference's loop, written plainly: one image after another, up to 100 tries each."""
-    generator = np.random.default_rng(11)
+    rng = np.random.default_rng(11)
     boxes = []
     for _ in range(count):
         for _ in range(100):
-            area = generator.uniform(0.02, 0.4) * height * width
-            aspect = generator.uniform(0.3, 1 / 0.3)
+            area = rng.uniform(0.02, 0.4) * height * width
+            aspect = rng.uniform(0.3, 1 / 0.3)
             box_height, box_width = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
             if box_width < width and box_height < height:
-                top = generator.integers(0, height - box_height, endpoint=True)
-                left = generator.integers(0, width - box_width, endpoint=True)
+                top = rng.integers(0, height - box_height, endpoint=True)
+                left = rng.integers(0, width - box_width, endpoint=True)
                 boxes.append((top, left, box_height, box_width))
                 break
     return np.array(boxes)

@@ -232,11 +232,10 @@ def test_several_damages_are_told_together(drawn_copy: Path) -> None:
 
 
 def test_unmatched_queries_are_those_of_a_slow_loop() -> None:
-    generator = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for _ in range(50):
         query, gallery = (
-            ImageTable(("x",) * count, generator.integers(0, 5, count), generator.integers(1, 4, count))
-            for count in (12, 6)
+            ImageTable(("x",) * count, rng.integers(0, 5, count), rng.integers(1, 4, count)) for count in (12, 6)
         )
         for same_camera in ("exclude", "include"):
             wanted = []

@@ -304,7 +304,7 @@ def test_images_live_on_a_gpu_when_they_take_at_most_half_of_its_free_memory() -
     assert not fits_on_device(501, 1001)
     assert not fits_on_device(1, 0)
     packed = PackedImages(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
-    assert packed.near(torch.device("cpu")) is packed
+    assert packed.on_gpu_if_it_fits(torch.device("cpu")) is packed
 
 
 @pytest.mark.parametrize(("free", "moved"), [(2 * 96, True), (2 * 96 - 1, False)])
@@ -312,4 +312,4 @@ def test_the_free_memory_of_the_gpu_decides(free: int, moved: bool, monkeypatch:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10**12))
     monkeypatch.setattr(PackedImages, "to", lambda self, device: "moved")
     packed = PackedImages(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
-    assert (packed.near(torch.device("cuda:0")) == "moved") == moved
+    assert (packed.on_gpu_if_it_fits(torch.device("cuda:0")) == "moved") == moved

@@ -115,8 +115,8 @@ def test_people_with_many_images_come_again_in_other_batches() -> None:
 
 def test_market_size_gives_the_known_number_of_batches() -> None:
     # People of Market-1501 have between 2 and 72 images, 17.2 in the mean: 183 to 185 batches there.
-    generator = np.random.default_rng(0)
-    counts = generator.geometric(1 / 15.2, 751) + 2
+    rng = np.random.default_rng(0)
+    counts = rng.geometric(1 / 15.2, 751) + 2
     sampler = PKBatchSampler(np.repeat(np.arange(751), counts), 16, 4)
     groups = np.maximum(counts // 4, 1).sum()
     assert groups / 16 * 0.85 < len(sampler) <= groups // 16

@@ -20,11 +20,11 @@ from strongreid.evaluation.search import nearest
 def test_the_nearest_rows_are_those_of_a_plain_sort(
     seed: int, galleries: int, count: int, same_camera: SameCamera
 ) -> None:
-    chance = np.random.default_rng(seed)
-    query = Embeddings(chance.integers(-2, 3, (5, 3)), chance.integers(0, 3, 5), chance.integers(0, 2, 5))
-    person = chance.integers(-1, 3, galleries)
+    rng = np.random.default_rng(seed)
+    query = Embeddings(rng.integers(-2, 3, (5, 3)), rng.integers(0, 3, 5), rng.integers(0, 2, 5))
+    person = rng.integers(-1, 3, galleries)
     person[0] = abs(person[0])  # junk alone is refused
-    gallery = Embeddings(chance.integers(-2, 3, (galleries, 3)), person, chance.integers(0, 2, galleries))
+    gallery = Embeddings(rng.integers(-2, 3, (galleries, 3)), person, rng.integers(0, 2, galleries))
     found = nearest(query, gallery, count, metric="euclidean", same_camera=same_camera)
     for q in range(len(query)):
         listed = []

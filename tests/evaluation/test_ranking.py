@@ -60,12 +60,12 @@ def test_keys_of_the_largest_block_fit_into_64_bits_and_order_as_they_should(ima
 
 @pytest.mark.parametrize("kind", ["near", "far"])
 def test_ranks_in_large_blocks_are_those_of_a_sort(kind: str) -> None:
-    generator = torch.Generator().manual_seed(0)
-    distances = torch.rand((9_000, 300), generator=generator)
+    rng = torch.Generator().manual_seed(0)
+    distances = torch.rand((9_000, 300), generator=rng)
     distances = (distances * 4096).round() / 4096  # ties
     if kind == "far":
         distances[:8_000] += 1
-    gallery = torch.randint(8_000 if kind == "far" else 0, 9_000, (300, 9), generator=generator)
+    gallery = torch.randint(8_000 if kind == "far" else 0, 9_000, (300, 9), generator=rng)
     pairs = Pairs(np.repeat(np.arange(300), 9), gallery.numpy().reshape(-1))
     place = torch.empty((9_000, 300), dtype=torch.int64)
     place.scatter_(0, distances.sort(dim=0, stable=True).indices, torch.arange(1, 9_001)[:, None].expand(-1, 300))

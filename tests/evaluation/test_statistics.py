@@ -80,8 +80,8 @@ def test_several_seeds_on_a_side_count_by_their_mean_for_each_query() -> None:
                 differences.append(sum(sides[1]) / 2 - sum(sides[0]) / 3)
         found = paired_test([result(ap) for ap in firsts], tuple(map(result, seconds)), figure, resamples=300)
         assert found.difference.value == pytest.approx(sum(differences) / 40)
-        chance = np.random.default_rng((0, 0))
-        drawn = [np.mean([differences[i] for i in draw]) for draw in chance.integers(0, 40, (300, 40))]
+        rng = np.random.default_rng((0, 0))
+        drawn = [np.mean([differences[i] for i in draw]) for draw in rng.integers(0, 40, (300, 40))]
         assert found.difference.low == pytest.approx(np.quantile(drawn, 0.025))
         signs = np.random.default_rng((0, 1)).integers(0, 2, (300, 40), dtype=np.int8)
         flipped = [sum(d if s == 0 else -d for s, d in zip(row, differences, strict=True)) for row in signs]

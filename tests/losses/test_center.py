@@ -31,12 +31,12 @@ def slow_step(features, centers, person, weight, rate):
     st.integers(0, 999),
 )
 def test_several_steps_equal_the_references_surgery(person, dim, weight, seed):
-    generator = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     loss_of = CenterLoss(people=4, dim=dim, weight=weight).double()
     with torch.no_grad():
-        loss_of.centers.normal_(generator=generator)
+        loss_of.centers.normal_(generator=rng)
     slow_centers = loss_of.centers.detach().clone()
-    features = torch.randn(len(person), dim, generator=generator, dtype=torch.float64, requires_grad=True)
+    features = torch.randn(len(person), dim, generator=rng, dtype=torch.float64, requires_grad=True)
     slow_features = features.detach().clone()
     center_optimizer = torch.optim.SGD(loss_of.parameters(), lr=0.5)
     feature_optimizer = torch.optim.SGD([features], lr=0.2)

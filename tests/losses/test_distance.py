@@ -17,9 +17,9 @@ def slow_distances(a, b):
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 40), st.sampled_from([1e-3, 1.0, 1e4]), st.integers(0, 999))
 def test_each_distance_is_the_root_of_the_summed_squares(n, m, dim, scale, seed):
-    generator = torch.Generator().manual_seed(seed)
-    a = torch.randn(n, dim, generator=generator, dtype=torch.float64) * scale
-    b = torch.randn(m, dim, generator=generator, dtype=torch.float64) * scale
+    rng = torch.Generator().manual_seed(seed)
+    a = torch.randn(n, dim, generator=rng, dtype=torch.float64) * scale
+    b = torch.randn(m, dim, generator=rng, dtype=torch.float64) * scale
     expected = torch.tensor(slow_distances(a.tolist(), b.tolist()), dtype=torch.float64)
     found = pairwise_euclidean(a, b)
     assert found.dtype == torch.float64

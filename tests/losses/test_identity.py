@@ -25,9 +25,9 @@ def slow_identity_loss(logits, person, smoothing):
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 6), st.integers(1, 9), st.floats(0, 0.9), st.sampled_from([0.1, 1.0, 100.0]), st.integers(0, 999))
 def test_it_is_the_smoothed_cross_entropy(images, people, smoothing, scale, seed):
-    generator = torch.Generator().manual_seed(seed)
-    logits = torch.randn(images, people, generator=generator, dtype=torch.float64) * scale
-    person = torch.randint(people, (images,), generator=generator)
+    rng = torch.Generator().manual_seed(seed)
+    logits = torch.randn(images, people, generator=rng, dtype=torch.float64) * scale
+    person = torch.randint(people, (images,), generator=rng)
     loss = IdentityLoss(smoothing)(logits, person)
     assert loss.dtype == torch.float64
     assert loss.item() == pytest.approx(slow_identity_loss(logits.tolist(), person.tolist(), smoothing), abs=1e-10)

@@ -51,8 +51,8 @@ def slow_triplet_loss(features, person, margin):
     st.integers(0, 999),
 )
 def test_loss_and_gradient_are_those_of_the_plain_loop_for_any_counts(person, dim, margin, repeated, seed):
-    generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(len(person), dim, generator=generator, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(seed)
+    features = torch.randn(len(person), dim, generator=rng, dtype=torch.float64)
     if repeated:
         features[-1] = features[0]
     ours = features.clone().requires_grad_()

@@ -12,8 +12,8 @@ from strongreid.evaluation.ground_truth import SameCamera
 from strongreid.reports.confusions import Pair, hardest_pairs
 
 
-def some(chance: np.random.Generator, count: int, people: int) -> Embeddings:
-    return Embeddings(chance.normal(size=(count, 5)), chance.integers(-1, people, count), chance.integers(0, 3, count))
+def some(rng: np.random.Generator, count: int, people: int) -> Embeddings:
+    return Embeddings(rng.normal(size=(count, 5)), rng.integers(-1, people, count), rng.integers(0, 3, count))
 
 
 def distance(a: np.ndarray, b: np.ndarray, metric: Metric) -> float:
@@ -53,8 +53,8 @@ def by_loops(query: Embeddings, gallery: Embeddings, metric: Metric, same_camera
 def test_hardest_pairs_are_those_of_plain_loops(
     seed: int, metric: Metric, same_camera: SameCamera, memory: float
 ) -> None:
-    chance = np.random.default_rng(seed)
-    query, gallery = some(chance, 30, 4), some(chance, 40, 4)
+    rng = np.random.default_rng(seed)
+    query, gallery = some(rng, 30, 4), some(rng, 40, 4)
     found = hardest_pairs(query, gallery, 3, metric=metric, same_camera=same_camera, memory_mb=memory)
     different, same = by_loops(query, gallery, metric, same_camera)
 
@@ -72,8 +72,8 @@ def test_hardest_pairs_are_those_of_plain_loops(
 
 
 def test_progress_ends_with_everything_done_and_bad_choices_are_refused() -> None:
-    chance = np.random.default_rng(0)
-    query, gallery = some(chance, 30, 4), some(chance, 40, 4)
+    rng = np.random.default_rng(0)
+    query, gallery = some(rng, 30, 4), some(rng, 40, 4)
     steps: list[tuple[int, int]] = []
     hardest_pairs(query, gallery, 3, progress=lambda done, total: steps.append((done, total)))
     assert steps[-1][0] == steps[-1][1]

@@ -7,8 +7,8 @@ from strongreid.reports.plane import MOST_IMAGES_OF_PERSON, as_compared, images_
 
 
 def test_the_plane_is_that_of_principal_component_analysis() -> None:
-    chance = np.random.default_rng(0)
-    features = (chance.normal(size=(60, 9)) * np.arange(1, 10)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    features = (rng.normal(size=(60, 9)) * np.arange(1, 10)).astype(np.float32)
     points, share = principal_plane(features)
     oracle = PCA(2, svd_solver="full").fit(features.astype(np.float64))
     expected = oracle.transform(features.astype(np.float64))

@@ -24,9 +24,9 @@ PHONE_INCHES = (390 - 2 * 16 - 2 * 6.4 - 2) / 96
 
 @pytest.fixture(scope="module")
 def verification() -> Verification:
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     person = np.arange(20).repeat(3)
-    features = np.eye(20)[person] + 0.5 * chance.normal(size=(60, 20))
+    features = np.eye(20)[person] + 0.5 * rng.normal(size=(60, 20))
     side = Embeddings(features, person, np.tile(np.arange(3), 20))
     return verify(side, side)
 

@@ -8,16 +8,16 @@ import pytest
 from strongreid.data import ImageTable, PackedImages
 from strongreid.evaluation import Embeddings, RetrievalResult, evaluate
 from strongreid.evaluation.ground_truth import SameCamera
-from strongreid.reports.ranked import COUNTED, MOST_LEFT_OUT, Album, ranked_lists, strip, telling_queries
+from strongreid.reports.ranked import COUNTED, MOST_LEFT_OUT, ImageGallery, pick_queries, ranked_lists, strip
 
 
 def sides(people: int = 4) -> tuple[Embeddings, Embeddings]:
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
 
     def some(count: int) -> Embeddings:
         person = np.arange(count) % people
-        features = np.eye(people)[person] + 0.6 * chance.normal(size=(count, people))
-        return Embeddings(features, person, chance.integers(0, 2, count))
+        features = np.eye(people)[person] + 0.6 * rng.normal(size=(count, people))
+        return Embeddings(features, person, rng.integers(0, 2, count))
 
     return some(20), some(90)
 
@@ -64,13 +64,13 @@ def test_best_median_and_worst_queries_are_of_different_people() -> None:
     first = np.array([1, 0, 1, 1, 2, 9, 5, 2, 3])
     person = np.array([0, 1, 2, 2, 4, 5, 5, 7, 8])
     result = RetrievalResult("", precision, precision, first)
-    chosen = telling_queries(result, person, 2)
+    chosen = pick_queries(result, person, 2)
     assert chosen == {"Best": [2, 0], "Median": [4, 7], "Worst": [5, 8]}
 
 
 def test_no_query_is_shown_twice_where_there_are_few() -> None:
     precision = np.array([0.9, 0.5])
-    chosen = telling_queries(RetrievalResult("", precision, precision, np.array([1, 2])), np.array([1, 2]), 3)
+    chosen = pick_queries(RetrievalResult("", precision, precision, np.array([1, 2])), np.array([1, 2]), 3)
     assert sorted(row for rows in chosen.values() for row in rows) == [0, 1]
 
 
@@ -80,7 +80,7 @@ def test_a_strip_numbers_what_counts_and_names_the_files(tmp_path: Path) -> None
     for side, name in ((query, "q"), (gallery, "g")):
         pixels = PackedImages(np_images(len(side)))
         names = tuple(str(tmp_path / f"{name}{row}.jpg") for row in range(len(side)))
-        albums.append(Album(ImageTable(names, side.person, side.camera), pixels))
+        albums.append(ImageGallery(ImageTable(names, side.person, side.camera), pixels))
     (found,) = ranked_lists(query, gallery, [5], metric="cosine", same_camera="exclude")
     row = strip(found, *albums, precision=0.25)
     assert row.title == "q5.jpg"
@@ -96,7 +96,7 @@ def test_a_strip_numbers_what_counts_and_names_the_files(tmp_path: Path) -> None
 
 def test_cameras_are_not_named_where_they_are_not_known() -> None:
     table = ImageTable(("a/b.jpg",), np.array([3]), np.array([0]))
-    assert Album(table, PackedImages(np_images(1))).words(0) == "person 3"
+    assert ImageGallery(table, PackedImages(np_images(1))).words(0) == "person 3"
 
 
 def np_images(count: int):

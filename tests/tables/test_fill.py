@@ -82,8 +82,8 @@ def test_the_table_on_the_way_is_of_the_seeds_that_are_measured(filled: Path, dr
 def test_the_papers_figures_beside_lie_within_the_interval_or_not(filled: Path, drawn: Path) -> None:
     sweep = planned(drawn, filled)
     found = outcomes(sweep)
-    assert found[2].beside_paper is None  # the paper has no such row
-    beside = found[0].beside_paper
+    assert found[2].versus_paper is None  # the paper has no such row
+    beside = found[0].versus_paper
     assert beside is not None
     results = [RetrievalResult.load(item.file) for item in sweep.measurements if item.row.name == "plain"]
     for figure, published in (("rank_1", 87.7), ("mean_ap", 74.0)):
@@ -128,14 +128,14 @@ def test_a_finished_sweep_runs_nothing_again_and_a_changed_setting_does(
 def test_a_sweep_killed_three_times_ends_with_the_same_table(filled: Path, drawn: Path, tmp_path: Path) -> None:
     output = tmp_path / "killed"
     words = sweep_words(drawn, output, "--seeds", "0", "1")
-    chance = random.Random(5)
+    rng = random.Random(5)
     for _ in range(3):
         begun = len(list(output.glob("trainings/*/log.jsonl")))
         process = start_command(words, tmp_path / "errors")
         try:
             while process.is_alive() and len(list(output.glob("trainings/*/log.jsonl"))) == begun:
                 time.sleep(0.05)  # strike when a further training has begun
-            time.sleep(chance.uniform(0, 1))
+            time.sleep(rng.uniform(0, 1))
             assert process.is_alive(), "the sweep ended before it was killed"
         finally:
             process.kill()

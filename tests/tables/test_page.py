@@ -66,7 +66,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def test_sets_of_one_kind_are_told_apart_by_their_folders(crossed: Path) -> None:
     assert [row["direction"] for row in table_of(crossed)] == ["here -> there"] * 2 + ["there -> here"] * 2
     assert table_of(crossed)[1]["paper_gain"] == pytest.approx(1.2)
-    assert all(row["beside_paper"] is None for row in table_of(crossed))
+    assert all(row["versus_paper"] is None for row in table_of(crossed))
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])

@@ -63,9 +63,9 @@ def test_killed_at_random_steps_and_resumed_it_is_the_uninterrupted_run(
 ) -> None:
     run = tmp_path / "runs" / "killed"
     lines = len(without_speed(trained))
-    chance = random.Random(0)
+    rng = random.Random(0)
     words = [*train_words, "--name=killed"]
-    for kill in sorted(chance.sample(range(1, lines), 3)):
+    for kill in sorted(rng.sample(range(1, lines), 3)):
         code, _ = stop_after(words, run, kill, signal.SIGKILL)
         assert code == -signal.SIGKILL
         words = ["train", "--resume", str(run)]

@@ -26,12 +26,12 @@ def first_process() -> bool:
 
 
 def complain(text: str) -> None:
-    """Write one message to stderr, after `leave_it_to_the_first`."""
-    leave_it_to_the_first()
+    """Write one message to stderr, after `wait_unless_rank_zero`."""
+    wait_unless_rank_zero()
     print(f"strongreid: {text}".rstrip(), file=sys.stderr)  # noqa: T201 - the console is this function's purpose
 
 
-def leave_it_to_the_first() -> None:
+def wait_unless_rank_zero() -> None:
     """Wait in all processes but the first one: when that ends with an error, torchrun ends the others.
 
     So what all of them refuse is said once, and what one alone refuses (its disk is full) is said too, a little later.
@@ -49,6 +49,6 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
         with redirect_stderr(said):
             return parser.parse_args(words)
     except SystemExit:
-        leave_it_to_the_first()
+        wait_unless_rank_zero()
         sys.stderr.write(said.getvalue())
         raise

@@ -92,23 +92,23 @@ class Augmentation:
 
         `seed`, `epoch` and `step` are at least 0 and below 2**64.
         """
-        generator = np.random.Generator(np.random.Philox(key=[seed, STREAM], counter=[0, 0, step, epoch]))
-        flip = generator.random(count) < self.flip_probability
-        top, left = generator.integers(0, 2 * self.padding, (2, count), endpoint=True)
-        erase = self._draw_boxes(generator, count, size)
+        rng = np.random.Generator(np.random.Philox(key=[seed, STREAM], counter=[0, 0, step, epoch]))
+        flip = rng.random(count) < self.flip_probability
+        top, left = rng.integers(0, 2 * self.padding, (2, count), endpoint=True)
+        erase = self._draw_boxes(rng, count, size)
         return AugmentationDraws(*(torch.from_numpy(part) for part in (flip, top, left, erase)))
 
-    def _draw_boxes(self, generator: np.random.Generator, count: int, size: tuple[int, int]) -> np.ndarray:
+    def _draw_boxes(self, rng: np.random.Generator, count: int, size: tuple[int, int]) -> np.ndarray:
         """Boxes to erase: int64 [count, 4], all 0 for an image that stays whole."""
         height, width = size
         boxes = np.zeros((count, 4), dtype=np.int64)
-        waiting = generator.random(count) < self.erase_probability
-        place = generator.random((2, count))
+        waiting = rng.random(count) < self.erase_probability
+        place = rng.random((2, count))
         for _ in range(ERASE_TRIES):
             if not waiting.any():
                 break
-            area = generator.uniform(*self.erase_area, count) * (height * width)
-            aspect = generator.uniform(*self.erase_aspect, count)
+            area = rng.uniform(*self.erase_area, count) * (height * width)
+            aspect = rng.uniform(*self.erase_aspect, count)
             box_height = np.rint(np.sqrt(area * aspect)).astype(np.int64)
             box_width = np.rint(np.sqrt(area / aspect)).astype(np.int64)
             fits = waiting & (box_height < height) & (box_width < width)

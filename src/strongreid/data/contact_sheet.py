@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from strongreid.data.decoding import decode_row
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
-from strongreid.files import whole_file
+from strongreid.files import atomic_file
 
 MARGIN = 4
 """Pixels between images."""
@@ -34,8 +34,8 @@ def contact_sheet(
     """
     if not len(table):
         raise InputError("There is nobody to show: the table is empty.")
-    generator = np.random.Generator(np.random.Philox(key=[seed, 0]))
-    shown = np.sort(generator.permutation(table.people)[:people])
+    rng = np.random.Generator(np.random.Philox(key=[seed, 0]))
+    shown = np.sort(rng.permutation(table.people)[:people])
     height, width = size
     cell = (height + LABEL + MARGIN, width + MARGIN)
     left = 60
@@ -44,22 +44,22 @@ def contact_sheet(
     for row, person in enumerate(shown.tolist()):
         top = MARGIN + row * cell[0]
         pen.text((MARGIN, top + LABEL), f"person\n{person}", fill="black")
-        for column, image in enumerate(_by_camera(table, person, generator)[:images].tolist()):
+        for column, image in enumerate(_by_camera(table, person, rng)[:images].tolist()):
             corner = (left + column * cell[1], top)
             pen.text(corner, f"c{table.camera[image]}", fill="black")
             with suppress(InputError):  # what cannot be read is for `data check` to tell
                 pixels = decode_row(table, image, size).transpose(1, 2, 0)
                 sheet.paste(Image.fromarray(np.ascontiguousarray(pixels)), (corner[0], corner[1] + LABEL))
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         try:
             sheet.save(partial, format=Image.registered_extensions().get(path.suffix.lower(), "PNG"))
         except OSError as error:
             raise InputError(f"The contact sheet {path} cannot be written ({error}).") from error
 
 
-def _by_camera(table: ImageTable, person: int, generator: np.random.Generator) -> npt.NDArray[np.int64]:
+def _by_camera(table: ImageTable, person: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """The person's rows, shuffled, one of each camera first, then the second of each, and so on."""
-    rows = generator.permutation(np.flatnonzero(table.person == person))
+    rows = rng.permutation(np.flatnonzero(table.person == person))
     rows = rows[np.argsort(table.camera[rows], kind="stable")]
     cameras = table.camera[rows]
     turn = np.arange(len(rows)) - np.searchsorted(cameras, cameras)

@@ -26,8 +26,8 @@ def scan_cuhk01(root: Path, split_seed: int) -> dict[str, Part]:
     assert frame is not None
     table = ImageTable(whole.table.path, whole.table.person, np.where(frame <= 2, 1, 2), frame=frame)
     people = table.people
-    generator = np.random.Generator(np.random.Philox(key=[split_seed, SPLIT_STREAM]))
-    learned = np.isin(table.person, generator.permutation(people)[: len(people) // 2])
+    rng = np.random.Generator(np.random.Philox(key=[split_seed, SPLIT_STREAM]))
+    learned = np.isin(table.person, rng.permutation(people)[: len(people) // 2])
     findings = whole.findings
     if not findings and len(people) < 2:
         findings = (Finding(str(folder), "there is one person only; a split needs at least 2"),)

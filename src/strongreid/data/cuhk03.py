@@ -21,7 +21,7 @@ from PIL import Image
 from strongreid.data.listing import Finding, Part, Row, find_root, scan_folder, table_of
 from strongreid.data.specs import Names
 from strongreid.errors import InputError
-from strongreid.files import whole_folder
+from strongreid.files import atomic_folder
 
 Boxes = Literal["detected", "labeled"]
 _Integers = npt.NDArray[np.int64]
@@ -95,7 +95,7 @@ def extract_cuhk03(root: Path, boxes: Boxes, progress: Callable[[int, int], None
     if folder.is_dir():
         return folder
     source = find_root(root, (str(_RELEASE),), "CUHK03") / _RELEASE
-    with _opened(source) as matrix, whole_folder(folder) as partial:
+    with _opened(source) as matrix, atomic_folder(folder) as partial:
         if boxes not in matrix:
             raise InputError(f"{source} holds {', '.join(matrix)}, but not `{boxes}`. Take it from its archive again.")
         for name, pixels in _images(matrix, boxes, progress):

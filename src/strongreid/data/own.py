@@ -189,11 +189,11 @@ def split_rows(
         seed: at least 0.
         test_share: share of the people that test, rounded; both sides get at least one.
     """
-    generator = np.random.Generator(np.random.Philox(key=[seed, SPLIT_STREAM]))
-    people = generator.permutation(np.unique(person))
+    rng = np.random.Generator(np.random.Philox(key=[seed, SPLIT_STREAM]))
+    people = rng.permutation(np.unique(person))
     tested = people[: min(max(round(len(people) * test_share), 1), len(people) - 1)]
     test = np.flatnonzero(np.isin(person, tested))
-    order = generator.permutation(test)
+    order = rng.permutation(test)
     groups = np.stack((person[order], np.zeros_like(order) if camera is None else camera[order]), 1)
     candidates = np.sort(order[np.unique(groups, axis=0, return_index=True)[1]])
     query = _findable(candidates, np.setdiff1d(test, candidates), person, camera)

@@ -78,7 +78,7 @@ class PackedImages:
         """The same images in the memory of `device`: on a GPU batches are then gathered there."""
         return PackedImages(self.pixels.to(device))
 
-    def near(self, device: torch.device) -> "PackedImages":
+    def on_gpu_if_it_fits(self, device: torch.device) -> "PackedImages":
         """The images where a training on `device` reads them fastest: in a GPU's memory if they fit, else as here."""
         if device.type != "cuda" or not fits_on_device(self.pixels.numel(), torch.cuda.mem_get_info(device)[0]):
             return self

@@ -69,34 +69,34 @@ class PKBatchSampler:
     def _plan(self) -> npt.NDArray[np.int64]:
         """All batches of the epoch: int64 [batches, P * K]."""
         if self._planned is None:
-            generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, self.epoch])))
-            groups = self._groups(generator)
-            turns = self._turns(generator)
+            rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, self.epoch])))
+            groups = self._groups(rng)
+            turns = self._turns(rng)
             self._planned = groups[turns].reshape(len(turns), -1)
         return self._planned
 
-    def _groups(self, generator: np.random.Generator) -> npt.NDArray[np.int64]:
+    def _groups(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """Shuffled groups of K images, person after person: int64 [groups, K]."""
         size = self.images_per_person
         # Sorting by (person, random number) shuffles within each person.
-        shuffled = np.lexsort((generator.random(len(self._person)), self._person))
+        shuffled = np.lexsort((rng.random(len(self._person)), self._person))
         start = np.cumsum(self._images) - self._images
         place = np.arange(len(shuffled)) - np.repeat(start, self._images)
         kept = place < np.repeat(self._images // size * size, self._images)
         owner = self._person[shuffled[kept]][::size]
         groups = shuffled[kept].reshape(-1, size)
         small = np.flatnonzero(self._images < size)
-        drawn = (generator.random((len(small), size)) * self._images[small, None]).astype(np.int64)
+        drawn = (rng.random((len(small), size)) * self._images[small, None]).astype(np.int64)
         groups = np.concatenate((groups, shuffled[start[small, None] + drawn]))
         return groups[np.argsort(np.concatenate((owner, small)), kind="stable")].astype(np.int64)
 
-    def _turns(self, generator: np.random.Generator) -> npt.NDArray[np.int64]:
+    def _turns(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """Which groups make each batch: int64 [batches, P]."""
         groups_left = np.maximum(self._images // self.images_per_person, 1)
         following = np.cumsum(groups_left) - groups_left
         turns = []
         while len(waiting := np.flatnonzero(groups_left)) >= self.people_per_batch:
-            chosen = generator.choice(waiting, self.people_per_batch, replace=False)
+            chosen = rng.choice(waiting, self.people_per_batch, replace=False)
             turns.append(following[chosen])
             following[chosen] += 1
             groups_left[chosen] -= 1

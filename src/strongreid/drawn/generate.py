@@ -19,7 +19,7 @@ from strongreid.drawn.camera import CAMERAS
 from strongreid.drawn.plan import SPLITS, Sheet, make_plan
 from strongreid.drawn.worker import Job, draw_file
 from strongreid.errors import InputError
-from strongreid.files import whole_folder, write_json
+from strongreid.files import atomic_folder, write_json
 
 VERSION = 2
 """Version of the generator: it grows whenever the same seed gives other pictures."""
@@ -60,7 +60,7 @@ def draw_people(
         raise InputError(f"seed is {seed} and domain is {domain}; both must be 0 or more.")
     plan = make_plan(train_people, test_people, images_per_person, distractors, junk, seed)
     _make_free(folder)
-    with whole_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
         for split in SPLITS:
             (partial / split).mkdir()
         _draw_all(partial, plan, seed, domain, _worker_count(workers, len(plan)), progress)

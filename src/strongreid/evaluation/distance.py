@@ -39,30 +39,30 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Side:
+class FeatureBlock:
     """Features `[N, D]` with what their lengths add to a distance `[N]`: squares, or inverse lengths for cosine."""
 
     features: Tensor
     by_length: Tensor
 
-    def __getitem__(self, rows: slice | Tensor) -> "Side":
-        return Side(self.features[rows], self.by_length[rows])
+    def __getitem__(self, rows: slice | Tensor) -> "FeatureBlock":
+        return FeatureBlock(self.features[rows], self.by_length[rows])
 
     def __len__(self) -> int:
         return len(self.features)
 
 
-def side(features: Tensor, metric: Metric) -> Side:
+def side(features: Tensor, metric: Metric) -> FeatureBlock:
     """Measure the features' lengths."""
     squares = features.new_empty(len(features))
     for rows in slices(len(features), _SQUARES_AT_ONCE):
         torch.sum(features[rows].square(), dim=1, out=squares[rows])
     if metric == "euclidean":
-        return Side(features, squares)
-    return Side(features, squares.sqrt_().clamp_min_(_SMALLEST_NORM).reciprocal_())
+        return FeatureBlock(features, squares)
+    return FeatureBlock(features, squares.sqrt_().clamp_min_(_SMALLEST_NORM).reciprocal_())
 
 
-def between(rows: Side, columns: Side, metric: Metric, out: Tensor) -> Tensor:
+def pairwise_distances(rows: FeatureBlock, columns: FeatureBlock, metric: Metric, out: Tensor) -> Tensor:
     """Distances of every row to every column, into `out`, float32 `[rows, columns]`.
 
     `cosine`: 1 - cosine of the angle, 0..2 (a feature of length 0 is at distance 1 from everything).
@@ -74,7 +74,7 @@ def between(rows: Side, columns: Side, metric: Metric, out: Tensor) -> Tensor:
     return out.mul_(-2).add_(rows.by_length[:, None]).add_(columns.by_length).clamp_min_(0)
 
 
-def of_pairs(first: Side, second: Side, metric: Metric) -> Tensor:
+def rowwise_distances(first: FeatureBlock, second: FeatureBlock, metric: Metric) -> Tensor:
     """Distance of row i of `first` to row i of `second`: float32 `[n]`."""
     if metric == "euclidean":
         return (first.features - second.features).square_().sum(dim=1)
@@ -113,7 +113,7 @@ class GalleryDistances:
         for part in self.sides:
             for rows in slices(len(part), _ROWS_AT_ONCE):
                 chunk = part[rows]
-                between(chunk, columns, self._metric, out[start : start + len(chunk)])
+                pairwise_distances(chunk, columns, self._metric, out[start : start + len(chunk)])
                 start += len(chunk)
         for rows in slices(len(self._copies), _ROWS_AT_ONCE):  # there may be as many copies as images
             out[self._copies[rows]] = out[self._originals[rows]]

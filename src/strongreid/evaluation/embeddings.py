@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.files import whole_file
+from strongreid.files import atomic_file
 
 JUNK: Final = -1
 """Person number of gallery images that do not count at all (Market-1501's badly cut boxes)."""
@@ -83,7 +83,7 @@ class Embeddings:
 
     def save(self, path: str | Path) -> None:
         """Write arrays `features`, `person` and `camera` as an uncompressed .npz file, whole or not at all."""
-        with whole_file(Path(path)) as partial, partial.open("wb") as stream:
+        with atomic_file(Path(path)) as partial, partial.open("wb") as stream:
             np.savez(stream, features=self.features.cpu().numpy(), person=self.person, camera=self.camera)
 
     @classmethod

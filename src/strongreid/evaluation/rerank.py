@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.evaluation.distance import GalleryDistances, Metric, Side, of_pairs, side, slices
+from strongreid.evaluation.distance import FeatureBlock, GalleryDistances, Metric, rowwise_distances, side, slices
 from strongreid.evaluation.ground_truth import Indices
 from strongreid.evaluation.topk import find_neighbours
 
@@ -126,19 +126,21 @@ class RerankedDistances:
 class _PairDistances:
     """Distances of given pairs of images, numbered over all sides."""
 
-    def __init__(self, sides: list[Side], metric: Metric) -> None:
+    def __init__(self, sides: list[FeatureBlock], metric: Metric) -> None:
         self._sides, self._metric = sides, metric
         self._ends = np.cumsum([len(part) for part in sides])
 
     def __call__(self, first: Indices, second: Indices) -> npt.NDArray[np.float32]:
         result = np.empty(len(first), dtype=np.float32)
         for rows in slices(len(first), _PAIRS_AT_ONCE):
-            result[rows] = of_pairs(self._take(first[rows]), self._take(second[rows]), self._metric).cpu().numpy()
+            result[rows] = (
+                rowwise_distances(self._take(first[rows]), self._take(second[rows]), self._metric).cpu().numpy()
+            )
         return result
 
-    def _take(self, images: Indices) -> Side:
+    def _take(self, images: Indices) -> FeatureBlock:
         whole = self._sides[0]
-        taken = Side(
+        taken = FeatureBlock(
             whole.features.new_empty((len(images), whole.features.shape[1])), whole.by_length.new_empty(len(images))
         )
         part_of = np.searchsorted(self._ends, images, side="right")

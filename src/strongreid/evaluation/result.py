@@ -19,7 +19,7 @@ import numpy.typing as npt
 from strongreid.errors import InputError
 from strongreid.evaluation.embeddings import read_arrays
 from strongreid.evaluation.ground_truth import Indices
-from strongreid.files import whole_file
+from strongreid.files import atomic_file
 
 AveragePrecision = Literal["rectangular", "trapezoid"]
 
@@ -152,7 +152,7 @@ class RetrievalResult:
 
     def save(self, path: str | Path) -> None:
         """Write the queries' figures and the protocol as an .npz file, whole or not at all: for `paired_test` later."""
-        with whole_file(Path(path)) as partial, partial.open("wb") as stream:
+        with atomic_file(Path(path)) as partial, partial.open("wb") as stream:
             np.savez(
                 stream,
                 protocol=np.array(self.protocol),

@@ -120,8 +120,8 @@ def evaluate_single_shot(
     return RepeatedResult(tuple(results))
 
 
-def one_of_each(person: Indices, chance: np.random.Generator) -> Indices:
+def one_of_each(person: Indices, rng: np.random.Generator) -> Indices:
     """Draw one row for each person but junk, each of their rows being equally likely: int64, ascending."""
-    shuffled = chance.permutation(len(person))
+    shuffled = rng.permutation(len(person))
     people, first = np.unique(person[shuffled], return_index=True)
     return np.sort(shuffled[first[people != JUNK]])

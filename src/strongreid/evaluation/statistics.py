@@ -116,11 +116,11 @@ def _bootstrap(values: npt.NDArray[np.float64], confidence: float, resamples: in
         raise InputError(f"confidence is {confidence}; it must lie between 0 and 1.")
     if resamples < 1:
         raise InputError(f"resamples is {resamples}; it must be at least 1.")
-    chance = np.random.default_rng((seed, 0))
+    rng = np.random.default_rng((seed, 0))
     size = max(1, _AT_ONCE // len(values))
     means = np.concatenate(
         [
-            values[chance.integers(0, len(values), (min(size, resamples - start), len(values)))].mean(axis=1)
+            values[rng.integers(0, len(values), (min(size, resamples - start), len(values)))].mean(axis=1)
             for start in range(0, resamples, size)
         ]
     )
@@ -130,12 +130,12 @@ def _bootstrap(values: npt.NDArray[np.float64], confidence: float, resamples: in
 
 def _sign_flip(difference: npt.NDArray[np.float64], resamples: int, seed: int) -> float:
     """Two-sided p-value; the sample itself counts as one of the flips, so it is never 0 (Phipson and Smyth 2010)."""
-    chance = np.random.default_rng((seed, 1))
+    rng = np.random.default_rng((seed, 1))
     size = max(1, _AT_ONCE // len(difference))
     # A hair below, so that flips which only round differently count as equally large.
     seen = abs(float(difference.sum())) * (1 - 1e-9)
     as_large = 0
     for start in range(0, resamples, size):
-        signs = chance.integers(0, 2, (min(size, resamples - start), len(difference)), dtype=np.int8)
+        signs = rng.integers(0, 2, (min(size, resamples - start), len(difference)), dtype=np.int8)
         as_large += int((np.abs(difference.sum() - 2 * (signs @ difference)) >= seen).sum())
     return (as_large + 1) / (resamples + 1)

@@ -12,7 +12,7 @@ from typing import Final, final
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.distance import Metric, Side, between, slices
+from strongreid.evaluation.distance import FeatureBlock, Metric, pairwise_distances, slices
 from strongreid.evaluation.ranking import distances_of_bits, ordered_bits
 
 _ROWS_ON_CPU: Final = 1024
@@ -33,7 +33,7 @@ class Neighbours:
 
 
 def find_neighbours(
-    sides: Sequence[Side], metric: Metric, count: int, progress: Callable[[int, int], None] | None = None
+    sides: Sequence[FeatureBlock], metric: Metric, count: int, progress: Callable[[int, int], None] | None = None
 ) -> Neighbours:
     """Find the `count` nearest of all images for each of them; use within `full_precision`.
 
@@ -44,7 +44,7 @@ def find_neighbours(
         progress: called with (block pairs done, block pairs in all).
     """
     size = _ROWS_ON_CPU if sides[0].features.device.type == "cpu" else _ROWS_ON_GPU
-    blocks: list[tuple[int, Side]] = []
+    blocks: list[tuple[int, FeatureBlock]] = []
     total = 0
     for part in sides:
         blocks += [(total + rows.start, part[rows]) for rows in slices(len(part), size)]
@@ -57,7 +57,7 @@ def find_neighbours(
     for done, (i, j) in enumerate(pairs, start=1):
         (column, columns), (row, rows) = blocks[i], blocks[j]
         out = buffer[: len(rows) * len(columns)].view(len(rows), len(columns))
-        between(rows, columns, metric, out)
+        pairwise_distances(rows, columns, metric, out)
         nearest.update(column, row, out)
         if i != j:
             nearest.update(row, column, out.T)

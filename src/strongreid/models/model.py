@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
-from strongreid.files import whole_file
+from strongreid.files import atomic_file
 from strongreid.models.backbones import LastStride, create_backbone
 from strongreid.models.model_file import (
     CALIBRATED_KEY,
@@ -143,7 +143,7 @@ class ReIDModel(nn.Module):
         if self.calibrated is not None:
             metadata[CALIBRATED_KEY] = calibrated_text(self.calibrated)
         tensors = {key: value.detach().cpu().contiguous() for key, value in self.state_dict().items()}
-        with whole_file(Path(path)) as partial:
+        with atomic_file(Path(path)) as partial:
             save_file(tensors, partial, metadata={**metadata, HEADER_KEY: header_text(self.arguments)})
 
     @classmethod

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from strongreid.errors import InputError
-from strongreid.files import whole_file
+from strongreid.files import atomic_file
 from strongreid.models.backbones import LastStride
 from strongreid.models.neck import Neck
 
@@ -176,5 +176,5 @@ def write_calibrated(path: str | Path, calibrated: Calibrated) -> None:
         weights = load_file(file)
     except (SafetensorError, OSError) as error:
         raise InputError(f"The model file {file} cannot be read ({error}). Copy it again.") from error
-    with whole_file(file) as partial:
+    with atomic_file(file) as partial:
         save_file(weights, partial, metadata=metadata)

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from strongreid.files import whole_file
+from strongreid.files import atomic_file
 
 Frame = Literal["none", "query", "right", "wrong", "left_out"]
 """What the border of a tile says: `left_out` greys the picture, because it is not counted."""
@@ -166,7 +166,7 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
         .get_template("page.html")
         .render(title=title, subtitle=subtitle, sections=list(zip(_anchors(sections), sections, strict=True)))
     )
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         partial.write_text(html, encoding="utf-8", errors="backslashreplace")
 
 

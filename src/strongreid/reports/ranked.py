@@ -19,7 +19,7 @@ MOST_LEFT_OUT = 10
 """Uncounted ones at most: some people have dozens before the first counted one."""
 
 
-class Album:
+class ImageGallery:
     """Images of one side of a test set with what is known of them, for showing: `table` and `packed` in one order."""
 
     def __init__(self, table: ImageTable, packed: PackedImages) -> None:
@@ -59,7 +59,7 @@ class RankedList:
     """How many images of the person count, in the whole gallery."""
 
 
-def telling_queries(result: RetrievalResult, person: npt.NDArray[np.int64], each: int) -> dict[str, list[int]]:
+def pick_queries(result: RetrievalResult, person: npt.NDArray[np.int64], each: int) -> dict[str, list[int]]:
     """Return rows of the best, the median and the worst queries by average precision, `each` of different people.
 
     Where there are few people, a query is in the first group that takes it only.
@@ -111,7 +111,7 @@ def ranked_lists(
     return lists
 
 
-def strip(found: RankedList, query: Album, gallery: Album, precision: float) -> TileRow:
+def strip(found: RankedList, query: ImageGallery, gallery: ImageGallery, precision: float) -> TileRow:
     """Draw one list as a row: the query, then what was found, numbered as it counts."""
     tiles = [Tile(query.picture(found.query), "query", f"query\n{query.lines(found.query)}")]
     rank = 0

@@ -20,13 +20,13 @@ from strongreid.reports.plane import (
     principal_plane,
     some_people,
 )
-from strongreid.reports.ranked import Album, RankedList, strip
+from strongreid.reports.ranked import ImageGallery, RankedList, strip
 
 PEOPLE_ON_MAP = 12
 
 
 def strips_section(
-    groups: Mapping[str, Sequence[RankedList]], query: Album, gallery: Album, precision: Sequence[float]
+    groups: Mapping[str, Sequence[RankedList]], query: ImageGallery, gallery: ImageGallery, precision: Sequence[float]
 ) -> Section:
     """Return ranked strips under the name of each group; `precision` [Q] is each query's average precision."""
     blocks: list[Block] = [
@@ -42,7 +42,9 @@ def strips_section(
     return Section("What it finds", blocks, lead)
 
 
-def activation_section(model: ReIDModel, lists: Sequence[RankedList], query: Album, gallery: Album) -> Section:
+def activation_section(
+    model: ReIDModel, lists: Sequence[RankedList], query: ImageGallery, gallery: ImageGallery
+) -> Section:
     """Return activation maps of the strips' queries, each beside that of the first image that counts."""
     rows = []
     size: list[int] = []
@@ -66,7 +68,7 @@ def activation_section(model: ReIDModel, lists: Sequence[RankedList], query: Alb
     return Section("Where it looks", [Tiles(rows, compact=True)], lead)
 
 
-def plane_section(query: Embeddings, gallery: Embeddings, pictures: Album, metric: Metric) -> Section:
+def plane_section(query: Embeddings, gallery: Embeddings, pictures: ImageGallery, metric: Metric) -> Section:
     """Return a map of some people's embeddings; `pictures` are those of the gallery."""
     people = some_people(query, gallery, PEOPLE_ON_MAP)
     sides = [(side, images_of(side, people)) for side in (query, gallery)]
@@ -93,7 +95,7 @@ def plane_section(query: Embeddings, gallery: Embeddings, pictures: Album, metri
     return Section("Map of people", [Pictures([figure]), Tiles([TileRow("", "", key)])], lead)
 
 
-def confusions_section(found: Confusions, query: Album, gallery: Album) -> Section:
+def confusions_section(found: Confusions, query: ImageGallery, gallery: ImageGallery) -> Section:
     """Return the hardest pairs: look-alikes, and people who do not look like themselves."""
     blocks: list[Block] = []
     for title, pairs, frame in (
@@ -111,7 +113,7 @@ def confusions_section(found: Confusions, query: Album, gallery: Album) -> Secti
     return Section("Hardest confusions", blocks or [Text("There are none.")], lead)
 
 
-def _pair(pair: Pair, query: Album, gallery: Album, right: bool) -> TileRow:
+def _pair(pair: Pair, query: ImageGallery, gallery: ImageGallery, right: bool) -> TileRow:
     tiles = [
         Tile(query.picture(pair.query), "query", query.lines(pair.query)),
         Tile(gallery.picture(pair.gallery), "right" if right else "wrong", gallery.lines(pair.gallery)),

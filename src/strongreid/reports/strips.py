@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from strongreid.files import whole_file
+from strongreid.files import atomic_file
 
 GREEN, RED, DARK, GREY = "#1a9850", "#d73027", "#222222", "#777777"
 SHORT_EDGE_INCHES = 0.62
@@ -84,5 +84,5 @@ def draw_strips(groups: Sequence[Sequence[Strip]], path: Path, *, title: str) ->
                 place(image, left, top, GREEN if correct else RED, 4)
             top += tall + gap
         top += between
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         figure.savefig(partial, format="png")

@@ -10,7 +10,7 @@ from strongreid.evaluation import Embeddings
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
 from strongreid.runs.evaluate_features import Evaluation, Protocol, announce, evaluate_features
-from strongreid.runs.test_sets import Tested, embed_test, load_model, prepare_tests
+from strongreid.runs.test_sets import TestSet, embed_test, load_model, prepare_tests
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,6 @@ def _config_of(run: Path, data_root: Path | None) -> Config:
     return config if data_root is None else replace(config, data=replace(config.data, root=data_root))
 
 
-def _embedded(model: ReIDModel, test: Tested, reranking: bool, console: Console) -> EmbeddedTest:
+def _embedded(model: ReIDModel, test: TestSet, reranking: bool, console: Console) -> EmbeddedTest:
     announce(len(test.query.table), len(test.gallery.table), model.width, reranking, console)
     return EmbeddedTest(model, test.data, *embed_test(model, test, console))

@@ -17,7 +17,7 @@ from strongreid.reports import results, showing
 from strongreid.reports.confusions import hardest_pairs
 from strongreid.reports.console import Console
 from strongreid.reports.page import Section, write_page
-from strongreid.reports.ranked import Album, ranked_lists, telling_queries
+from strongreid.reports.ranked import ImageGallery, pick_queries, ranked_lists
 from strongreid.runs import test_sets
 from strongreid.runs.folder import read_metrics, read_record
 from strongreid.training.log import read_log
@@ -41,7 +41,7 @@ class _Seen:
     data: ReIDData
     query: Embeddings
     gallery: Embeddings
-    albums: tuple[Album, Album]
+    albums: tuple[ImageGallery, ImageGallery]
     result: RetrievalResult
     notes: list[str]
     """What to say of the figures, in sentences."""
@@ -80,7 +80,7 @@ def run_sections(
     seen = _look(folder, data_root, tested, console)
     query, gallery = seen.albums
     same_camera, metric = seen.data.same_camera, seen.model.metric
-    chosen = telling_queries(seen.result, seen.query.person, STRIPS)
+    chosen = pick_queries(seen.result, seen.query.person, STRIPS)
     strips = {
         name: ranked_lists(seen.query, seen.gallery, rows, metric=metric, same_camera=same_camera)
         for name, rows in chosen.items()
@@ -130,7 +130,7 @@ def _look(folder: Path, data_root: Path | None, tested: Config | None, console: 
     if tested is None:
         notes += _differences(recorded, result)
         others = recorded.get("tested", {})
-    albums = Album(test.query.table, test.query.packed), Album(test.gallery.table, test.gallery.packed)
+    albums = ImageGallery(test.query.table, test.query.packed), ImageGallery(test.gallery.table, test.gallery.packed)
     return _Seen(config, recorded, record, model, test.data, query, gallery, albums, result, notes, others)
 
 

@@ -24,7 +24,7 @@ EMBED_BATCH = 128
 
 
 @dataclass(frozen=True)
-class Side:
+class TestImages:
     """Query or gallery: its table and its decoded images, in the table's order."""
 
     table: ImageTable
@@ -32,14 +32,14 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Tested:
+class TestSet:
     """A set to test on, read and decoded."""
 
     name: str
     """What results call it."""
     data: ReIDData
-    query: Side
-    gallery: Side
+    query: TestImages
+    gallery: TestImages
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Prepared:
     data: ReIDData
     """The main set; its training images are those of all sets to train on."""
     train: PackedImages
-    query: Side
-    gallery: Side
-    others: tuple[Tested, ...] = ()
+    query: TestImages
+    gallery: TestImages
+    others: tuple[TestSet, ...] = ()
     """The sets to test on beside the main one."""
 
 
@@ -67,7 +67,7 @@ def prepare(config: Config, console: Console) -> Prepared:
     return Prepared(data, train, first.query, first.gallery, tuple(others))
 
 
-def prepare_tests(config: Config, console: Console) -> list[Tested]:
+def prepare_tests(config: Config, console: Console) -> list[TestSet]:
     """Read and decode what a run is tested on, the main set first; its training images are left alone."""
     sets = build.build_tests(config)
     _warn(sets.values(), console)
@@ -81,7 +81,7 @@ def load_model(run: Path, config: Config) -> ReIDModel:
     return model.cuda() if torch.cuda.is_available() and config.runtime.accelerator != "cpu" else model
 
 
-def embed_test(model: ReIDModel, test: Prepared | Tested, console: Console) -> tuple[Embeddings, Embeddings]:
+def embed_test(model: ReIDModel, test: Prepared | TestSet, console: Console) -> tuple[Embeddings, Embeddings]:
     """Return the features of query and gallery, the ones that the model's `feature` names."""
     sides = []
     for title, side in (("query", test.query), ("gallery", test.gallery)):
@@ -112,13 +112,13 @@ def _tell_disk_need(config: Config, tables: Sequence[ImageTable], console: Conso
     tell_disk_need(build.build_bytes_to_pack(config, tables), build.pack_folder(config), console)
 
 
-def _decoded(config: Config, sets: Mapping[str, ReIDData], console: Console) -> list[Tested]:
-    def side(name: str, part: str, table: ImageTable) -> Side:
+def _decoded(config: Config, sets: Mapping[str, ReIDData], console: Console) -> list[TestSet]:
+    def side(name: str, part: str, table: ImageTable) -> TestImages:
         title = part if len(sets) == 1 else f"{name} {part}"
-        return Side(table, _packed(config, title, table, console))
+        return TestImages(table, _packed(config, title, table, console))
 
     return [
-        Tested(name, data, side(name, "query", data.query), side(name, "gallery", data.gallery))
+        TestSet(name, data, side(name, "query", data.query), side(name, "gallery", data.gallery))
         for name, data in sets.items()
     ]
 
@@ -128,7 +128,7 @@ def _packed(config: Config, title: str, table: ImageTable, console: Console) -> 
         return build.build_packed(config, table, report)
 
 
-def _embed_side(model: ReIDModel, side: Side, report: Callable[[int, int], None]) -> Embeddings:
+def _embed_side(model: ReIDModel, side: TestImages, report: Callable[[int, int], None]) -> Embeddings:
     """Embed the images of one side, in the order of its table."""
     count = len(side.packed)
     features = []

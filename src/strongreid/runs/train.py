@@ -31,10 +31,10 @@ from strongreid import build
 from strongreid.config import Config, DataConfig, as_plain, read_config, set_label
 from strongreid.errors import InputError
 from strongreid.evaluation import RetrievalResult
-from strongreid.files import whole_folder, write_json
+from strongreid.files import atomic_folder, write_json
 from strongreid.reports.console import Console
 from strongreid.runs.folder import read_metrics
-from strongreid.runs.test_sets import Prepared, Tested, embed_test, prepare, rank
+from strongreid.runs.test_sets import Prepared, TestSet, embed_test, prepare, rank
 from strongreid.training.checkpoint import Learner, damaged, newest_checkpoint, read_state
 from strongreid.training.log import read_log
 from strongreid.training.loop import StepReport, TrainingImages, fit
@@ -65,7 +65,7 @@ def start(config: Config, folder: Path, console: Console) -> RunResult:
     run = _assemble(config, console)
     run.fabric.barrier()  # no process may find the folder that the first one makes
     if run.fabric.is_global_zero:
-        with whole_folder(folder) as partial:
+        with atomic_folder(folder) as partial:
             text = yaml.safe_dump(as_plain(config), sort_keys=False)
             (partial / "config.yaml").write_text(text, encoding="utf-8")
             write_json(partial / "run.json", run.record)
@@ -129,7 +129,7 @@ def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -
     if config.runtime.compile:
         learner.model.compile()
 
-    def evaluate_on(test: Prepared | Tested) -> RetrievalResult:
+    def evaluate_on(test: Prepared | TestSet) -> RetrievalResult:
         query, gallery = embed_test(learner.model, test, console)
         return rank(learner.model, query, gallery, test.data, console)
 
@@ -219,7 +219,7 @@ def _record(config: Config, prepared: Prepared, fabric: Fabric) -> dict[str, Any
     }
 
 
-def _test_fingerprint(test: Prepared | Tested) -> dict[str, str]:
+def _test_fingerprint(test: Prepared | TestSet) -> dict[str, str]:
     return {"query": test.query.table.fingerprint(), "gallery": test.gallery.table.fingerprint()}
 
 

@@ -97,8 +97,8 @@ def _speed(config: Config, people: int) -> _Speed:
     learner = build.build_learner(config, people, fabric)
     module, optimizer = fabric.setup(learner.model, learner.optimizer)
     objective = learner.objective.to(fabric.device)
-    chance = torch.Generator().manual_seed(0)
-    images = torch.randn(PROBED_IMAGES, 3, *config.model.image_size, generator=chance).to(fabric.device)
+    rng = torch.Generator().manual_seed(0)
+    images = torch.randn(PROBED_IMAGES, 3, *config.model.image_size, generator=rng).to(fabric.device)
     images = images.contiguous(
         memory_format=torch.channels_last if config.runtime.channels_last else torch.preserve_format
     )

@@ -111,7 +111,7 @@ def show_plan(sweep: Sweep, console: Console) -> None:
 def reproduce(sweep: Sweep, console: Console) -> list[RowOutcome]:
     """Fill the table: train, measure, write; return what was measured. Go on after a stop by calling it again."""
     total = len(sweep.measurements)
-    prepared: dict[str, test_sets.Tested] = {}
+    prepared: dict[str, test_sets.TestSet] = {}
     for number, item in enumerate(sweep.measurements, 1):
         if item.done:
             continue
@@ -139,7 +139,7 @@ def _train(item: Measurement, console: Console) -> None:
             train.start(item.training.config, folder, console)
 
 
-def _measure(item: Measurement, test: test_sets.Tested, console: Console) -> None:
+def _measure(item: Measurement, test: test_sets.TestSet, console: Console) -> None:
     model = test_sets.load_model(item.training.folder, item.test)
     model.feature, model.metric = item.test.evaluation.feature, item.test.evaluation.metric
     query, gallery = test_sets.embed_test(model, test, console)

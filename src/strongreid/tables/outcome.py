@@ -21,7 +21,7 @@ COST = ("training_seconds", "images_per_second", "peak_memory_mb")
 
 
 @dataclass(frozen=True)
-class BesidePaper:
+class VersusPaper:
     """A measured figure beside the published one, in points."""
 
     difference: float
@@ -56,7 +56,7 @@ class RowOutcome:
     paper: PaperFigure | None
     paper_gain: float | None
     """The paper's mAP minus that of the paper's row above, in points."""
-    beside_paper: dict[str, BesidePaper] | None
+    versus_paper: dict[str, VersusPaper] | None
     """rank_1 and mean_ap beside the paper's, where data set and settings are the paper's own."""
     cost: dict[str, float | None]
     """For each of `COST` the mean over seeds; None where it is not known. Rows may share a training."""
@@ -104,17 +104,17 @@ def _outcome(
         rank_1=paired_test(compared[1], results, "rank_1") if compared else None,
         paper=paper,
         paper_gain=paper.mean_ap - above.mean_ap if paper and above else None,
-        beside_paper=_beside_paper(results, paper) if paper and results and direction.like_paper else None,
+        versus_paper=_versus_paper(results, paper) if paper and results and direction.like_paper else None,
         cost=_cost(items) if results else dict.fromkeys(COST),
     )
 
 
-def _beside_paper(results: Sequence[RetrievalResult], paper: PaperFigure) -> dict[str, BesidePaper]:
+def _versus_paper(results: Sequence[RetrievalResult], paper: PaperFigure) -> dict[str, VersusPaper]:
     found = {}
     for figure, published in (("rank_1", paper.rank_1), ("mean_ap", paper.mean_ap)):
         intervals = [bootstrap_interval(result, "rank_1" if figure == "rank_1" else "mean_ap") for result in results]
         value, low, high = (100 * mean(getattr(item, end) for item in intervals) for end in ("value", "low", "high"))
-        found[figure] = BesidePaper(value - published, low, high, published)
+        found[figure] = VersusPaper(value - published, low, high, published)
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from strongreid.config import as_plain
-from strongreid.files import whole_file
+from strongreid.files import atomic_file
 from strongreid.reports.console import Console
 from strongreid.reports.drawing import WIDTH
 from strongreid.reports.images import figure_picture
@@ -139,7 +139,7 @@ def _picture(sweep: Sweep, direction: Direction, name: str, figure: Figure, alt:
     """Write a figure as a file of its own and return it for the page."""
     several = len(sweep.directions) > 1
     file = f"{name}-{sweep.directions.index(direction) + 1}.png" if several else f"{name}.png"
-    with whole_file(sweep.folder / file) as partial:
+    with atomic_file(sweep.folder / file) as partial:
         figure.savefig(partial, format="png", dpi=200, facecolor="white")
     words = f"{direction.label}. {caption}".rstrip() if several else caption
     return figure_picture(figure, alt, words, wide=figure.get_figwidth() > WIDTH)

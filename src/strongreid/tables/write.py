@@ -9,9 +9,9 @@ from statistics import mean, stdev
 from typing import Any
 
 from strongreid.evaluation import PairedTest
-from strongreid.files import whole_file, write_json
+from strongreid.files import atomic_file, write_json
 from strongreid.reports.results import DASH, duration
-from strongreid.tables.outcome import BesidePaper, RowOutcome
+from strongreid.tables.outcome import RowOutcome, VersusPaper
 from strongreid.tables.plan import Sweep
 from strongreid.tables.spec import MARKS
 
@@ -19,7 +19,7 @@ from strongreid.tables.spec import MARKS
 def table_cells(found: Sequence[RowOutcome]) -> tuple[list[str], list[list[str]]]:
     """Return columns and cells for people, figures in percent."""
     several = len({outcome.direction for outcome in found}) > 1
-    like_paper = any(outcome.beside_paper for outcome in found)
+    like_paper = any(outcome.versus_paper for outcome in found)
     columns = [
         "",
         *(["trained -> tested"] if several else []),
@@ -39,7 +39,7 @@ def table_cells(found: Sequence[RowOutcome]) -> tuple[list[str], list[list[str]]
         cells.append(item.paper.text if item.paper else "")
         cells.append(f"{item.paper_gain:+.1f}" if item.paper_gain is not None else "")
         if like_paper:
-            cells += [_beside((item.beside_paper or {}).get(name)) for name in ("rank_1", "mean_ap")]
+            cells += [_beside((item.versus_paper or {}).get(name)) for name in ("rank_1", "mean_ap")]
         seconds = item.cost["training_seconds"]
         cells.append(item.row.to_come or "" if seconds is None else f"{seconds / 60:.1f} min")
         rows.append(cells)
@@ -73,7 +73,7 @@ def _gain(test: PairedTest | None) -> tuple[str, str]:
     return f"{value:+.1f} ({low:+.1f} to {high:+.1f})", f"{'yes' if real else 'no'}, p = {test.p_value:.2g}"
 
 
-def _beside(found: BesidePaper | None) -> str:
+def _beside(found: VersusPaper | None) -> str:
     if found is None:
         return ""
     return f"{found.difference:+.1f}, {'may be chance' if found.within else 'more than chance'}"
@@ -93,7 +93,7 @@ def explanation(sweep: Sweep, found: Sequence[RowOutcome]) -> str:
         keys = sorted({item.direction.paper for item in found if item.paper})
         meaning = "; ".join(f"[{mark}] {MARKS[mark]}" for mark in marks)
         parts.append(f"The paper's figures are of {', '.join(keys)}, at the paper's size: {meaning}.")
-    if any(item.beside_paper for item in found):
+    if any(item.versus_paper for item in found):
         parts.append(
             "Minus paper's: measured minus published; it may be chance where the published figure lies within the 95 % "
             "bootstrap interval of the measured one. The authors put the spread between trainings at about 0.5."
@@ -117,7 +117,7 @@ def as_json(sweep: Sweep, found: Sequence[RowOutcome]) -> dict[str, Any]:
         trainings = [
             m.training.folder.name for m in sweep.measurements if m.row == item.row and m.direction == item.direction
         ]
-        beside = item.beside_paper
+        beside = item.versus_paper
         rows.append(
             {
                 "name": item.row.name,
@@ -128,7 +128,7 @@ def as_json(sweep: Sweep, found: Sequence[RowOutcome]) -> dict[str, Any]:
                 "rank_1_difference": difference(item.rank_1),
                 "paper": asdict(item.paper) if item.paper else None,
                 "paper_gain": item.paper_gain,
-                "beside_paper": {name: asdict(figure) for name, figure in beside.items()} if beside else None,
+                "versus_paper": {name: asdict(figure) for name, figure in beside.items()} if beside else None,
                 "trainings": trainings,
                 "to_come": item.row.to_come,
                 "cost": item.cost,
@@ -154,5 +154,5 @@ def write_table(sweep: Sweep, found: Sequence[RowOutcome]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8")

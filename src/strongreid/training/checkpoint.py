@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.files import whole_folder, write_json
+from strongreid.files import atomic_folder, write_json
 from strongreid.losses import Objective
 from strongreid.models import ReIDModel
 from strongreid.models.weights import load_exactly, read_weights
@@ -83,7 +83,7 @@ def save_checkpoint(folder: Path, learner: Learner, progress: Progress, record: 
         **record,
     }
     try:
-        with whole_folder(target) as partial:
+        with atomic_folder(target) as partial:
             learner.model.save(partial / "model.safetensors")
             save_file(_training_tensors(learner), partial / "training.safetensors")
             write_json(partial / "state.json", state)

@@ -93,7 +93,7 @@ def fit(
     checkpoints = folder / "checkpoints"
     started = time.perf_counter() - progress.seconds
     values: dict[str, float] = {}
-    packed, person_index = images.packed.near(fabric.device), torch.from_numpy(images.table.person_index())
+    packed, person_index = images.packed.on_gpu_if_it_fits(fabric.device), torch.from_numpy(images.table.person_index())
     batch: torch.Tensor | None = None
 
     def checkpoint() -> None:
