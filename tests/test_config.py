@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from strongreid.config import RECIPES, as_plain, read_config, recipe_path
+from strongreid.config import as_plain
 from strongreid.errors import InputError
+from strongreid.recipes import RECIPES, read_config, recipe_path
 
 NAMES = sorted(path.stem for path in RECIPES.glob("*.yaml"))
 

@@ -1,23 +1,17 @@
 """Every setting of a run: one frozen field each, its docstring its meaning, its unit and its place in the paper.
 
 The defaults are the paper's bag of tricks. Each trick is ONE field, so a row of the paper's tables is one override.
-What a field alone cannot tell wrong from right is checked here across fields, in terms of the fields to change.
-Only `cli`, `tables`, `runs` and `build` read this module; the parts themselves take plain arguments.
+Impossible values and combinations are refused when a configuration is made (`config_rules`). Only `cli`, `tables`,
+`runs` and `build` read this module; the parts themselves take plain arguments.
 """
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
-
+from strongreid.config_rules import problems
 from strongreid.errors import InputError
-
-RECIPES = Path(__file__).parent / "recipes"
-"""The folder of the recipes that come with the package."""
 
 
 @dataclass(frozen=True)
@@ -212,142 +206,13 @@ class Config:
     """The machine."""
 
     def __post_init__(self) -> None:
-        for wrong in _problems(self):
+        for wrong in problems(self):
             raise InputError(wrong)
-
-
-def _problems(config: Config) -> list[str]:
-    """Return what is wrong with the settings, each as a sentence that names the field to change."""
-    schedule, batch, augment = config.schedule, config.batch, config.augment
-    height, width = config.model.image_size
-    checks: list[tuple[bool, str]] = [
-        (0 <= config.seed < 2**63, f"seed is {config.seed}; it must lie between 0 and 2^63 - 1."),
-        (
-            config.name is None or (config.name not in ("", ".", "..") and Path(config.name).name == config.name),
-            f"name is {config.name!r}; it must be a plain folder name, because runs are written below output.",
-        ),
-        (
-            min(height, width) >= 32,
-            f"model.image_size is {height} x {width}; height and width must each be at least 32 pixels.",
-        ),
-        (
-            config.model.neck == "bnneck" or config.evaluation.feature == "pooled",
-            "evaluation.feature is necked, but model.neck is none: set evaluation.feature to pooled "
-            "(and evaluation.metric to euclidean, as in the paper), or model.neck to bnneck.",
-        ),
-        (batch.people_per_batch >= 2, f"batch.people_per_batch is {batch.people_per_batch}; triplets need at least 2."),
-        (
-            batch.images_per_person >= 2,
-            f"batch.images_per_person is {batch.images_per_person}; triplets need at least 2.",
-        ),
-        (
-            not batch.domain_balanced or bool(config.data.joined),
-            "batch.domain_balanced is true, but there is one set to train on: name more in data.joined, or leave it.",
-        ),
-        (augment.padding >= 0, f"augment.padding is {augment.padding}; it must be 0 pixels or more."),
-        (
-            0 <= config.objective.identity.label_smoothing < 1,
-            f"objective.identity.label_smoothing is {config.objective.identity.label_smoothing}; "
-            "it must be at least 0 and less than 1.",
-        ),
-        (
-            config.objective.center.weight >= 0,
-            f"objective.center.weight is {config.objective.center.weight}; it must be 0 (off) or more.",
-        ),
-        (
-            0 <= config.objective.center.rate <= 1,
-            f"objective.center.rate is {config.objective.center.rate}; it must lie between 0 and 1.",
-        ),
-        (
-            schedule.epochs >= 1,
-            f"schedule.epochs is {schedule.epochs}; it must be 1 or more.",
-        ),
-        (schedule.base_rate > 0, f"schedule.base_rate is {schedule.base_rate}; it must be more than 0."),
-        (
-            0 <= schedule.warmup_epochs <= schedule.epochs,
-            f"schedule.warmup_epochs is {schedule.warmup_epochs}, but schedule.epochs is {schedule.epochs}: "
-            "warm-up cannot be longer than the training.",
-        ),
-        (
-            list(schedule.milestones) == sorted(set(schedule.milestones)),
-            f"schedule.milestones is {list(schedule.milestones)}; the epochs must rise.",
-        ),
-        (
-            all(1 <= epoch <= schedule.epochs for epoch in schedule.milestones),
-            f"schedule.milestones is {list(schedule.milestones)}, but schedule.epochs is {schedule.epochs}: every "
-            "milestone must lie within the training. Set both (the paper's lie at 1/3 and 7/12 of the epochs).",
-        ),
-        (schedule.weight_decay >= 0, f"schedule.weight_decay is {schedule.weight_decay}; it must be 0 or more."),
-        (config.evaluation.every_epochs >= 0, "evaluation.every_epochs must be 0 (only at the end) or more."),
-        (config.runtime.log_every >= 1, "runtime.log_every must be 1 step or more."),
-        (config.runtime.checkpoint_every >= 1, "runtime.checkpoint_every must be 1 epoch or more."),
-    ]
-    for name, others in (("data.joined", config.data.joined), ("data.tested", config.data.tested)):
-        again = _repeated(config.data, others)
-        checks.append(
-            (again is None, f"{name}: two sets are called {again!r}, with data.name; give one of them a `label`.")
-        )
-    for name, probability in (
-        ("augment.flip_probability", augment.flip_probability),
-        ("augment.erase_probability", augment.erase_probability),
-    ):
-        checks.append((0 <= probability <= 1, f"{name} is {probability}; a probability lies between 0 and 1."))
-    return [sentence for holds, sentence in checks if not holds]
 
 
 def set_label(one: SetConfig) -> str:
     """Return what results call a set."""
     return one.label or one.name
-
-
-def _repeated(config: DataConfig, others: Sequence[SetConfig]) -> str | None:
-    """Return a label that two of the sets share, the main one among them."""
-    labels = [config.name, *map(set_label, others)]
-    return next((label for label in labels if labels.count(label) > 1), None)
-
-
-def recipe_path(recipe: str) -> Path:
-    """Return the file of a recipe, given by the name of one that comes with the package or as a path to a YAML."""
-    names = sorted(path.stem for path in RECIPES.glob("*.yaml"))
-    if recipe in names:
-        return RECIPES / f"{recipe}.yaml"
-    if Path(recipe).is_file():
-        return Path(recipe)
-    raise InputError(f"There is no recipe {recipe!r}: name one of {', '.join(names)}, or a YAML file.")
-
-
-def config_parser(recipe: Path, description: str = "", *, exit_on_error: bool = True) -> ArgumentParser:
-    """Return a parser with an option for each field, whose defaults are those of `recipe`."""
-    set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = ArgumentParser(
-        default_config_files=[str(recipe)],
-        description=description,
-        exit_on_error=exit_on_error,
-        allow_abbrev=False,  # a misspelt field is an error, not another field
-    )
-    parser.add_class_arguments(Config, None)
-    return parser
-
-
-def config_from(parser: ArgumentParser, parsed: Namespace) -> Config:
-    """Return the configuration among the values that `config_parser` parsed."""
-    objects = parser.instantiate(parsed)
-    return Config(**{item.name: objects[item.name] for item in dataclasses.fields(Config)})
-
-
-def read_config(recipe: Path, overrides: Sequence[str] = ()) -> Config:
-    """Return the configuration of a recipe's YAML file, with overrides such as `--schedule.epochs=24`."""
-    parser = _reading_parser(recipe)
-    try:
-        return config_from(parser, parser.parse_args(list(overrides)))
-    except (ArgumentError, TypeError) as error:
-        raise InputError(f"{recipe}: {error}") from error
-
-
-@cache
-def _reading_parser(recipe: Path) -> ArgumentParser:
-    """Make the parser of a recipe once: it takes longer than parsing, and a table of the paper parses many times."""
-    return config_parser(recipe, exit_on_error=False)
 
 
 def as_plain(config: Config) -> dict[str, Any]:

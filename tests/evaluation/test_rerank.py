@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongreid.errors import InputError
-from strongreid.evaluation import Embeddings, Reranking, evaluate, neighbours
+from strongreid.evaluation import Embeddings, Reranking, evaluate, topk
 from strongreid.evaluation.distance import Metric, full_precision
 from strongreid.evaluation.rerank import RerankedDistances
 
@@ -69,7 +69,7 @@ def test_ties_among_neighbours_are_ordered_by_index(seed: int, k1: int, k2: int,
 def test_neighbours_do_not_depend_on_the_blocks(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     features, _ = clustered(np.random.default_rng(3), 6, 150, 24)
     expected = oracle_rerank(squared(features), 30, 10, 4, 0.3)
-    monkeypatch.setattr(neighbours, "_ROWS_ON_CPU", rows)
+    monkeypatch.setattr(topk, "_ROWS_ON_CPU", rows)
     found = reranked(features[:30], features[30:], "euclidean", Reranking(10, 4))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 

@@ -10,9 +10,10 @@ import yaml
 
 from strongreid import build
 from strongreid.cli import main
-from strongreid.config import as_plain, read_config, recipe_path
+from strongreid.config import as_plain
 from strongreid.evaluation import Reranking, RetrievalResult, evaluate, verify
 from strongreid.models import ReIDModel
+from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
 from strongreid.runs import evaluate as evaluating
 from strongreid.runs import evaluate_features

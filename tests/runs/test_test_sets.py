@@ -10,10 +10,11 @@ import pytest
 
 from strongreid import build
 from strongreid.cli import main
-from strongreid.config import Config, SetConfig, read_config, recipe_path
+from strongreid.config import Config, SetConfig
 from strongreid.data import DomainBalancedSampler, PKBatchSampler, load_benchmark
 from strongreid.drawn import draw_people
 from strongreid.errors import InputError
+from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
 from strongreid.runs import evaluate, test_sets
 from strongreid.runs.test_sets import tell_disk_need

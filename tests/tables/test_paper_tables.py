@@ -44,7 +44,7 @@ def test_each_trick_changes_its_own_fields_and_the_last_row_is_the_bag_of_tricks
 
 
 def read_table_config(recipe: str, scale: str) -> dict[str, object]:
-    from strongreid.config import read_config, recipe_path
+    from strongreid.recipes import read_config, recipe_path
 
     return as_plain(read_config(recipe_path(f"{recipe}_small" if scale == "cpu" else recipe)))
 

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from strongreid import build
-from strongreid.config import read_config, recipe_path
+from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
 from strongreid.runs import test_sets
 from strongreid.training.loop import fit

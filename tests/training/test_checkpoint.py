@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from strongreid import build
-from strongreid.config import read_config, recipe_path
 from strongreid.errors import InputError
+from strongreid.recipes import read_config, recipe_path
 from strongreid.training import checkpoint
 from strongreid.training.checkpoint import Learner, Progress, newest_checkpoint, restore_checkpoint, save_checkpoint
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from strongreid import build
-from strongreid.config import read_config, recipe_path
 from strongreid.errors import InputError
+from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
 from strongreid.runs import test_sets
 from strongreid.training import checkpoint

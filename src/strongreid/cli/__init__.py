@@ -16,8 +16,8 @@ from strongreid.cli.parsing import complain, first_process, parse, parser_of
 from strongreid.cli.reporting import report
 from strongreid.cli.tables import compare, compare_parser, reproduce, reproduce_parser, split_settings
 from strongreid.cli.training import demo, go_on, train, train_base, train_parser
-from strongreid.config import config_from
 from strongreid.errors import InputError
+from strongreid.recipes import config_from
 
 DESCRIPTION = "Person re-identification: train, evaluate and compare the strong baseline and its tricks."
 

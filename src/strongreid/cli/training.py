@@ -6,8 +6,9 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from strongreid.cli.parsing import complain, first_process
-from strongreid.config import Config, config_parser, recipe_path
+from strongreid.config import Config
 from strongreid.errors import InputError
+from strongreid.recipes import config_parser, recipe_path
 
 DEFAULT_RECIPE = "bag_of_tricks"
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from strongreid.config import as_plain, read_config
+from strongreid.config import as_plain
 from strongreid.errors import InputError
 from strongreid.evaluation import RetrievalResult, paired_test
+from strongreid.recipes import read_config
 from strongreid.reports.console import Console
 from strongreid.reports.results import duration
 from strongreid.runs.folder import read_metrics, read_record

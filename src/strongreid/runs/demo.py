@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from strongreid import build
-from strongreid.config import Config, read_config, recipe_path
+from strongreid.config import Config
 from strongreid.drawn import draw_people
 from strongreid.evaluation import Embeddings, RetrievalResult
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.search import nearest
 from strongreid.models import ReIDModel
+from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
 from strongreid.reports.strips import Strip, draw_strips
 from strongreid.runs import test_sets, train

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from strongreid.config import BatchConfig, Config, DataConfig, SetConfig, read_config
+from strongreid.config import BatchConfig, Config, DataConfig, SetConfig
 from strongreid.data import ReIDData, is_split_by_seed
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings
 from strongreid.models import ReIDModel
+from strongreid.recipes import read_config
 from strongreid.reports.console import Console
 from strongreid.runs.evaluate_features import Evaluation, Protocol, announce, evaluate_features
 from strongreid.runs.test_sets import TestSet, embed_test, load_model, prepare_tests

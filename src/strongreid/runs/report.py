@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from strongreid.config import Config, as_plain, read_config
+from strongreid.config import Config, as_plain
 from strongreid.data import ReIDData
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings, RetrievalResult, Verification, verify
 from strongreid.models import ReIDModel
+from strongreid.recipes import read_config
 from strongreid.reports import results, showing
 from strongreid.reports.confusions import hardest_pairs
 from strongreid.reports.console import Console

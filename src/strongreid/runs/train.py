@@ -28,10 +28,11 @@ import yaml
 from lightning.fabric import Fabric
 
 from strongreid import build
-from strongreid.config import Config, DataConfig, as_plain, read_config, set_label
+from strongreid.config import Config, DataConfig, as_plain, set_label
 from strongreid.errors import InputError
 from strongreid.evaluation import RetrievalResult
 from strongreid.files import atomic_folder, write_json
+from strongreid.recipes import read_config
 from strongreid.reports.console import Console
 from strongreid.runs.folder import read_metrics
 from strongreid.runs.test_sets import Prepared, TestSet, embed_test, prepare, rank

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from strongreid.config import read_config, recipe_path
 from strongreid.drawn import draw_people
 from strongreid.errors import InputError
 from strongreid.evaluation import Reranking, evaluate
 from strongreid.files import only_process
+from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
 from strongreid.runs import test_sets, train
 from strongreid.tables.cost import estimate

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from strongreid import build
-from strongreid.config import Config, as_plain, read_config, recipe_path
+from strongreid.config import Config, as_plain
 from strongreid.data import ReIDData
 from strongreid.errors import InputError
+from strongreid.recipes import read_config, recipe_path
 from strongreid.tables.spec import ResultTable, Row
 
 Scale = Literal["paper", "cpu"]
