@@ -24,7 +24,7 @@ from strongreid.data import (
 from strongreid.errors import InputError
 from strongreid.losses import BatchHardTripletLoss, CenterLoss, IdentityLoss, Objective
 from strongreid.models import ReIDModel
-from strongreid.training.checkpoint import Learner
+from strongreid.training.learner import Learner
 from strongreid.training.loop import Plan, TrainingImages
 from strongreid.training.optimizer import adam, center_sgd
 from strongreid.training.processes import share_batch_statistics

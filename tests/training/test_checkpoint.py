@@ -11,7 +11,8 @@ from strongreid import build
 from strongreid.errors import InputError
 from strongreid.recipes import read_config, recipe_path
 from strongreid.training import checkpoint
-from strongreid.training.checkpoint import Learner, Progress, newest_checkpoint, restore_checkpoint, save_checkpoint
+from strongreid.training.checkpoint import Progress, newest_checkpoint, restore_checkpoint, save_checkpoint
+from strongreid.training.learner import Learner
 
 
 def learner(*overrides: str) -> Learner:

@@ -12,7 +12,7 @@ from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
 from strongreid.runs import test_sets
 from strongreid.training import checkpoint
-from strongreid.training.checkpoint import Learner
+from strongreid.training.learner import Learner
 from strongreid.training.loop import StepReport, fit
 from tests.conftest import SMALL
 

@@ -36,7 +36,8 @@ from strongreid.recipes import read_config
 from strongreid.reports.console import Console
 from strongreid.runs.folder import read_metrics
 from strongreid.runs.test_sets import Prepared, TestSet, embed_test, prepare, rank
-from strongreid.training.checkpoint import Learner, damaged, newest_checkpoint, read_state
+from strongreid.training.checkpoint import damaged, newest_checkpoint, read_state
+from strongreid.training.learner import Learner
 from strongreid.training.log import read_log
 from strongreid.training.loop import StepReport, TrainingImages, fit
 

@@ -15,13 +15,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from strongreid.errors import InputError
 from strongreid.files import atomic_folder, write_json
-from strongreid.losses import Objective
-from strongreid.models import ReIDModel
 from strongreid.models.weights import load_exactly, read_weights
+from strongreid.training.learner import Learner
 
 FORMAT = 1
 """Version of the layout of a checkpoint folder."""
@@ -47,22 +45,6 @@ class Progress:
     """Metrics of the last evaluation, if there was one."""
 
 
-@dataclass
-class Learner:
-    """What training changes: everything a checkpoint must hold to continue bit for bit."""
-
-    model: ReIDModel
-    """The network."""
-    objective: Objective
-    """The losses; the center loss has parameters."""
-    optimizer: torch.optim.Optimizer
-    """Adam for the network."""
-    center_optimizer: torch.optim.Optimizer | None
-    """SGD for the centers, None without center loss."""
-    sums: Tensor
-    """Sums of the loss terms since the last line of the log, then the number of steps in them: float32 [terms + 1]."""
-
-
 def save_checkpoint(folder: Path, learner: Learner, progress: Progress, record: dict[str, Any]) -> Path:
     """Write a checkpoint below `folder`, remove older ones and return the new one's folder.
 
@@ -85,7 +67,7 @@ def save_checkpoint(folder: Path, learner: Learner, progress: Progress, record: 
     try:
         with atomic_folder(target) as partial:
             learner.model.save(partial / "model.safetensors")
-            save_file(_training_tensors(learner), partial / "training.safetensors")
+            save_file(learner.state_tensors(), partial / "training.safetensors")
             write_json(partial / "state.json", state)
     except (OSError, SafetensorError) as error:
         raise InputError(
@@ -131,7 +113,7 @@ def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:
     state = read_state(checkpoint)
     load_exactly(learner.model, read_weights(checkpoint / "model.safetensors"), source=str(checkpoint))
     try:
-        _restore_training(load_file(checkpoint / "training.safetensors"), learner)
+        learner.load_state_tensors(load_file(checkpoint / "training.safetensors"))
     except (OSError, SafetensorError, LookupError, RuntimeError) as error:
         raise InputError(
             f"{checkpoint} cannot be restored: it is damaged, or the run's config.yaml was changed ({error}). "
@@ -147,32 +129,5 @@ def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:
     )
 
 
-def _restore_training(tensors: dict[str, Tensor], learner: Learner) -> None:
-    """Put what `_training_tensors` took back: sums, centers and the optimiser's moments."""
-    with torch.no_grad():
-        learner.sums.copy_(tensors.pop("sums"))
-        for name, parameter in learner.objective.named_parameters():
-            parameter.copy_(tensors.pop(f"objective.{name}"))
-    parameters = [parameter for group in learner.optimizer.param_groups for parameter in group["params"]]
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        _, number, name = key.split(".")
-        parameter = parameters[int(number)]
-        if tensor.shape == parameter.shape:
-            # Fused Adam walks parameter and moments in memory order: both must lie the same way (channels_last).
-            tensor = torch.empty_like(parameter).copy_(tensor)
-        moments.setdefault(int(number), {})[name] = tensor
-    groups = learner.optimizer.state_dict()["param_groups"]
-    learner.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-
-
 def _checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("epoch-*-step-*")) if folder.is_dir() else []
-
-
-def _training_tensors(learner: Learner) -> dict[str, Tensor]:
-    tensors = {"sums": learner.sums}
-    tensors |= {f"objective.{name}": parameter for name, parameter in learner.objective.named_parameters()}
-    for index, moments in learner.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

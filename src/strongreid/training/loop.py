@@ -23,7 +23,8 @@ from lightning.fabric import Fabric
 
 from strongreid.data import Augmentation, DomainBalancedSampler, ImageTable, PackedImages, PKBatchSampler
 from strongreid.errors import InputError
-from strongreid.training.checkpoint import Learner, Progress, restore_checkpoint, save_checkpoint
+from strongreid.training.checkpoint import Progress, restore_checkpoint, save_checkpoint
+from strongreid.training.learner import Learner
 from strongreid.training.log import RunLog
 from strongreid.training.optimizer import set_rate
 from strongreid.training.processes import gather, share
