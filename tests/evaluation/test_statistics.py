@@ -3,12 +3,21 @@ import numpy.typing as npt
 import pytest
 
 from strongreid.errors import InputError
-from strongreid.evaluation import RetrievalResult, bootstrap_interval, paired_test
+from strongreid.evaluation import (
+    METRICS,
+    MatchRanks,
+    QueryFigures,
+    RetrievalMetric,
+    RetrievalResult,
+    bootstrap_interval,
+    paired_test,
+)
+from strongreid.evaluation.facts import AveragePrecision
 
 
-def result(ap: npt.NDArray[np.float64], protocol: str = "rectangular") -> RetrievalResult:
+def result(ap: npt.NDArray[np.float64], rule: AveragePrecision = "rectangular") -> RetrievalResult:
     first = np.where(np.isnan(ap), 0, np.where(ap > 0.5, 1, 2)).astype(np.int64)
-    return RetrievalResult(protocol, ap, ap.copy(), first)
+    return RetrievalResult("test", QueryFigures(ap, ap, first, rule), rule)
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
@@ -96,6 +105,22 @@ def test_one_result_is_the_same_as_a_list_of_one() -> None:
     assert paired_test(first, [second], resamples=50) == paired_test(first, second, resamples=50)
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_has_an_interval_and_a_test_around_its_own_figure(name: str) -> None:
+    rng = np.random.default_rng(7)
+    first, second = (RetrievalResult("test", random_ranks(rng, 50)) for _ in range(2))
+    assert bootstrap_interval(first, name, resamples=50).value == pytest.approx(METRICS[name](first))
+    found = paired_test(first, second, name, resamples=50)
+    assert found.difference.value == pytest.approx(METRICS[name](second) - METRICS[name](first))
+    assert f" points {METRICS[name].label} (" in found.sentence
+
+
+def random_ranks(rng: np.random.Generator, queries: int) -> MatchRanks:
+    """Random ranks of 1 to 5 matches for each query."""
+    ranks = [np.sort(rng.choice(np.arange(1, 40), rng.integers(1, 6), replace=False)) for _ in range(queries)]
+    return MatchRanks(np.concatenate(ranks), np.array([len(some) for some in ranks]))
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     ap = np.full(10, 0.5)
     with pytest.raises(InputError, match="not all of the same queries"):
@@ -112,7 +137,11 @@ def test_what_cannot_be_compared_is_refused() -> None:
         paired_test([result(ap), result(ap, "trapezoid")], result(ap))
     with pytest.raises(InputError, match="side of the comparison is empty"):
         paired_test([], result(ap))
-    with pytest.raises(InputError, match="figure is 'rank_5'"):
-        bootstrap_interval(result(ap), "rank_5")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"no metric 'rank_3'; it must be one of 'mean_ap', 'rank_1', 'rank_5'"):
+        bootstrap_interval(result(ap), "rank_3")
+    with pytest.raises(InputError, match="median is no mean over queries"):
+        bootstrap_interval(
+            result(ap), RetrievalMetric("median", lambda found: float(np.median(found.first_match_rank)))
+        )
     with pytest.raises(InputError, match="confidence is 95"):
         bootstrap_interval(result(ap), confidence=95)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from strongreid.data import ImageTable, PackedImages
-from strongreid.evaluation import Embeddings, RetrievalResult, evaluate
+from strongreid.evaluation import Embeddings, QueryFigures, RetrievalResult, evaluate
 from strongreid.evaluation.ground_truth import SameCamera
 from strongreid.reports.ranked import COUNTED, MOST_LEFT_OUT, ImageGallery, pick_queries, ranked_lists, strip
 
@@ -63,14 +63,16 @@ def test_best_median_and_worst_queries_are_of_different_people() -> None:
     precision = np.array([0.9, np.nan, 1.0, 1.0, 0.5, 0.1, 0.2, 0.55, 0.3])
     first = np.array([1, 0, 1, 1, 2, 9, 5, 2, 3])
     person = np.array([0, 1, 2, 2, 4, 5, 5, 7, 8])
-    result = RetrievalResult("", precision, precision, first)
+    result = RetrievalResult("", QueryFigures(precision, precision, first))
     chosen = pick_queries(result, person, 2)
     assert chosen == {"Best": [2, 0], "Median": [4, 7], "Worst": [5, 8]}
 
 
 def test_no_query_is_shown_twice_where_there_are_few() -> None:
     precision = np.array([0.9, 0.5])
-    chosen = pick_queries(RetrievalResult("", precision, precision, np.array([1, 2])), np.array([1, 2]), 3)
+    chosen = pick_queries(
+        RetrievalResult("", QueryFigures(precision, precision, np.array([1, 2]))), np.array([1, 2]), 3
+    )
     assert sorted(row for rows in chosen.values() for row in rows) == [0, 1]
 
 

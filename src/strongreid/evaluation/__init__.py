@@ -3,6 +3,7 @@
 from strongreid.evaluation.cost import Cost, estimate_cost
 from strongreid.evaluation.embeddings import Embeddings
 from strongreid.evaluation.evaluate import evaluate, evaluate_in_parts
+from strongreid.evaluation.facts import MatchRanks, QueryFigures
 from strongreid.evaluation.pooling import (
     average_query_expansion,
     database_side_augmentation,
@@ -11,20 +12,24 @@ from strongreid.evaluation.pooling import (
     pool_queries,
 )
 from strongreid.evaluation.rerank import Reranking
-from strongreid.evaluation.result import RetrievalResult
+from strongreid.evaluation.result import METRICS, RetrievalMetric, RetrievalResult
 from strongreid.evaluation.search import nearest
 from strongreid.evaluation.single_shot import RepeatedResult, evaluate_single_shot
 from strongreid.evaluation.statistics import Interval, PairedTest, bootstrap_interval, paired_test
 from strongreid.evaluation.verification import Calibration, Verification, calibrate, verify
 
 __all__ = [
+    "METRICS",
     "Calibration",
     "Cost",
     "Embeddings",
     "Interval",
+    "MatchRanks",
     "PairedTest",
+    "QueryFigures",
     "RepeatedResult",
     "Reranking",
+    "RetrievalMetric",
     "RetrievalResult",
     "Verification",
     "average_query_expansion",

@@ -93,9 +93,9 @@ class Embeddings:
         Raises `InputError` where the file is missing, is no .npz, holds pickled objects or lacks an array.
         """
         path = Path(path)
-        features, person, camera = read_arrays(path, ("features", "person", "camera"))
+        arrays = read_arrays(path, ("features", "person", "camera"))
         try:
-            return cls(features, person, camera)
+            return cls(**arrays)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
@@ -186,12 +186,13 @@ _DAMAGED = (
 """What NumPy raises for a file that is none, or whose bytes are damaged: the last three for damage in a header."""
 
 
-def read_arrays(path: Path, names: tuple[str, ...]) -> tuple[npt.NDArray[Any], ...]:
-    """Read the arrays `names` from a .npz file, in that order; others in the file are left alone.
+def read_arrays(path: Path, *choices: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+    """Read arrays from a .npz file by their names: those of the choice of which fewest are missing.
 
-    Raises `InputError` where the file is missing, is no .npz, holds pickled objects or lacks an array.
+    Other arrays in the file are left alone. Raises `InputError` where the file is missing, is no .npz, holds pickled
+    objects or lacks an array.
     """
-    how = f"numpy.savez(path, {', '.join(f'{name}=...' for name in names)})"
+    how = f"numpy.savez(path, {', '.join(f'{name}=...' for name in choices[0])})"
     try:
         with path.open("rb") as stream:  # NumPy, given a path, leaves a damaged file open
             if not stream.read(6).startswith((b"PK", b"\x93NUMPY")):  # NumPy would advise to unpickle it
@@ -199,14 +200,15 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> tuple[npt.NDArray[Any], .
             stream.seek(0)
             loaded = np.load(stream, allow_pickle=False)
             if not isinstance(loaded, np.lib.npyio.NpzFile):
-                raise InputError(f"{path} is a single array. Save {', '.join(names)} with {how}.")
+                raise InputError(f"{path} is a single array. Save {', '.join(choices[0])} with {how}.")
+            names = min(choices, key=lambda names: len(set(names) - set(loaded.files)))
             missing = [name for name in names if name not in loaded.files]
             if missing:
                 raise InputError(
                     f"{path} holds the arrays {', '.join(loaded.files) or 'none'}; missing: {', '.join(missing)}. "
                     f"Save all of them with {how}."
                 )
-            return tuple(loaded[name] for name in names)
+            return {name: loaded[name] for name in names}
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}.") from error
     except InputError:

@@ -7,13 +7,15 @@ ranks of the true matches, so whole lists are never sorted.
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from strongreid.evaluation.distance import Metric, full_precision
 from strongreid.evaluation.embeddings import JUNK, Embeddings
+from strongreid.evaluation.facts import AveragePrecision, MatchRanks
 from strongreid.evaluation.ground_truth import MatchIndex, SameCamera, require_valid
 from strongreid.evaluation.ranking import match_ranks
 from strongreid.evaluation.rerank import Reranking
-from strongreid.evaluation.result import AveragePrecision, RetrievalResult, query_metrics
+from strongreid.evaluation.result import RetrievalResult, require_rule
 from strongreid.evaluation.search import Progress, check, distance_blocks, join, leave_out, query_blocks
 
 
@@ -74,26 +76,23 @@ def evaluate_in_parts(
     For Market-1501 with its 500,000 distractors: `evaluate_in_parts(query, [gallery, distractors])`. The gallery index
     by which equal distances rank counts through the parts in their order. Arguments and errors as in `evaluate`.
     """
-    check(query, gallery, metric, same_camera, average_precision)
+    require_rule(average_precision)
+    check(query, gallery, metric, same_camera)
     if reranking is not None:  # junk must not be anybody's neighbour either
         gallery = [part.take(part.person != JUNK) if (part.person == JUNK).any() else part for part in gallery]
     labels = join(gallery)
     index = MatchIndex(query, labels, same_camera)
     require_valid(index, query, labels)
-    precision = np.full(len(query), np.nan)
-    penalty = np.full(len(query), np.nan)
-    first = np.zeros(len(query), dtype=np.int64)
+    ranks: list[npt.NDArray[np.int32]] = []
     features = [part.features for part in gallery if len(part)]
     with full_precision(query.features.device):
         blocks = query_blocks(index.valid, index.of_person, len(labels.person), memory_mb)
         for rows, distances in distance_blocks(query.features, features, metric, blocks, reranking, progress):
             leave_out(distances, labels.person, index.left_out(rows))
             matches = index.matches(rows)
-            figures = query_metrics(matches.query, match_ranks(distances, matches), average_precision)
-            precision[rows] = figures.average_precision
-            penalty[rows] = figures.inverse_negative_penalty
-            first[rows] = figures.first_match_rank
-    return RetrievalResult(_protocol(metric, reranking, same_camera, average_precision), precision, penalty, first)
+            ranks.append(match_ranks(distances, matches).astype(np.int32))
+    facts = MatchRanks(np.concatenate(ranks), index.counts)
+    return RetrievalResult(_protocol(metric, reranking, same_camera, average_precision), facts, average_precision)
 
 
 def _protocol(

@@ -35,7 +35,7 @@ _STEEPEST: Final = 1e30
 
 
 def match_ranks(distances: Tensor, matches: Pairs) -> Indices:
-    """Rank of each match in its query's list: int64 `[n]`, from 1, in the order of `matches`.
+    """Ranks of the matches in their query's list: int64 `[n]`, from 1, query by query, ascending within one.
 
     Args:
         distances: float32 `[G, B]`, contiguous; infinite where a gallery image is not in the query's list.
@@ -71,8 +71,7 @@ def match_ranks(distances: Tensor, matches: Pairs) -> Indices:
     first = torch.searchsorted(query, torch.arange(query_count, device=device))
     first += torch.arange(query_count, device=device)
     earlier = torch.where(first > 0, in_place[first - 1], 0)
-    ranks = torch.empty_like(order)
-    ranks[order] = before + in_place[torch.arange(len(keys), device=device) + query] - earlier[query]
+    ranks = before + in_place[torch.arange(len(keys), device=device) + query] - earlier[query]
     result: Indices = ranks.cpu().numpy()
     return result
 

@@ -17,7 +17,6 @@ from strongreid.evaluation.embeddings import JUNK, Embeddings
 from strongreid.evaluation.ground_truth import Indices, Labels, MatchIndex, Pairs, SameCamera
 from strongreid.evaluation.ranking import most_queries
 from strongreid.evaluation.rerank import RerankedDistances, Reranking
-from strongreid.evaluation.result import AveragePrecision
 from strongreid.evaluation.topk import Nearest
 
 Progress = Callable[[int, int], None]
@@ -30,18 +29,11 @@ _BYTES_PER_PAIR: Final = 96
 _SEARCH_STEPS: Final = 3  # for each query: with re-ranking the search for neighbours takes about 3/4 of the time
 
 
-def check(
-    query: Embeddings,
-    gallery: Sequence[Embeddings],
-    metric: str,
-    same_camera: str,
-    average_precision: str = "rectangular",
-) -> None:
+def check(query: Embeddings, gallery: Sequence[Embeddings], metric: str, same_camera: str) -> None:
     """Raise `InputError` for what cannot be evaluated: choices, no query, an empty gallery, widths, devices."""
     for name, value, allowed in (
         ("metric", metric, get_args(Metric)),
         ("same_camera", same_camera, get_args(SameCamera)),
-        ("average_precision", average_precision, get_args(AveragePrecision)),
     ):
         if value not in allowed:
             raise InputError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, allowed))}.")

@@ -4,7 +4,7 @@ Small sets (VIPeR, CUHK01, the old CUHK03 protocol) are evaluated with ONE galle
 chance, so the draw is repeated and the mean reported, with the spread beside it.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,8 +14,9 @@ from strongreid.errors import InputError
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.embeddings import JUNK, Embeddings
 from strongreid.evaluation.evaluate import evaluate
+from strongreid.evaluation.facts import AveragePrecision
 from strongreid.evaluation.ground_truth import Indices, SameCamera
-from strongreid.evaluation.result import AveragePrecision, RetrievalResult
+from strongreid.evaluation.result import METRICS, RetrievalMetric, RetrievalResult, find_metric, rank_metric
 
 
 @dataclass(frozen=True)
@@ -33,55 +34,53 @@ class RepeatedResult:
         if len({result.protocol for result in self.results}) != 1:
             raise InputError("Results of different protocols must not be averaged.")
 
+    def mean(self, metric: str | RetrievalMetric) -> float:
+        """Mean over the draws of a metric, one's own or by its name in `METRICS`."""
+        return float(np.mean([find_metric(metric)(result) for result in self.results]))
+
+    def spread(self, metric: str | RetrievalMetric) -> float:
+        """Standard deviation over the draws (with n - 1; 0 for a single one)."""
+        values = [find_metric(metric)(result) for result in self.results]
+        return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
     @property
     def mean_ap(self) -> float:
         """Mean over the draws of the mean average precision."""
-        return self._mean(lambda result: result.mean_ap)
+        return self.mean("mean_ap")
 
     @property
     def mean_ap_spread(self) -> float:
-        """Standard deviation over the draws (with n - 1; 0 for a single one)."""
-        return self._spread(lambda result: result.mean_ap)
+        """Standard deviation over the draws."""
+        return self.spread("mean_ap")
 
     @property
     def mean_inp(self) -> float:
         """Mean over the draws of the mean inverse negative penalty."""
-        return self._mean(lambda result: result.mean_inp)
+        return self.mean("mean_inp")
 
     @property
     def mean_inp_spread(self) -> float:
-        """Standard deviation over the draws (with n - 1; 0 for a single one)."""
-        return self._spread(lambda result: result.mean_inp)
+        """Standard deviation over the draws."""
+        return self.spread("mean_inp")
 
     def rank(self, k: int) -> float:
         """Mean over the draws of rank-k, k from 1 on."""
-        return self._mean(lambda result: result.rank(k))
+        return self.mean(rank_metric(k))
 
     def rank_spread(self, k: int) -> float:
-        """Standard deviation of rank-k over the draws (with n - 1; 0 for a single one)."""
-        return self._spread(lambda result: result.rank(k))
+        """Standard deviation over the draws of rank-k."""
+        return self.spread(rank_metric(k))
 
-    def to_json(self) -> dict[str, Any]:
-        """Means and spreads with the protocol's name, as plain values for `json.dump`."""
+    def to_json(self, metrics: Mapping[str, RetrievalMetric] | None = None) -> dict[str, Any]:
+        """Means and spreads with the protocol's name, as plain values for `json.dump`: of `METRICS` if not given."""
         figures: dict[str, Any] = {
             "protocol": f"{self.results[0].protocol}, mean of {len(self.results)} draws",
             "draws": len(self.results),
-            "mean_ap": self.mean_ap,
-            "mean_ap_spread": self.mean_ap_spread,
-            "mean_inp": self.mean_inp,
-            "mean_inp_spread": self.mean_inp_spread,
         }
-        for k in (1, 5, 10, 20):
-            figures[f"rank_{k}"] = self.rank(k)
-            figures[f"rank_{k}_spread"] = self.rank_spread(k)
+        for name, metric in (METRICS if metrics is None else metrics).items():
+            figures[name] = self.mean(metric)
+            figures[f"{name}_spread"] = self.spread(metric)
         return figures
-
-    def _mean(self, figure: Callable[[RetrievalResult], float]) -> float:
-        return float(np.mean([figure(result) for result in self.results]))
-
-    def _spread(self, figure: Callable[[RetrievalResult], float]) -> float:
-        values = [figure(result) for result in self.results]
-        return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def evaluate_single_shot(

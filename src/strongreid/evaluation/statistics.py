@@ -8,18 +8,15 @@ neither knows the spread between training runs, which the paper's authors put at
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from strongreid.errors import InputError
-from strongreid.evaluation.result import RetrievalResult
-
-Figure = Literal["mean_ap", "rank_1"]
+from strongreid.evaluation.result import RetrievalMetric, RetrievalResult, find_metric
 
 _AT_ONCE: Final = 2**21
-_NAMES: Final = {"mean_ap": "mAP", "rank_1": "rank-1"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Interval:
 class PairedTest:
     """Second model minus first, over the same queries; a model of several trainings counts by their mean."""
 
-    figure: Figure
+    metric: RetrievalMetric
     difference: Interval
     """Fractions, -1..1."""
     p_value: float
@@ -44,35 +41,37 @@ class PairedTest:
 
     @property
     def sentence(self) -> str:
-        """The answer in one line, in points (percent)."""
-        value, low, high = (100 * x for x in (self.difference.value, self.difference.low, self.difference.high))
+        """The answer in one line; fractions in points (percent)."""
+        scale, unit = (100, " points") if self.metric.fraction else (1, "")
+        value, low, high = (scale * x for x in (self.difference.value, self.difference.low, self.difference.high))
         real = self.p_value < 1 - self.difference.confidence
         verdict = "more than chance over these queries" if real else "may well be chance"
         return (
-            f"{value:+.2f} points {_NAMES[self.figure]} ({self.difference.confidence:.0%} interval "
+            f"{value:+.2f}{unit} {self.metric.label} ({self.difference.confidence:.0%} interval "
             f"{low:+.2f} to {high:+.2f}, p = {self.p_value:.2g}): {verdict}."
         )
 
 
 def bootstrap_interval(
     result: RetrievalResult,
-    figure: Figure = "mean_ap",
+    metric: str | RetrievalMetric = "mean_ap",
     *,
     confidence: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
-    """Bootstrap percentile interval of mAP or rank-1 over the valid queries (Efron 1979).
+    """Bootstrap percentile interval of a metric over the valid queries (Efron 1979).
 
-    Raises `InputError` for a confidence outside 0..1 or fewer than 1 resample.
+    The metric is one's own, or named as in `METRICS`. Raises `InputError` for one without values of each query, for a
+    confidence outside 0..1 or fewer than 1 resample.
     """
-    return _bootstrap(_per_query(result, figure), confidence, resamples, seed)
+    return _bootstrap(_per_query(result, find_metric(metric)), confidence, resamples, seed)
 
 
 def paired_test(
     first: RetrievalResult | Sequence[RetrievalResult],
     second: RetrievalResult | Sequence[RetrievalResult],
-    figure: Figure = "mean_ap",
+    metric: str | RetrievalMetric = "mean_ap",
     *,
     confidence: float = 0.95,
     resamples: int = 10_000,
@@ -84,6 +83,8 @@ def paired_test(
     that differ in their seed alone: each query's figure is their mean. The answer is then about these very trainings:
     how far another seed would be off is not in the interval, but the more seeds, the less it matters.
 
+    The metric is one's own, or named as in `METRICS`.
+
     Raises `InputError` where a side is empty, or the results differ in their number of queries, in which queries are
     valid, or in the rule for average precision. That query i is the same image in all is the caller's to see to.
     """
@@ -94,21 +95,19 @@ def paired_test(
     valid = results[0].first_match_rank > 0
     if not all(np.array_equal(result.first_match_rank > 0, valid) for result in results):
         raise InputError("The results are not all of the same queries: their numbers or their valid queries differ.")
-    if len({"trapezoid" in result.protocol for result in results}) > 1:
+    if len({result.rule for result in results}) > 1:
         raise InputError("The results use different average precisions; evaluate all in the same way.")
-    before, after = (np.mean([_per_query(result, figure) for result in side], axis=0) for side in sides)
+    found = find_metric(metric)
+    before, after = (np.mean([_per_query(result, found) for result in side], axis=0) for side in sides)
     difference = after - before
     interval = _bootstrap(difference, confidence, resamples, seed)
-    return PairedTest(figure, interval, _sign_flip(difference, resamples, seed))
+    return PairedTest(found, interval, _sign_flip(difference, resamples, seed))
 
 
-def _per_query(result: RetrievalResult, figure: Figure) -> npt.NDArray[np.float64]:
-    valid = result.first_match_rank > 0
-    if figure == "mean_ap":
-        return result.average_precision[valid]
-    if figure == "rank_1":
-        return np.asarray(result.first_match_rank[valid] == 1, dtype=np.float64)
-    raise InputError(f"figure is {figure!r}; it must be one of 'mean_ap', 'rank_1'.")
+def _per_query(result: RetrievalResult, metric: RetrievalMetric) -> npt.NDArray[np.float64]:
+    if metric.per_query is None:
+        raise InputError(f"{metric.label} is no mean over queries, so that there is no interval and no test for it.")
+    return metric.per_query(result)[result.first_match_rank > 0]
 
 
 def _bootstrap(values: npt.NDArray[np.float64], confidence: float, resamples: int, seed: int) -> Interval:

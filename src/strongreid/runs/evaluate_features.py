@@ -18,8 +18,8 @@ from strongreid.evaluation import (
     evaluate,
 )
 from strongreid.evaluation.distance import Metric
+from strongreid.evaluation.facts import AveragePrecision
 from strongreid.evaluation.ground_truth import SameCamera
-from strongreid.evaluation.result import AveragePrecision
 from strongreid.files import write_json
 from strongreid.reports.console import Console
 
