@@ -7,6 +7,8 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,25 @@ def trained(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("trained")
     assert main([*small_training(drawn, output), "--name=trained"]) == 0
     return output / "trained"
+
+
+@pytest.fixture
+def as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], AbstractContextManager[None]]:
+    """Context in which permissions count: as root, who may do everything, the test goes on as another user there."""
+
+    @contextmanager
+    def become(folder: Path) -> Iterator[None]:
+        if os.geteuid() != 0:
+            yield
+            return
+        base = tmp_path_factory.getbasetemp()
+        for parent in (folder, *folder.parents):
+            if parent.is_relative_to(base) or parent.name.startswith("pytest-of-"):
+                parent.chmod(parent.stat().st_mode | 0o001)  # pytest's folders are their owner's alone
+        os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return become
