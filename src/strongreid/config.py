@@ -6,9 +6,10 @@ Impossible values and combinations are refused when a configuration is made (`co
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from strongreid.config_rules import problems
 from strongreid.errors import InputError
@@ -210,6 +211,12 @@ class Config:
             raise InputError(wrong)
 
 
+ADDED_FIELDS: Final[Mapping[str, Any]] = {"data.joined": [], "data.tested": [], "batch.domain_balanced": False}
+"""Fields that a run's config.yaml written by an earlier version lacks, and the value with which that version trained.
+Whoever adds a field to a section adds it here: older runs stay readable, and older trainings of tables are found again.
+"""
+
+
 def set_label(one: SetConfig) -> str:
     """Return what results call a set."""
     return one.label or one.name
@@ -218,6 +225,14 @@ def set_label(one: SetConfig) -> str:
 def as_plain(config: Config) -> dict[str, Any]:
     """Return the configuration as nested plain values for JSON and YAML: paths are text, tuples are lists."""
     return {item.name: _plain(getattr(config, item.name)) for item in dataclasses.fields(config)}
+
+
+def dotted(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as one mapping of dotted names, such as `model.last_stride`, to values."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= dotted(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return found
 
 
 def _plain(value: Any) -> Any:

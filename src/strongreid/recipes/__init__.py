@@ -8,10 +8,11 @@ import dataclasses
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
-from strongreid.config import Config
+from strongreid.config import Config, dotted
 from strongreid.errors import InputError
 
 RECIPES = Path(__file__).parent
@@ -54,6 +55,15 @@ def read_config(recipe: Path, overrides: Sequence[str] = ()) -> Config:
         return config_from(parser, parser.parse_args(list(overrides)))
     except (ArgumentError, TypeError) as error:
         raise InputError(f"{recipe}: {error}") from error
+
+
+def read_values(words: Sequence[str]) -> dict[str, Any]:
+    """Return the settings among command-line words, such as `--schedule.epochs=24`, as values by dotted name."""
+    try:
+        given = _reading_parser(recipe_path("bag_of_tricks")).parse_args(list(words), defaults=False)
+    except (ArgumentError, TypeError) as error:
+        raise InputError(str(error)) from error
+    return dotted(given.as_dict())
 
 
 @cache

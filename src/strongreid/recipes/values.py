@@ -1,0 +1,140 @@
+"""Settings as values: a run's config.yaml read exactly, and overrides from code or from a row of a table.
+
+Nothing is guessed here: no default takes the place of what is missing, no text becomes a number, and whatever is not
+known or not of its field's type is refused by the field's name. (Words of the command line, which have to be
+interpreted, go through jsonargparse: `recipes`.)
+"""
+
+import dataclasses
+import reprlib
+import types
+import typing
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from strongreid.config import ADDED_FIELDS, Config, as_plain, dotted
+from strongreid.errors import InputError, did_you_mean
+from strongreid.recipes.yaml_file import read_yaml
+
+_WORDS: Final = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+    types.NoneType: "null",
+}
+
+
+def with_values(config: Config, values: Mapping[str, Any]) -> Config:
+    """Return `config` with other values in some of its fields, such as `{"model.last_stride": 1}`.
+
+    A section can be replaced as a whole by its dataclass: `{"data": DataConfig(...)}`. Raises `InputError` for unknown
+    fields (it names the nearest), values of another type, and combinations that `config_rules` refuses.
+    """
+    plain = as_plain(config)
+    for name, value in values.items():
+        *sections, last = name.split(".")
+        target: Any = plain
+        for section in sections:
+            target = target.get(section) if isinstance(target, dict) else None
+        if not isinstance(target, dict) or last not in target:
+            raise InputError(f"{name} is no setting.{did_you_mean(name, dotted(as_plain(config)))}")
+        if isinstance(target[last], dict) and isinstance(value, Mapping):
+            raise InputError(f"{name} is a section: name its fields, such as {name}.{next(iter(target[last]))}.")
+        target[last] = value
+    checked: Config = _section(Config, plain, "", exact=False)
+    return checked
+
+
+def read_run_config(file: Path) -> Config:
+    """Return the settings in a run's config.yaml, exactly as they stand there.
+
+    All fields are required, but for `ADDED_FIELDS`, which earlier versions did not have. Raises `InputError` for a file
+    that is cut short or damaged.
+    """
+    content = read_yaml(file, whole=True)
+    try:
+        config: Config = _section(Config, content, "", exact=True)
+    except InputError as error:
+        raise InputError(f"{file} is damaged: {error}") from error
+    return config
+
+
+def _section(kind: type[Any], content: Any, name: str, *, exact: bool) -> Any:
+    """Make the dataclass `kind` of a mapping from its fields to values; `name` is its own dotted name, "" the whole.
+
+    exact: refuse what is missing; otherwise that has its field's default.
+    """
+    if not isinstance(content, Mapping):
+        raise _wrong(kind, content, name or "The content")
+    prefix = f"{name}." if name else ""
+    fields = {item.name: item for item in dataclasses.fields(kind)}
+    for key in content:
+        if key not in fields:
+            raise InputError(f"{prefix}{key} is no setting.{did_you_mean(str(key), fields)}")
+    hints = typing.get_type_hints(kind)
+    found = {}
+    for key, item in fields.items():
+        if key in content:
+            found[key] = _value(hints[key], content[key], prefix + key, exact=exact)
+        elif exact and prefix + key in ADDED_FIELDS:
+            found[key] = ADDED_FIELDS[prefix + key]
+        elif exact or (item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING):
+            raise InputError(f"{prefix}{key} is missing.")
+    return kind(**found)
+
+
+def _value(kind: Any, value: Any, name: str, *, exact: bool) -> Any:
+    """Return `value` as a field of type `kind` holds it; `InputError` where it is of another type."""
+    inner = typing.get_args(kind)
+    outer = typing.get_origin(kind) or kind
+    if outer in (typing.Union, types.UnionType):
+        for one in inner:
+            with suppress(InputError):
+                return _value(one, value, name, exact=exact)
+    elif outer is typing.Literal:
+        if any(value == one and type(value) is type(one) for one in inner):
+            return value
+    elif dataclasses.is_dataclass(kind):
+        return value if isinstance(value, outer) else _section(outer, value, name, exact=exact)
+    elif outer in (list, tuple):
+        if isinstance(value, list | tuple):
+            kinds = [inner[0]] * len(value) if _any_length(kind) else inner
+            if len(kinds) == len(value):
+                items = enumerate(zip(kinds, value, strict=True))
+                return outer(_value(one, item, f"{name}[{index}]", exact=exact) for index, (one, item) in items)
+    elif isinstance(value, bool) == (kind is bool):  # True is no whole number here
+        if kind is float and isinstance(value, int):
+            with suppress(OverflowError):
+                return float(value)
+        if kind is Path and isinstance(value, str):
+            return Path(value)
+        if isinstance(value, kind):
+            return value
+    raise _wrong(kind, value, name)
+
+
+def _any_length(kind: Any) -> bool:
+    return typing.get_origin(kind) is list or typing.get_args(kind)[-1] is ...
+
+
+def _wrong(kind: Any, value: Any, name: str) -> InputError:
+    return InputError(f"{name} is {reprlib.repr(value)}; it must be {_in_words(kind)}.")
+
+
+def _in_words(kind: Any) -> str:
+    """Return what a field of this type takes."""
+    inner = typing.get_args(kind)
+    outer = typing.get_origin(kind) or kind
+    if outer in (typing.Union, types.UnionType):
+        return " or ".join(_in_words(one) for one in inner)
+    if outer is typing.Literal:
+        return " or ".join(map(str, inner))
+    if outer in (list, tuple):
+        return f"a list{'' if _any_length(kind) else f' of {len(inner)}'}, each {_in_words(inner[0])}"
+    if dataclasses.is_dataclass(outer):
+        return f"a mapping of {', '.join(item.name for item in dataclasses.fields(outer))}"
+    return _WORDS[kind]
