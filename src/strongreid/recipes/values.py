@@ -16,8 +16,10 @@ from typing import Any, Final
 
 from strongreid.config import ADDED_FIELDS, Config, as_plain, dotted
 from strongreid.errors import InputError, did_you_mean
-from strongreid.recipes.yaml_file import read_yaml
+from strongreid.files import read_text, read_yaml, unreadable
+from strongreid.files.reading import YAML_LIMIT
 
+_RESTORE: Final = "A run's settings are read exactly as its training wrote them: restore the file."
 _WORDS: Final = {
     bool: "true or false",
     int: "a whole number",
@@ -55,11 +57,13 @@ def read_run_config(file: Path) -> Config:
     All fields are required, but for `ADDED_FIELDS`, which earlier versions did not have. Raises `InputError` for a file
     that is cut short or damaged.
     """
-    content = read_yaml(file, whole=True)
+    if not read_text(file, limit=YAML_LIMIT, remedy=_RESTORE).endswith("\n"):  # a value cut short is still a value
+        raise unreadable(file, "it is cut short, its last line does not end", _RESTORE)
+    content = read_yaml(file, remedy=_RESTORE)
     try:
         config: Config = _section(Config, content, "", exact=True)
     except InputError as error:
-        raise InputError(f"{file} is damaged: {error}") from error
+        raise InputError(f"{file} is damaged: {error} {_RESTORE}") from error
     return config
 
 
