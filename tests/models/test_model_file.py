@@ -64,7 +64,7 @@ def test_a_failed_write_leaves_the_file_as_it_was(file: Path, monkeypatch: pytes
         path.write_bytes(b"half a file")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("strongreid.models.model_file.save_file", full_disk)
+    monkeypatch.setattr("strongreid.models.weights.save_file", full_disk)
     with pytest.raises(OSError, match="No space"):
         write_calibrated(file, FOUND)
     assert file.read_bytes() == before

@@ -9,8 +9,8 @@ import torch
 
 from strongreid import build
 from strongreid.errors import InputError
+from strongreid.models import weights
 from strongreid.recipes import read_config, recipe_path
-from strongreid.training import checkpoint
 from strongreid.training.checkpoint import Progress, newest_checkpoint, restore_checkpoint, save_checkpoint
 from strongreid.training.learner import Learner
 
@@ -66,11 +66,11 @@ def test_on_a_full_disk_the_checkpoint_before_stays_and_nothing_half_written(
     learning = learner()
     before = save_checkpoint(tmp_path, learning, Progress(epoch=1), {})
 
-    def fill_up(tensors: object, path: Path) -> None:
+    def fill_up(tensors: object, path: Path, metadata: object) -> None:
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(checkpoint, "save_file", fill_up)
+    monkeypatch.setattr(weights, "save_file", fill_up)
     with pytest.raises(InputError, match="No space left on device"):
         save_checkpoint(tmp_path, learning, Progress(epoch=2), {})
     assert list(tmp_path.iterdir()) == [before]

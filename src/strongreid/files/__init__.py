@@ -1,18 +1,38 @@
-"""Files: the one place for writing them (`writing`), reading untrusted ones (`reading`) and locks (`locks`)."""
+"""Files: the one place for writing them (`writing`), for reading untrusted ones (`reading`) and for locks (`locks`)."""
 
+from strongreid.files.locks import only_process, refuse_second_process
 from strongreid.files.reading import open_regular, parse_json, read_json, read_text, read_yaml, unreadable, why
-from strongreid.files.writing import atomic_file, atomic_folder, only_process, write_json
+from strongreid.files.writing import (
+    atomic_file,
+    atomic_folder,
+    inside,
+    path_part,
+    remove_folder,
+    require_target,
+    sweep,
+    sync,
+    write_json,
+    write_text,
+)
 
 __all__ = [
     "atomic_file",
     "atomic_folder",
+    "inside",
     "only_process",
     "open_regular",
     "parse_json",
+    "path_part",
     "read_json",
     "read_text",
     "read_yaml",
+    "refuse_second_process",
+    "remove_folder",
+    "require_target",
+    "sweep",
+    "sync",
     "unreadable",
     "why",
     "write_json",
+    "write_text",
 ]

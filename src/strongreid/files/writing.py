@@ -1,71 +1,226 @@
-"""Files and folders are written whole or not at all: beside their place first, then renamed into it.
+"""Writing files and folders: atomic (temporary sibling, fsync, rename), and nothing but what was named.
 
-A reader therefore never meets half a file, however the writer ended (an exception, SIGKILL, a full disk).
+A reader never meets half a file, however the writer ended: an exception, SIGKILL, a full disk, a power cut. The
+temporary sibling of a file or folder is a folder `.NAME.partial-RANDOM`, made exclusively, so that no two writers share
+one, and locked while its writer lives: what dead writers left is told by that, and swept by the next one. The umask
+decides who may read what was written.
 """
 
-import fcntl
+import errno
+import hashlib
 import json
 import os
+import re
+import secrets
 import shutil
-from collections.abc import Callable, Iterator
+import stat
+import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from strongreid.errors import InputError
+from strongreid.files.locks import try_lock
+from strongreid.files.reading import why
+
+LONGEST_PART: Final = 140
+"""Most bytes of a name that `path_part` returns: with a suffix it fits into every file system."""
+_PARTIAL: Final = re.compile(r"\.(?P<name>.+)\.partial-[0-9a-z]+", re.DOTALL)
+_UNSAFE: Final = re.compile(r"^\.|[/\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_NO_FSYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
+"""What file systems answer that cannot flush a folder."""
+_MOST_LINKS: Final = 40
+
+
+def path_part(text: str) -> str:
+    """Return a file name for `text`: itself where it is one, else what is left of it with a hash of the whole.
+
+    Never empty, hidden, longer than `LONGEST_PART` bytes or of more than one part; other texts give other names. Every
+    name or label that becomes part of a path goes through here.
+    """
+    safe = _UNSAFE.sub("_", text)
+    if safe == text and 0 < len(text.encode()) <= LONGEST_PART:
+        return text
+    key = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:10]
+    return f"{_cut(safe, LONGEST_PART - 11)}-{key}" if safe else f"_-{key}"
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return `folder / name` for writing. `InputError` where a link or a device is there: no file leads elsewhere."""
+    path = folder / name
+    with suppress(FileNotFoundError):
+        kind = path.lstat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            what = "a link" if stat.S_ISLNK(kind) else "no regular file"
+            raise InputError(f"{path} is {what}. What is written in {folder} stays in it: remove {name} first.")
+    return path
+
+
+def require_target(path: Path) -> Path:
+    """Return where `atomic_file(path)` would write: `path`, or what it links to. `InputError` where it cannot."""
+    try:
+        target = _followed(path)
+        kind = target.stat().st_mode if os.path.lexists(target) else stat.S_IFREG
+        parent = next(parent for parent in target.parents if os.path.lexists(parent))
+        if not parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if stat.S_ISREG(kind) and not os.access(parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be written: {why(error)}. Name another file.") from error
+    for wrong, what in ((stat.S_ISDIR, "a folder"), (stat.S_ISBLK, "a disk"), (stat.S_ISSOCK, "a socket")):
+        if wrong(kind):
+            raise InputError(f"{path} is {what}. Name a file to write.")
+    return target
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is flushed to disk and renamed to `path`, else removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
+    """Yield a temporary path; on success what was written there is flushed to the disk and becomes `path`.
+
+    Where `path` is a link, the file it leads to is replaced and the link stays. What is no file (/dev/null, a pipe,
+    /dev/stdout) is never replaced but written to. `InputError` for a folder.
+    """
+    target = require_target(path)
+    if _is_stream(target):
+        with tempfile.TemporaryDirectory() as folder:
+            partial = Path(folder) / "written"
+            yield partial
+            with partial.open("rb") as source, os.fdopen(_open_stream(target), "wb") as sink:
+                shutil.copyfileobj(source, sink)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _partial_folder(target) as beside:
+        partial = beside / target.name
         yield partial
-        with partial.open("rb") as stream:
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            partial.unlink()
+        partial.chmod(beside.stat().st_mode & 0o666)  # some libraries write for their user only
+        sync(partial)
+        partial.replace(target)
+        sync(target.parent)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `path`; on success it is renamed to `path`, else removed.
+    """Yield an empty temporary folder; on success it is flushed to the disk and renamed to `path`, else removed.
 
-    `path` must not exist yet: a folder cannot be replaced in one step.
+    `path` must not exist yet (`InputError`): a folder cannot be replaced in one step.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _partial_folder(target) as partial:
         yield partial
-        partial.rename(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-@contextmanager
-def only_process(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Wait until no other process is in such a block for `path`, a file or folder that exists.
-
-    `waiting` is called once if there is another. However that one ends, its lock ends with it.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
+        for folder, _, files in os.walk(partial, topdown=False):
+            for name in files:
+                sync(Path(folder) / name)
+            sync(Path(folder))
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if waiting is not None:
-                waiting()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+            partial.rename(target)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise InputError(f"{path} exists already: another process made it meanwhile.") from error
+            raise
+        sync(target.parent)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder of ours: it is gone in one step, and what a kill leaves of it is swept."""
+    doomed = _partial_name(path)
+    path.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def sweep(folder: Path, name: str | None = None) -> None:
+    """Remove what writers that died have left in `folder` (of the target `name`): ours by name, unlocked, no links."""
+    wanted = None if name is None else _cut(name, LONGEST_PART)
+    with suppress(OSError):  # no folder yet, or one that cannot be listed
+        for entry in list(os.scandir(folder)):
+            match = _PARTIAL.fullmatch(entry.name)
+            if match and wanted in (None, match["name"]) and not entry.is_symlink():
+                with suppress(OSError):  # another user's; or there are no locks, so its writer may live
+                    _remove_if_dead(entry)
+
+
+def sync(path: Path) -> None:
+    """Flush a file or folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
     finally:
         os.close(descriptor)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all. NaN is refused: it is not JSON."""
-    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically. What UTF-8 cannot say (file names of other systems) is spelt out."""
     with atomic_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically. NaN is refused: it is not JSON."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _partial_folder(target: Path) -> Iterator[Path]:
+    """Yield a new folder beside `target` and hold its lock, after sweeping what dead writers of `target` have left."""
+    sweep(target.parent, target.name)
+    while True:
+        folder = _partial_name(target)
+        folder.mkdir()
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with suppress(OSError):  # no locks here: then nobody sweeps either
+            try_lock(descriptor)
+        if folder.exists():
+            break
+        os.close(descriptor)  # swept between making and locking it
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _partial_name(target: Path) -> Path:
+    return target.with_name(f".{_cut(target.name, LONGEST_PART)}.partial-{secrets.token_hex(8)}")
+
+
+def _cut(text: str, most: int) -> str:
+    """Return as much of `text` as fits into `most` bytes."""
+    return os.fsencode(text)[:most].decode(errors="ignore")
+
+
+def _remove_if_dead(entry: os.DirEntry[str]) -> None:
+    descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if try_lock(descriptor):
+            if entry.is_dir():
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _followed(path: Path) -> Path:
+    """Follow the links at `path`, but not those of open files (/dev/stdout): these have no name of their own."""
+    for _ in range(_MOST_LINKS):
+        path = Path(os.path.realpath(path.parent)) / path.name
+        if not path.is_symlink() or path.is_relative_to("/proc"):
+            return path
+        path = path.parent / path.readlink()
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def _is_stream(target: Path) -> bool:
+    return target.is_relative_to("/proc") or (target.exists() and not target.is_file())
+
+
+def _open_stream(target: Path) -> int:
+    """Open what is no regular file for writing; one of this process's open files goes on where that one is."""
+    if target.parent == Path(f"/proc/{os.getpid()}/fd"):
+        return os.dup(int(target.name))
+    return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_CLOEXEC)

@@ -11,11 +11,9 @@ from typing import Literal, NamedTuple
 
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
-from strongreid.files import atomic_file
 from strongreid.models.backbones import LastStride, create_backbone
 from strongreid.models.model_file import (
     CALIBRATED_KEY,
@@ -31,7 +29,7 @@ from strongreid.models.model_file import (
     read_calibrated,
 )
 from strongreid.models.neck import Neck, create_classifier, create_neck
-from strongreid.models.weights import load_exactly, read_weights
+from strongreid.models.weights import CHECKSUM_KEY, load_exactly, read_weights, save_weights, verify_weights
 from strongreid.pixels import normalise, resize
 
 
@@ -133,31 +131,32 @@ class ReIDModel(nn.Module):
         return torch.cat(rows)
 
     def save(self, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
-        """Write the model to a .safetensors file, whole or not at all, with `metadata` beside its own header.
+        """Write the model to a .safetensors file, atomically, with `metadata` beside its own header.
 
         The keys of `metadata` are the caller's, but for the model's own (`InputError`).
         """
         metadata = dict(metadata or {})
-        if taken := {HEADER_KEY, CALIBRATED_KEY} & set(metadata):
+        if taken := {HEADER_KEY, CALIBRATED_KEY, CHECKSUM_KEY} & set(metadata):
             raise InputError(f"The metadata key {min(taken)} is the model's own. Choose another.")
         if self.calibrated is not None:
             metadata[CALIBRATED_KEY] = calibrated_text(self.calibrated)
-        tensors = {key: value.detach().cpu().contiguous() for key, value in self.state_dict().items()}
-        with atomic_file(Path(path)) as partial:
-            save_file(tensors, partial, metadata={**metadata, HEADER_KEY: header_text(self.arguments)})
+        save_weights(self.state_dict(), Path(path), {**metadata, HEADER_KEY: header_text(self.arguments)})
 
     @classmethod
     def load(cls, path: str | Path) -> "ReIDModel":
         """Load a model onto the CPU, in eval mode, from a .safetensors file or a folder that holds `model.safetensors`.
 
-        Raises `InputError` if there is none, or if it is cut short, not ours, of another version or architecture.
+        Raises `InputError` if there is none, or if it is cut short, damaged, not ours, of another version or
+        architecture.
         """
         file = model_file(path)
         arguments = read_arguments(file)
         with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave no trace
             model = cls(**arguments)
-        load_exactly(model, read_weights(file), source=str(file))
+        weights = read_weights(file)
+        load_exactly(model, weights, source=str(file))
         model.calibrated = read_calibrated(file)
+        verify_weights(file, weights)
         return model.eval()
 
 

@@ -1,12 +1,8 @@
-"""The header of a model file: what a model is made from, as JSON in the metadata of a safetensors file.
+"""A model file: weights as safetensors, and in its metadata what the model is made from, as JSON.
 
 Data, not code: loading a file can build nothing but a `ReIDModel`. A header of another version, or with other
-arguments than this version's, is refused rather than guessed at.
-
-The distance below which a model takes two images for the same person, kept in the model's own file.
-
-It stands beside the model's header, under a key of its own: files from before there was one load as they did, and
-calibrating writes the file anew with the very same weights.
+arguments than this version's, is refused rather than guessed at. Beside it, under a key of its own, stands the distance
+below which the model takes two images for the same person: calibrating writes the file anew with the very same weights.
 """
 
 import json
@@ -16,12 +12,12 @@ from pathlib import Path
 from typing import Final, Literal, TypedDict
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 
 from strongreid.errors import InputError
-from strongreid.files import atomic_file
+from strongreid.files import inside, open_regular
 from strongreid.models.backbones import LastStride
 from strongreid.models.neck import Neck
+from strongreid.models.weights import CHECKSUM_KEY, read_weights, save_weights, verify_weights
 
 Feature = Literal["pooled", "necked"]
 Metric = Literal["cosine", "euclidean"]
@@ -58,6 +54,7 @@ def read_header(path: str | Path) -> dict[str, str]:
     Raises `InputError` if there is no such file, if it is cut short, or if strongreid did not write it.
     """
     file = model_file(path)
+    open_regular(file).close()  # which says why it cannot be opened
     try:
         with safe_open(file, framework="pt") as stream:
             metadata: dict[str, str] = stream.metadata() or {}
@@ -166,15 +163,15 @@ def read_calibrated(path: str | Path) -> Calibrated | None:
 
 
 def write_calibrated(path: str | Path, calibrated: Calibrated) -> None:
-    """Put a threshold into a model file or folder, in place of an older one: whole or not at all.
+    """Put a threshold into a model file or folder, in place of an older one, atomically.
 
     Weights and all other metadata stay as they are, bit for bit. Raises `InputError` where the file is no model.
     """
     file = model_file(path)
+    if file != Path(path):
+        inside(Path(path), file.name)
     metadata = {**read_header(file), CALIBRATED_KEY: calibrated_text(calibrated)}
-    try:
-        weights = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"The model file {file} cannot be read ({error}). Copy it again.") from error
-    with atomic_file(file) as partial:
-        save_file(weights, partial, metadata=metadata)
+    weights = read_weights(file)
+    verify_weights(file, weights)
+    metadata.pop(CHECKSUM_KEY, None)
+    save_weights(weights, file, metadata)

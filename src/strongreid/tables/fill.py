@@ -73,8 +73,6 @@ def data_directions(words: Sequence[str], other: Sequence[str], across: bool, pa
 def _sole_work_on(folder: Path, console: Console) -> Iterator[None]:
     """Wait until no other process works on `folder`, which need not exist yet: sweeps may share an output folder."""
     lock = folder.parent / ".locks" / folder.name
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    lock.touch()
     with only_process(lock, lambda: console.say(f"Waiting for another process, which is at work on {folder}.")):
         yield
 

@@ -1,30 +1,31 @@
-"""Checkpoints: a new folder each, written beside its place and renamed into it, so that none is ever half there.
+"""Checkpoints: a new folder each, written atomically, so that none is ever half there.
 
 A checkpoint holds the model (`model.safetensors`, loadable by itself), what training needs beyond it
 (`training.safetensors`: Adam's moments, the centers, the sums of the log line in progress) and `state.json` (where
-training stands, and the record of the run: configuration, label map, versions, seed, data fingerprint, metrics).
-Nothing is pickled. The newest complete checkpoint is the state of the run; older ones are removed.
+training stands, the checksums of both, and the record of the run: configuration, label map, versions, seed, data
+fingerprint, metrics). Nothing is pickled. The newest checkpoint is the state of the run; older ones are removed once it
+is on the disk. What a checkpoint claims is believed only as far as it fits its files, its name and the plan.
 """
 
-import json
-import shutil
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from strongreid.errors import InputError
-from strongreid.files import atomic_folder, write_json
-from strongreid.models.weights import load_exactly, read_weights
+from strongreid.files import atomic_folder, inside, read_json, remove_folder, write_json
+from strongreid.models.weights import load_exactly, read_weights, recorded_checksum, save_weights, verify_weights
 from strongreid.training.learner import Learner
 
 FORMAT = 1
 """Version of the layout of a checkpoint folder."""
 _COUNTS = ("epoch", "step", "total_steps", "log_bytes")
 """What a checkpoint's state counts, from 0 (or 1) on."""
+_FILES = ("model.safetensors", "training.safetensors")
+_NAME = re.compile(r"epoch-(\d+)-step-(\d+)")
 
 
 @dataclass
@@ -53,6 +54,7 @@ def save_checkpoint(folder: Path, learner: Learner, progress: Progress, record: 
     target = folder / f"epoch-{progress.epoch:04d}-step-{progress.step:05d}"
     if target.exists():
         return target
+    inside(folder.parent, folder.name)
     state = {
         "format": FORMAT,
         "epoch": progress.epoch,
@@ -67,15 +69,16 @@ def save_checkpoint(folder: Path, learner: Learner, progress: Progress, record: 
     try:
         with atomic_folder(target) as partial:
             learner.model.save(partial / "model.safetensors")
-            save_file(learner.state_tensors(), partial / "training.safetensors")
+            save_weights(learner.state_tensors(), partial / "training.safetensors", {})
+            state["sha256"] = {name: recorded_checksum(partial / name) for name in _FILES}
             write_json(partial / "state.json", state)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise InputError(
-            f"The checkpoint {target} cannot be written ({error}). Mend that, then go on with --resume {folder.parent}."
+            f"The checkpoint {target} cannot be written ({error}). Fix that, then go on with --resume {folder.parent}."
         ) from error
     for older in _checkpoints(folder):
         if older != target:
-            shutil.rmtree(older)
+            remove_folder(older)
     return target
 
 
@@ -86,18 +89,45 @@ def newest_checkpoint(folder: Path) -> Path | None:
 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
-    """Return the contents of a checkpoint's `state.json`; `InputError` if it cannot be read."""
+    """Return the contents of a checkpoint's `state.json`; `InputError` if it is not what `save_checkpoint` writes."""
     path = checkpoint / "state.json"
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise damaged(checkpoint, f"its state.json cannot be read: {error}") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        state = read_json(path)
+    except InputError as error:
+        raise damaged(checkpoint, str(error)) from error
+    if state.get("format") != FORMAT:
         raise InputError(f"{path} is not a checkpoint of format {FORMAT}; this version of strongreid reads no other.")
-    wrong = [name for name in _COUNTS if not isinstance(state.get(name), int) or state[name] < 0]
-    if wrong or not isinstance(state.get("metrics"), dict):
-        raise damaged(checkpoint, f"in its state.json {', '.join(wrong or ['metrics'])} cannot be")
+    wrong = [name for name in _COUNTS if type(state.get(name)) is not int or state[name] < 0]
+    if not _is_number(state.get("seconds", 0.0)):
+        wrong.append("seconds")
+    metrics = state.get("metrics")
+    if not isinstance(metrics, dict) or not all(map(_is_number, metrics.values())):
+        wrong.append("metrics")
+    if wrong:
+        raise damaged(checkpoint, f"in its state.json {', '.join(wrong)} cannot be")
+    named = _NAME.fullmatch(checkpoint.name)
+    if named and (int(named[1]), int(named[2])) != (state["epoch"], state["step"]):
+        raise damaged(checkpoint, f"its state.json is of epoch {state['epoch']}, step {state['step']}")
     return state
+
+
+def refuse_impossible(checkpoint: Path, progress: Progress, epochs: int, steps: Callable[[int], int]) -> None:
+    """Raise `InputError` where a checkpoint claims to stand where a training of `epochs` epochs cannot.
+
+    `steps` returns the number of steps of an epoch, counted from 1.
+    """
+    if not 1 <= progress.epoch <= epochs + 1:
+        raise damaged(checkpoint, f"it claims epoch {progress.epoch} of {epochs}")
+    most = steps(progress.epoch) if progress.epoch <= epochs else 0
+    if progress.step > most:
+        raise damaged(checkpoint, f"it claims step {progress.step} of an epoch of {most}")
+    done = sum(steps(epoch) for epoch in range(1, progress.epoch)) + progress.step
+    if progress.total_steps != done:
+        raise damaged(checkpoint, f"it claims {progress.total_steps} steps in all, but has made {done}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
 
 
 def damaged(checkpoint: Path, what: str) -> InputError:
@@ -111,10 +141,17 @@ def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:
     `InputError` when it is damaged, or of another network, optimiser or objective than `learner`'s.
     """
     state = read_state(checkpoint)
-    load_exactly(learner.model, read_weights(checkpoint / "model.safetensors"), source=str(checkpoint))
+    recorded = state.get("sha256", dict.fromkeys(_FILES))  # not in the first checkpoints of this format
+    tensors = {}
+    for name in _FILES:
+        tensors[name] = read_weights(checkpoint / name)
+        if not isinstance(recorded, dict) or recorded.get(name) != recorded_checksum(checkpoint / name):
+            raise damaged(checkpoint, f"{name} is not the one that it was written with")
+        verify_weights(checkpoint / name, tensors[name])
+    load_exactly(learner.model, tensors["model.safetensors"], source=str(checkpoint))
     try:
-        learner.load_state_tensors(load_file(checkpoint / "training.safetensors"))
-    except (OSError, SafetensorError, LookupError, RuntimeError) as error:
+        learner.load_state_tensors(tensors["training.safetensors"])
+    except (LookupError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{checkpoint} cannot be restored: it is damaged, or the run's config.yaml was changed ({error}). "
             "To change a setting, start a new run."
@@ -130,4 +167,8 @@ def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    return sorted(folder.glob("epoch-*-step-*")) if folder.is_dir() else []
+    """Return the checkpoints below `folder`, the oldest first."""
+    if not folder.is_dir():
+        return []
+    found = [(match, path) for path in folder.iterdir() if path.is_dir() and (match := _NAME.fullmatch(path.name))]
+    return [path for _, path in sorted(found, key=lambda item: (int(item[0][1]), int(item[0][2])))]
