@@ -45,6 +45,7 @@ def train(drawn: Path, out: Path) -> None:
         None,
         evaluate=dict,
         on_step=lambda report: None,
+        warn=lambda text: None,
     )
     learned: dict[str, Tensor] = {**learner.model.state_dict(), **learner.objective.state_dict()}
     tensors = {name: tensor.contiguous() for name, tensor in learned.items()}

@@ -41,7 +41,7 @@ def only_process(path: Path, waiting: Callable[[], None] | None = None) -> Itera
 
 @contextmanager
 def refuse_second_process(path: Path, work: str, warn: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of `path`, a folder or a lock file, which need not exist; where another does, `InputError` says who.
+    """Hold the lock of `path`, a folder or a lock file, which need not exist. `InputError` says who else holds it.
 
     `work` says what the holder does, such as "trains runs/own". `warn` is told where the file system has no locks.
     """

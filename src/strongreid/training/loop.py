@@ -10,11 +10,11 @@ here chooses weights by a metric.
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,12 @@ from lightning.fabric import Fabric
 
 from strongreid.data import Augmentation, DomainBalancedSampler, ImageTable, PackedImages, PKBatchSampler
 from strongreid.errors import InputError
-from strongreid.training.checkpoint import Progress, restore_checkpoint, save_checkpoint
+from strongreid.training.checkpoint import Progress, refuse_impossible, restore_checkpoint, save_checkpoint
 from strongreid.training.learner import Learner
 from strongreid.training.log import RunLog
 from strongreid.training.optimizer import set_rate
 from strongreid.training.processes import gather, share
+from strongreid.training.signals import Stopped, stop_requests
 
 
 @dataclass(frozen=True)
@@ -78,19 +79,24 @@ def fit(
     resume: Path | None,
     evaluate: Callable[[], dict[str, float]],
     on_step: Callable[[StepReport], None],
+    warn: Callable[[str], None] = warnings.warn,
 ) -> Progress:
     """Train to the end of the last epoch, from the start or from the checkpoint `resume`; return where it ended.
 
     `learner` is changed in place and holds the objects before `fabric.setup`; with several processes its model has gone
     through `share_batch_statistics`. `record` goes into each checkpoint, which are written to `folder / "checkpoints"`.
-    `evaluate` returns metrics for the curve. After SIGINT the step in progress is finished (several processes: all
-    steps to the next line of the log), a checkpoint written and `KeyboardInterrupt` raised; a second SIGINT does not
-    wait. Several processes read checkpoints from one folder, and all of them call `on_step`.
+    `evaluate` returns metrics for the curve; `warn` is told what does not stop a training. After SIGINT, SIGTERM or
+    SIGHUP the step in progress is finished (several processes: all steps to the next line of the log), a checkpoint
+    written and `Stopped` raised, a `KeyboardInterrupt`; a second signal does not wait. Several processes read
+    checkpoints from one folder, and all of them call `on_step`.
     """
     module, optimizer = fabric.setup(learner.model, learner.optimizer)
     objective = learner.objective.to(fabric.device)
     learner.sums = learner.sums.to(fabric.device)
-    progress = restore_checkpoint(resume, learner) if resume else Progress()
+    progress = Progress()
+    if resume is not None:
+        progress = restore_checkpoint(resume, learner)
+        refuse_impossible(resume, progress, plan.epochs, lambda epoch: _steps(images, epoch))
     checkpoints = folder / "checkpoints"
     started = time.perf_counter() - progress.seconds
     values: dict[str, float] = {}
@@ -99,11 +105,11 @@ def fit(
 
     def checkpoint() -> None:
         if log is not None:
-            progress.log_bytes, progress.seconds = log.bytes, time.perf_counter() - started
+            progress.log_bytes, progress.seconds = log.sync(), time.perf_counter() - started
             save_checkpoint(checkpoints, learner, progress, record)
         fabric.barrier()
 
-    with _log(fabric, folder, progress) as log, _interrupt() as asked:
+    with _log(fabric, folder, progress, warn) as log, stop_requests() as asked:
         while progress.epoch <= plan.epochs:
             epoch = progress.epoch
             rate = plan.rate(epoch)
@@ -142,7 +148,7 @@ def fit(
                 progress.step, progress.total_steps, timed_steps = step + 1, progress.total_steps + 1, timed_steps + 1
 
                 waits = progress.total_steps % plan.log_every == 0 or step + 1 == steps
-                interrupted = (waits or fabric.world_size == 1) and _any(asked(), fabric)
+                interrupted = (waits or fabric.world_size == 1) and _any(asked() is not None, fabric)
                 if waits or interrupted:
                     _stop_if_not_finite(int(first_bad), images, plan, epoch, checkpoints)
                 if progress.total_steps % plan.log_every == 0:
@@ -158,26 +164,33 @@ def fit(
                 on_step(StepReport(epoch, step + 1, steps, values))
                 if interrupted:
                     checkpoint()
-                    raise KeyboardInterrupt
+                    raise Stopped(asked() or signal.SIGINT)
 
             progress.epoch, progress.step = epoch + 1, 0
             due = plan.evaluate_every and epoch % plan.evaluate_every == 0 and epoch < plan.epochs
             if due and log is not None:
                 progress.metrics = evaluate()
                 log.write(progress.total_steps, {"epoch": epoch, **progress.metrics})
-            interrupted = _any(asked(), fabric)
+            interrupted = _any(asked() is not None, fabric)
             if epoch % plan.checkpoint_every == 0 or epoch == plan.epochs or interrupted:
                 checkpoint()
             if interrupted:
-                raise KeyboardInterrupt
+                raise Stopped(asked() or signal.SIGINT)
     return progress
 
 
-def _log(fabric: Fabric, folder: Path, progress: Progress) -> AbstractContextManager[RunLog | None]:
+def _steps(images: TrainingImages, epoch: int) -> int:
+    images.sampler.set_epoch(epoch)
+    return len(images.sampler)
+
+
+def _log(
+    fabric: Fabric, folder: Path, progress: Progress, warn: Callable[[str], None]
+) -> AbstractContextManager[RunLog | None]:
     """Open the log in the first process; the others have none."""
     if not fabric.is_global_zero:
         return nullcontext()
-    return RunLog(folder, keep_bytes=progress.log_bytes, keep_steps=progress.total_steps)
+    return RunLog(folder, warn, keep_bytes=progress.log_bytes, keep_steps=progress.total_steps)
 
 
 def _any(decision: bool, fabric: Fabric) -> bool:
@@ -201,24 +214,3 @@ def _stop_if_not_finite(bad: int, images: TrainingImages, plan: Plan, epoch: int
         f"schedule.warmup_epochs or runtime.precision 32-true may help; checkpoints before it are in {checkpoints}. "
         f"The images of that batch:\n{names}"
     )
-
-
-@contextmanager
-def _interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first SIGINT into a request, to be asked for by the yielded function; a second one interrupts."""
-    asked = False
-
-    def request(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-        signal.signal(signal.SIGINT, before)
-
-    try:
-        before = signal.signal(signal.SIGINT, request)
-    except ValueError:  # not in the main thread (a notebook's worker): leave Ctrl-C as it is
-        yield lambda: False
-        return
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)

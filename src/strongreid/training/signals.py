@@ -1,0 +1,61 @@
+"""Being asked to stop: Ctrl-C, a scheduler that takes the machine back (SIGTERM), a closed terminal (SIGHUP).
+
+The first request is kept for the training to answer at its next step, with a checkpoint; the second ends the process at
+once. A signal that was ignored when training began, as SIGHUP is under `nohup`, stays ignored.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What asks a training to stop."""
+_ECHO_SECONDS: Final = 5.0
+"""Under torchrun a scheduler's signal comes twice within this time: from the scheduler, and passed on by torchrun."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A training that was asked to stop has written its checkpoint and ends."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_code = 128 + number
+        """What a shell reports of a program that the signal ended."""
+
+
+@contextmanager
+def stop_requests() -> Iterator[Callable[[], int | None]]:
+    """Yield a function that returns the number of the signal that asked to stop, None while none has."""
+    asked: int | None = None
+    since = 0.0
+    before: dict[int, Callable[[int, FrameType | None], object] | int] = {}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def request(number: int, frame: FrameType | None) -> None:
+        nonlocal asked, since
+        if asked is None:
+            asked, since = number, time.monotonic()
+        elif not ("TORCHELASTIC_RUN_ID" in os.environ and time.monotonic() - since < _ECHO_SECONDS):
+            restore()
+            signal.raise_signal(number)
+
+    try:
+        for number in STOPPING:
+            handler = signal.getsignal(number)
+            if handler is not None and handler != signal.SIG_IGN:
+                signal.signal(number, request)
+                before[number] = handler
+    except ValueError:  # not in the main thread (a notebook's worker): signals are for others there
+        yield lambda: None
+        return
+    try:
+        yield lambda: asked
+    finally:
+        restore()
