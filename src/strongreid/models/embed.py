@@ -1,51 +1,70 @@
-"""Image files to features: decoded in threads while the network works, two batches in memory at most."""
+"""Images to features: decoded in threads while the network works, two batches in memory at most."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor
 
 from strongreid.errors import InputError
 from strongreid.models.model import ReIDModel
-from strongreid.pixels import read_image
+from strongreid.pixels import ImageSource, read_image
 
 
 def embed(
     model: ReIDModel,
-    paths: Sequence[str | Path],
+    images: Sequence[ImageSource] | npt.NDArray[np.uint8],
     *,
     batch_size: int = 64,
     progress: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """Map image files to features [N, D] float32 on the CPU, in the order of `paths`: `model.embed` on each batch.
+    """Map images to features [N, D] float32 on the CPU, in the order of `images`: `model.embed` on each batch.
 
-    `progress` is called after each batch with the number of images done so far. Raises `InputError` with the path of
-    an image that is missing or cannot be decoded.
+    Each is a file's path, a PIL image or an array uint8 [H, W, 3] in the order red, green, blue (reverse the last axis
+    of OpenCV's); or all are one array uint8 [N, H, W, 3]. `read_image` says what is done with them. `progress` is
+    called after each batch with the number of images done so far. Raises `InputError` with the index, and the path, of
+    an image that cannot be read.
     """
-    if isinstance(paths, str | Path):
-        raise InputError(f"embed takes a list of image paths, not the one path {paths}. Put it in brackets.")
+    if isinstance(images, str | Path | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4):
+        raise InputError(f"embed takes a list of images, not one {type(images).__name__}. Put it in brackets.")
+    if batch_size < 1:
+        raise InputError(f"embed takes a batch size of at least 1, not {batch_size}.")
     rows = [torch.empty(0, model.width)]
     done = 0
-    for images in _decoded(paths, model.image_size, batch_size):
-        rows.append(model.embed(images, batch_size=batch_size))
-        done += len(images)
+    for pixels in _decoded(images, model.image_size, batch_size):
+        rows.append(model.embed(pixels, batch_size=batch_size))
+        done += len(pixels)
         if progress is not None:
             progress(done)
     return torch.cat(rows)
 
 
-def _decoded(paths: Sequence[str | Path], size: tuple[int, int], batch_size: int) -> Iterator[Tensor]:
+def _decoded(
+    images: Sequence[ImageSource] | npt.NDArray[np.uint8], size: tuple[int, int], batch_size: int
+) -> Iterator[Tensor]:
     """Yield batches uint8 [B, 3, H, W]; the next is being decoded while the caller works on one."""
+    one_at_a_time = Lock()  # Pillow's objects are not made for threads, and a list may name one twice
+
+    def read(index: int) -> npt.NDArray[np.uint8]:
+        image = images[index]
+        try:
+            with one_at_a_time if isinstance(image, Image.Image) else nullcontext():
+                return read_image(image, size)
+        except InputError as error:
+            raise InputError(f"Image {index}: {error}") from error
+
     with ThreadPoolExecutor() as pool:
 
         def begin(start: int) -> list[Future[npt.NDArray[np.uint8]]]:
-            return [pool.submit(read_image, path, size) for path in paths[start : start + batch_size]]
+            return [pool.submit(read, index) for index in range(start, min(start + batch_size, len(images)))]
 
         upcoming = begin(0)
-        for start in range(0, len(paths), batch_size):
+        for start in range(0, len(images), batch_size):
             current, upcoming = upcoming, begin(start + batch_size)
             yield torch.from_numpy(np.stack([image.result() for image in current]))
