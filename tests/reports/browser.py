@@ -1,7 +1,9 @@
 """Headless Chromium for tests: opens a page from disk and tells what went wrong, and what it asked of the network."""
 
+import base64
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +54,8 @@ class Seen:
     """The smallest font size of any text, in CSS pixels."""
     background: str
     """The page's colour."""
+    colors: list[tuple[str, str]]
+    """Each colour of a text with the colour behind it, as the browser writes them, such as "rgb(0, 0, 0)"."""
 
 
 class Browser:
@@ -79,15 +83,36 @@ class Browser:
         errors = [entry["message"] for entry in self._driver.get_log("browser")]
         return Seen(errors=errors, requests=outside, **found)
 
+    def printed(self, page: Path) -> list[str]:
+        """Print a page on A4 and return the text of each sheet, in reading order; skips where poppler is not there."""
+        if shutil.which("pdftotext") is None:
+            pytest.skip("there is no pdftotext here: apt-get install poppler-utils")
+        self._driver.get(page.as_uri())
+        paper = {"paperWidth": 8.27, "paperHeight": 11.69}
+        printed = base64.b64decode(self._driver.execute_cdp_cmd("Page.printToPDF", paper)["data"])
+        command = ["pdftotext", "-layout", "-", "-"]
+        text = subprocess.run(command, input=printed, stdout=subprocess.PIPE, check=True).stdout.decode()
+        return text.removesuffix("\f").split("\f")
+
 
 MEASURE = """
 const root = document.documentElement;
 const sizes = [];
+const colors = new Set();
+function note(box, pseudo) {
+  let behind = box;
+  while (behind && getComputedStyle(behind).backgroundColor === 'rgba(0, 0, 0, 0)') behind = behind.parentElement;
+  const back = behind ? getComputedStyle(behind).backgroundColor : 'rgb(255, 255, 255)';
+  colors.add(getComputedStyle(box, pseudo).color + '|' + back);
+}
 const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walk.nextNode()) {
   const box = walk.currentNode.parentElement;
-  if (walk.currentNode.textContent.trim() && box.getClientRects().length)
+  if (walk.currentNode.textContent.trim() && box.getClientRects().length) {
     sizes.push(parseFloat(getComputedStyle(box).fontSize));
+    note(box, null);
+    if (getComputedStyle(box, '::before').content !== 'none') note(box, '::before');
+  }
 }
 return {
   text: document.body.innerText,
@@ -100,6 +125,7 @@ return {
   broken_pictures: [...document.images].filter(image => !image.complete || !image.naturalWidth).length,
   smallest_text: Math.min(...sizes),
   background: getComputedStyle(document.body).backgroundColor,
+  colors: [...colors].map(pair => pair.split('|')),
 };
 """
 

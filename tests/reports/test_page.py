@@ -37,6 +37,7 @@ def page_of_everything(text: str) -> list[Section]:
         pictures_section(text, [picture, picture], lead=text),
         Section(text, [Pictures([picture]), Tiles([TileRow(text, text, [Tile(picture, "right", text)] * 30)], text)]),
         Section(text, [Tiles([TileRow(text, text, [Tile(picture, "left_out", text)])], text, compact=True)]),
+        Section(text, [Tiles([TileRow(text, text, [Tile(text, "wrong", text), Tile(text, "query", text)])], text)]),
     ]
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -9,41 +11,19 @@ from strongreid.evaluation import Embeddings, Verification, verify
 from strongreid.reports.drawing import COLORS, WIDTH
 from strongreid.reports.images import figure_uri
 from strongreid.reports.plane import embedding_figure
-from strongreid.reports.plots import by_epoch, cmc_figure, curves_figure, gains_figure, roc_figure
+from strongreid.reports.plots import (
+    better_equal_worse,
+    better_worse_figure,
+    by_epoch,
+    cmc_figure,
+    curves_figure,
+    gains_figure,
+    roc_figure,
+)
+from tests.reports.conftest import LOG, NAMES
 
-LOG = [
-    {"epoch": 1, "total": 4.0, "identity": 3.0},
-    {"epoch": 1, "total": 2.0, "identity": 1.0},
-    {"epoch": 1, "mean_ap": 0.25},
-    {"epoch": 3, "total": 1.0, "identity": 0.5},
-]
-NAMES = ["_hidden", "$a^$b\\frac", "plain", "<b>"]
 PHONE_INCHES = (390 - 2 * 16 - 2 * 6.4 - 2) / 96
 """A phone's width within the page's and a card's margins."""
-
-
-@pytest.fixture(scope="module")
-def verification() -> Verification:
-    rng = np.random.default_rng(0)
-    person = np.arange(20).repeat(3)
-    features = np.eye(20)[person] + 0.5 * rng.normal(size=(60, 20))
-    side = Embeddings(features, person, np.tile(np.arange(3), 20))
-    return verify(side, side)
-
-
-@pytest.fixture(scope="module")
-def every_figure(verification: Verification) -> list[Figure]:
-    cmc = np.linspace(0.5, 1, 50)
-    points, number = np.random.default_rng(1).normal(size=(12, 2)), np.arange(12)
-    return [
-        curves_figure(dict.fromkeys(NAMES, LOG)),
-        curves_figure({"one": LOG}, ["total", "identity"], logarithmic=True),
-        curves_figure({"a": LOG, "b": LOG}, ["total", "mean_ap"], percent=True),
-        gains_figure(NAMES, [1, 2, -3, 4], [0, 1, -4, 3], [2, 3, 1, 5], paper=[1, None, 2, 3]),
-        cmc_figure(dict.fromkeys(NAMES, cmc)),
-        roc_figure(dict.fromkeys(NAMES, verification)),
-        embedding_figure(points, number, number % 7, (0.5, 0.25)),
-    ]
 
 
 def drawn_texts(figure: Figure) -> list[Text]:
@@ -157,6 +137,69 @@ def test_text_is_at_least_8_points_on_a_phone(every_figure: list[Figure]) -> Non
         assert min(sizes) >= 8
         assert not any("^" in text.get_text() for text in drawn_texts(figure) if text.get_parse_math())
         assert len(sizes) > 5
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=60), st.sampled_from([1.0, 1e-3, 1e-7]))
+def test_every_query_that_moved_is_in_the_bar_of_its_difference(values: list[float], scale: float) -> None:
+    difference = scale * np.array([*values, 0.0, 5e-10])
+    figure = better_worse_figure(difference)
+    better = [value for value in difference.tolist() if value > 1e-9]
+    worse = [value for value in difference.tolist() if value < -1e-9]
+    counts = len(better), len(difference) - len(better) - len(worse), len(worse)
+    assert better_equal_worse(difference) == counts
+    (axes,) = figure.axes
+    assert axes.get_title() == f"{counts[0]} better, {counts[1]} equal, {counts[2]} worse"
+    heights = {round(bar.get_x() + bar.get_width() / 2, 9): bar.get_height() for bar in axes.patches}
+    step = min(middle for middle in heights if middle > 0) * 2
+    expected = dict.fromkeys(heights, 0)
+    for value in [*better, *worse]:
+        bars = min(int(abs(value) * 100 / step), 9)  # the last bar holds its upper end too
+        expected[round(np.sign(value) * (bars + 0.5) * step, 9)] += 1
+    assert sum(heights.values()) == len(better) + len(worse)
+    assert sum(abs(heights[middle] - expected[middle]) for middle in heights) <= 2  # one on an edge, by rounding
+
+
+def test_better_is_told_from_worse_without_colours() -> None:
+    bars = better_worse_figure(np.array([0.5, -0.5])).axes[0].patches
+    assert {bar.get_hatch() for bar in bars if bar.get_x() > 0} != {bar.get_hatch() for bar in bars if bar.get_x() < 0}
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 2, 3])
+@pytest.mark.parametrize("value", [0.0, 1.0, -2.0])
+def test_curves_of_few_points_have_a_mark_each_and_no_warning(epochs: int, value: float) -> None:
+    log = [{"epoch": epoch, "total": value} for epoch in range(1, epochs + 1)]
+    for options in ({"logarithmic": True}, {"percent": True}, {}):
+        figure = curves_figure({"": log}, ["total"], **options)
+        assert figure_uri(figure).startswith("data:image/")
+        lines = figure.axes[0].lines
+        assert [line.get_marker() for line in lines] == ["o"] * min(epochs, 1)
+        ticks = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+        assert "1.5" not in ticks
+
+
+def test_nothing_above_100_percent_is_marked() -> None:
+    for figure in (cmc_figure({"": np.ones(50)}), curves_figure({"": [{"epoch": 1, "x": 1.0}]}, ["x"], percent=True)):
+        figure.draw_without_rendering()
+        low, high = figure.axes[0].get_ylim()
+        assert max(tick for tick in figure.axes[0].get_yticks() if low <= tick <= high) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("different", [1, 2, 7])
+def test_a_roc_of_few_pairs_is_drawn(different: int) -> None:
+    query = Embeddings(np.ones((1, 2)), [0], [0])
+    gallery = Embeddings(np.eye(2)[[0] + [1] * different], [0] + [1] * different, [1] * (different + 1))
+    figure = roc_figure({"": verify(query, gallery)})
+    assert figure_uri(figure).startswith("data:image/")
+    low, high = figure.axes[0].get_xlim()
+    assert low <= 0.1 < 1 <= high
+
+
+def test_names_that_no_font_can_draw_are_drawn_as_boxes() -> None:
+    names = ["caf\udce9", "two\nlines", "\x1b[31m", "日本"]
+    for figure in (curves_figure(dict.fromkeys(names, LOG)), gains_figure(names, [1] * 4, [0] * 4, [2] * 4)):
+        assert figure_uri(figure).startswith("data:image/")
+        assert {"caf�", "two�lines"} <= {text.get_text() for text in figure.findobj(Text)}
 
 
 def test_an_embedding_map_has_a_colour_a_person_and_a_marker_a_camera() -> None:

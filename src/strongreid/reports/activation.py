@@ -1,6 +1,6 @@
-"""Where a network looks: how strongly each place of its last feature map responds.
+"""Where a network looks: how strongly each cell of its last feature map responds.
 
-The map is the norm over channels. Its mean over places is what the pooled feature is made of, so a bright place has
+The map is the norm over channels. Its mean over cells is what the pooled feature is made of, so a bright cell has
 much say in the feature; it says nothing of whether that was right. (Zagoruyko and Komodakis 2017 call such maps
 activation-based attention.)
 """
@@ -31,7 +31,7 @@ def activation_maps(model: ReIDModel, images: Tensor) -> Tensor:
 def overlaid(image: npt.NDArray[np.uint8], activation: Tensor) -> npt.NDArray[np.uint8]:
     """Lay a map [h, w] over its picture, uint8 [3, H, W], turned grey: bright where the response is strongest.
 
-    Each map is stretched from its own weakest to its own strongest place.
+    Each map is stretched from its own weakest to its own strongest cell.
     """
     low, high = activation.min(), activation.max()
     heat = (activation - low) / (high - low).clamp_min(1e-12)

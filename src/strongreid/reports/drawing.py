@@ -5,9 +5,12 @@ Okabe and Ito's, which most colour-blind people can tell apart, and never the on
 no text is read as mathematics.
 """
 
+import warnings
 from collections.abc import Sequence
-from typing import Final
+from pathlib import Path
+from typing import IO, Final, Literal
 
+import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -18,6 +21,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 COLORS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 DASHES: Final = ("-", "--", "-.", ":")
 INK, SOFT, LINE = "#222222", "#66625c", "#e3dfd8"
+RIGHT, WRONG = "#117a3d", "#c4281d"
+"""Frames and marks of the same person and of somebody else; white on them, and they on white, are text (4.5 : 1)."""
 WIDTH, HEIGHT = 4.3, 3.0
 """Inches of a figure."""
 MOST_NAMES_INSIDE: Final = 2
@@ -46,14 +51,14 @@ def new_figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Ax
     return figure, axes
 
 
-def color_of(place: int) -> str:
-    """Return the colour of the line at `place`, from 0."""
-    return COLORS[place % len(COLORS)]
+def color_of(line: int) -> str:
+    """Return the colour of a figure's line, counted from 0."""
+    return COLORS[line % len(COLORS)]
 
 
-def dashes_of(place: int) -> str:
+def dashes_of(line: int) -> str:
     """Return its dashes: full until the colours are used up."""
-    return DASHES[place // len(COLORS) % len(DASHES)]
+    return DASHES[line // len(COLORS) % len(DASHES)]
 
 
 def plain_logarithmic(axes: Axes) -> None:
@@ -61,20 +66,32 @@ def plain_logarithmic(axes: Axes) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < MANY_DECADES else (1,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: np.format_float_positional(value, trim="-")))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, tick: np.format_float_positional(value, trim="-")))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def shortened(name: str, most: int) -> str:
-    """Return a name of at most so many characters, its end left out: names come from the user and have any length."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+    """Return a name of at most so many characters, on one line, its end left out and what no font can draw as �.
+
+    Names come from the user: they have any length, and those of files may not even be Unicode.
+    """
+    drawable = "".join(letter if letter.isprintable() else "�" for letter in name)
+    return drawable if len(drawable) <= most else f"{drawable[: most - 1]}…"
+
+
+def save(figure: Figure, to: Path | IO[bytes], kind: Literal["svg", "png"], dpi: float = 170) -> None:
+    """Write a figure on white, the same bytes each time; letters that the font lacks become boxes without a warning."""
+    named = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    with matplotlib.rc_context({"svg.hashsalt": "strongreid", "svg.fonttype": "path"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(to, format=kind, dpi=dpi, facecolor="white", metadata=named)
 
 
 def add_legend(axes: Axes, lines: Sequence[Artist], names: Sequence[str]) -> None:
     """Add a legend; one of more than two names lies below the axes, where it hides nothing."""
     if not lines:
         return
-    numbers = [str(place) for place in range(len(lines))]
+    numbers = [str(line) for line in range(len(lines))]
     if len(lines) <= MOST_NAMES_INSIDE:
         legend = axes.legend(lines, numbers, frameon=False, fontsize=10)
     else:

@@ -5,15 +5,14 @@ JPEG, because a page shows some two hundred pictures: as PNG they would weigh fi
 
 import base64
 import io
-import warnings
 from typing import Final
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 from PIL import Image
 
+from strongreid.reports.drawing import save
 from strongreid.reports.page import Picture
 
 MOST_SVG_BYTES: Final = 150_000
@@ -28,17 +27,14 @@ def figure_picture(figure: Figure, alt: str, caption: str = "", *, wide: bool = 
 
 
 def figure_uri(figure: Figure) -> str:
-    """Draw a figure on white and return it as a data URI, SVG or else PNG. The same figure gives the same bytes."""
-    with matplotlib.rc_context({"svg.hashsalt": "strongreid", "svg.fonttype": "path"}), warnings.catch_warnings():
-        # Names come from the user; letters that the font lacks become boxes, which is no reason to stop.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
-        if drawn.tell() <= MOST_SVG_BYTES:
-            return _uri("image/svg+xml", drawn.getvalue())
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", facecolor="white", dpi=170, metadata={"Software": None})
-        return _uri("image/png", drawn.getvalue())
+    """Draw a figure on white and return it as a data URI, SVG or else PNG."""
+    drawn = io.BytesIO()
+    save(figure, drawn, "svg")
+    if drawn.tell() <= MOST_SVG_BYTES:
+        return _uri("image/svg+xml", drawn.getvalue())
+    drawn = io.BytesIO()
+    save(figure, drawn, "png")
+    return _uri("image/png", drawn.getvalue())
 
 
 def pixels_uri(pixels: npt.NDArray[np.uint8]) -> str:

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from strongreid.files import atomic_file
 
 Frame = Literal["none", "query", "right", "wrong", "left_out"]
-"""What the border of a tile says: `left_out` greys the picture, because it is not counted."""
+"""What the frame of a tile says: full for right, dashed for wrong; `left_out` greys what is not counted."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,12 @@ class Headline:
 
 @dataclass(frozen=True)
 class Tile:
-    """A small picture in a row: what its frame says (or a frame of one `color`, as #rrggbb), and lines below it."""
+    """A small picture in a row: what its frame says (or a frame of one `color`, as #rrggbb), and lines below it.
 
-    picture: Picture
+    Where there is no picture, `picture` is words that stand in its frame.
+    """
+
+    picture: Picture | str
     frame: Frame = "none"
     label: str = ""
     color: str = ""

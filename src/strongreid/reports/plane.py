@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 
 from strongreid.evaluation import Embeddings
 from strongreid.evaluation.distance import Metric
+from strongreid.evaluation.embeddings import JUNK
 from strongreid.reports.drawing import INK, SOFT, WIDTH, new_figure
 
 MOST_IMAGES_OF_PERSON: Final = 30
@@ -41,14 +42,14 @@ def principal_plane(features: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.f
 
 
 def some_people(query: Embeddings, gallery: Embeddings, count: int) -> list[int]:
-    """Return `count` people who are in both, spread evenly over their numbers; all where there are fewer."""
-    people = np.intersect1d(query.person, gallery.person)
-    places = np.linspace(0, len(people) - 1, min(count, len(people))).round().astype(np.int64)
-    return [int(person) for person in people[np.unique(places)]]
+    """Return `count` people who are in both, spread evenly over their numbers; all where there are fewer, junk not."""
+    people = np.setdiff1d(np.intersect1d(query.person, gallery.person), [JUNK])
+    chosen = np.linspace(0, len(people) - 1, min(count, len(people))).round().astype(np.int64)
+    return [int(person) for person in people[chosen]]
 
 
 def images_of(side: Embeddings, people: list[int]) -> npt.NDArray[np.int64]:
-    """Return the rows of these people's images, at most 30 of each, spread evenly: int64 [n]."""
+    """Return the rows of these people's images, of each at most 30, spread evenly: int64 [n]."""
     rows = []
     for person in people:
         own = np.flatnonzero(side.person == person)
@@ -58,7 +59,7 @@ def images_of(side: Embeddings, people: list[int]) -> npt.NDArray[np.int64]:
 
 
 def as_compared(features: torch.Tensor, metric: Metric) -> npt.NDArray[np.float32]:
-    """Return features as the metric sees them: cosine knows directions only, so there they get length 1."""
+    """Return features as the metric sees them, float32 [N, D]: for cosine, which knows directions only, of length 1."""
     compared = F.normalize(features) if metric == "cosine" else features
     return np.asarray(compared.cpu().numpy(), dtype=np.float32)
 
@@ -81,9 +82,9 @@ def embedding_figure(
     cameras = np.unique(camera).tolist()
     colors = person_colors(np.unique(person).tolist())
     for number, color in colors.items():
-        for place, one in enumerate(cameras):
+        for index, one in enumerate(cameras):
             rows = (person == number) & (camera == one)
-            marker = MARKERS[place % len(MARKERS)]
+            marker = MARKERS[index % len(MARKERS)]
             axes.scatter(
                 points[rows, 0], points[rows, 1], s=32, color=color, marker=marker, edgecolors="white", linewidths=0.5
             )
@@ -111,4 +112,4 @@ def embedding_figure(
 
 def person_colors(people: Sequence[int]) -> dict[int, str]:
     """Return a colour for each person, as #rrggbb; they repeat after a dozen."""
-    return {person: PEOPLE[place % len(PEOPLE)] for place, person in enumerate(people)}
+    return {person: PEOPLE[index % len(PEOPLE)] for index, person in enumerate(people)}

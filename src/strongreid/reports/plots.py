@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
@@ -27,8 +28,14 @@ from strongreid.reports.drawing import (
 SPOKEN: Final = {"mean_ap": "mAP", "rank_1": "rank-1"}
 """How values of a log are called in a legend, where it is not their own name."""
 
-PERCENT: Final = FuncFormatter(lambda value, place: f"{100 * value:.4g} %")
+PERCENT: Final = FuncFormatter(lambda value, tick: f"{100 * value:.4g} %")
 """Writes fractions as percent."""
+EQUAL: Final = 1e-9
+"""Average precisions that differ by no more are equal: they differ by rounding."""
+BINS: Final = 10
+"""Bars on either side of a histogram."""
+BIN_POINTS: Final = (1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+"""Widths of a bar, in points of average precision; ten of the last make 100."""
 LONGEST_NAME_BESIDE_BARS: Final = 22
 """Characters of a row's name up to which bars have room beside it in a figure as wide as a phone."""
 LONGEST_NAME: Final = 34
@@ -50,22 +57,22 @@ def curves_figure(
         quantities: names of values, such as "identity"; a run that has none of them is left out.
         label: what the upright axis says.
         percent: the values are fractions, to be shown in percent.
-        logarithmic: whether the upright axis is logarithmic.
+        logarithmic: whether the upright axis is logarithmic, where all values are above 0.
     """
     figure, axes = new_figure()
     lines, names = [], []
     many_runs = len(curves) > 1
     for run, (name, log) in enumerate(curves.items()):
-        for place, quantity in enumerate(quantities):
+        for number, quantity in enumerate(quantities):
             epochs, means = by_epoch(log, quantity)
             if not len(epochs):
                 continue
-            look = run if many_runs else place
+            look = run if many_runs else number
             lines += axes.plot(
                 epochs,
                 means,
                 color=COLORS[look % len(COLORS)],
-                linestyle=DASHES[(look // len(COLORS) + (place if many_runs else 0)) % len(DASHES)],
+                linestyle=DASHES[(look // len(COLORS) + (number if many_runs else 0)) % len(DASHES)],
                 marker="o" if len(epochs) <= 15 else None,
                 markersize=4,
             )
@@ -74,10 +81,10 @@ def curves_figure(
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-    if logarithmic:
+    if logarithmic and axes.dataLim.ymin > 0:
         plain_logarithmic(axes)
     if percent:
-        axes.yaxis.set_major_formatter(PERCENT)
+        _up_to_all(axes)
     if many_runs or len(quantities) > 1:
         add_legend(axes, lines, names)
     return figure
@@ -144,43 +151,80 @@ def gains_figure(
     return figure
 
 
+def better_worse_figure(difference: npt.NDArray[np.float64]) -> Figure:
+    """Draw how many queries got better and how many worse, by how much; the title counts them, and the equal ones.
+
+    `difference` is each query's average precision minus that of before, -1 to 1: float64 [Q]. Equal ones have no bar:
+    they are often so many that the others could not be seen beside them.
+    """
+    better, equal, worse = better_equal_worse(difference)
+    points = 100 * difference
+    reach = np.abs(points).max(initial=0)
+    step = next((size for size in BIN_POINTS if BINS * size >= reach), BIN_POINTS[-1])
+    edges = step * np.arange(BINS + 1)
+    figure, axes = new_figure()
+    for sign, color, hatch in ((1, COLORS[0], ""), (-1, COLORS[1], "////")):
+        counts, _ = np.histogram(sign * points[sign * difference > EQUAL], edges)
+        middles = sign * (edges[:-1] + step / 2)
+        axes.bar(middles, counts, width=0.9 * step, color=color, hatch=hatch, edgecolor="white")
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_title(f"{better:,} better, {equal:,} equal, {worse:,} worse", fontsize=10, color=INK)
+    axes.set_xlabel("difference in average precision, points")
+    axes.set_ylabel("queries")
+    axes.set_xlim(-1.02 * edges[-1], 1.02 * edges[-1])
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    return figure
+
+
+def better_equal_worse(difference: npt.NDArray[np.float64]) -> tuple[int, int, int]:
+    """Count queries whose average precision rose, stayed and fell; `difference` is float64 [Q], after minus before."""
+    better, worse = int((difference > EQUAL).sum()), int((difference < -EQUAL).sum())
+    return better, len(difference) - better - worse, worse
+
+
 def cmc_figure(curves: Mapping[str, npt.NDArray[np.float64]], ranks: int = 20) -> Figure:
     """Draw cumulative matching characteristics: for each name float64 [50], as `RetrievalResult.cmc`."""
     figure, axes = new_figure()
     lines = []
-    for place, cmc in enumerate(curves.values()):
+    for line, cmc in enumerate(curves.values()):
         shown = cmc[:ranks]
         lines += axes.plot(
             np.arange(1, len(shown) + 1),
             shown,
-            color=color_of(place),
-            linestyle=dashes_of(place),
+            color=color_of(line),
+            linestyle=dashes_of(line),
             marker="o",
             markersize=3.5,
         )
     axes.set_xlabel("rank k")
     axes.set_ylabel("queries with a match")
     axes.set_xticks([k for k in (1, 5, 10, 15, 20, 30, 40, 50) if k <= ranks])
-    axes.yaxis.set_major_formatter(PERCENT)
-    axes.set_ylim(top=1.02)
+    _up_to_all(axes)
     if len(curves) > 1:
         add_legend(axes, lines, list(curves))
     return figure
+
+
+def _up_to_all(axes: Axes) -> None:
+    """Write the upright axis in percent, with no mark above 100 %."""
+    axes.yaxis.set_major_formatter(PERCENT)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, min(high, 1 + 0.03 * (1 - low)))
 
 
 def roc_figure(curves: Mapping[str, Verification]) -> Figure:
     """Draw the true-match rate over the false-match rate (logarithmic), with the usual working points."""
     figure, axes = new_figure()
     lines = []
-    for place, found in enumerate(curves.values()):
-        least = max(1e-5, 1 / found.different_pairs)
+    for line, found in enumerate(curves.values()):
+        least = min(max(1e-5, 1 / found.different_pairs), 0.1)
         rates = np.geomspace(least, 1, 300)
         reached = [found.true_match_rate_at(rate) for rate in rates]
-        lines += axes.plot(rates, reached, color=color_of(place), linestyle=dashes_of(place))
+        lines += axes.plot(rates, reached, color=color_of(line), linestyle=dashes_of(line))
         points = [rate for rate in (1e-3, 1e-2) if rate >= least]
-        axes.plot(points, [found.true_match_rate_at(r) for r in points], "o", color=color_of(place))
+        axes.plot(points, [found.true_match_rate_at(r) for r in points], "o", color=color_of(line))
         error = found.equal_error_rate
-        axes.plot([error], [1 - error], "D", color="white", markeredgecolor=color_of(place), markersize=7)
+        axes.plot([error], [1 - error], "D", color="white", markeredgecolor=color_of(line), markersize=7)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(PERCENT)
     axes.xaxis.set_minor_formatter(NullFormatter())

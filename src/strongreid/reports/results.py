@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from strongreid.evaluation import RetrievalResult, Verification, bootstrap_interval
+from strongreid.evaluation import RetrievalResult, Verification, bootstrap_interval, paired_test
 from strongreid.reports.images import figure_picture
-from strongreid.reports.page import Block, Headline, Headlines, Pictures, Section, Table, Text
-from strongreid.reports.plots import by_epoch, cmc_figure, curves_figure, roc_figure
+from strongreid.reports.page import Block, Headline, Headlines, Picture, Pictures, Section, Table, Text
+from strongreid.reports.plots import better_equal_worse, better_worse_figure, cmc_figure, curves_figure, roc_figure
 
 DASH: Final = "—"
 """Stands for a figure that is not known."""
 PLACES: Final = ("name", "output", "data.root", "data.cache")
 """Settings that change nothing of what is learned."""
-LOSSES: Final = ("total", "identity", "triplet", "center")
+NO_LOSSES: Final = ("total_steps", "epoch", "rate", "images_per_second")
+"""Values of a training's log line that are no losses: all others are, by the names that the objective gives them."""
 
 
 def percent(value: float | None) -> str:
@@ -44,8 +45,11 @@ def result_section(
     """
     figures = []
     for name, found in (("mAP", bootstrap_interval(result)), ("rank-1", bootstrap_interval(result, "rank_1"))):
-        note = f"95 %: {100 * found.low:.1f} to {100 * found.high:.1f}"
-        figures.append(Headline(name, percent(found.value), note, (found.low, found.value, found.high)))
+        if result.valid_queries == 1:
+            figures.append(Headline(name, percent(found.value), "one query, so no interval"))
+        else:
+            note = f"95 %: {100 * found.low:.1f} to {100 * found.high:.1f}"
+            figures.append(Headline(name, percent(found.value), note, (found.low, found.value, found.high)))
     further = (("rank-5", result.rank(5)), ("rank-10", result.rank(10)), ("mINP", result.mean_inp))
     figures += [Headline(name, percent(value)) for name, value in further]
     blocks: list[Block] = [Headlines(figures), *(Text(note) for note in notes)]
@@ -71,6 +75,24 @@ def _tested(result: RetrievalResult, tested: Mapping[str, Any]) -> Table:
     return Table(("tested on", "mAP", "rank-1", "rank-5", "rank-10", "mINP", "queries"), rows)
 
 
+def better_worse_section(first: str, before: RetrievalResult, second: str, after: RetrievalResult) -> Section:
+    """Return how many queries got better and worse from one result to another, named so, and by how much.
+
+    Raises `InputError` where the results are not of the same queries, as `paired_test` does.
+    """
+    blocks: list[Block] = [Text(paired_test(before, after, figure).sentence) for figure in ("mean_ap", "rank_1")]
+    difference = (after.average_precision - before.average_precision)[before.first_match_rank > 0]
+    better, equal, worse = better_equal_worse(difference)
+    if equal == len(difference):
+        blocks.append(Text(f"All {equal:,} queries have the same average precision in both."))
+    else:
+        counts = f"{better:,} queries better, {equal:,} equal, {worse:,} worse"
+        caption = f"{counts}. Blue: better with {second}; orange, hatched: worse. Equal ones have no bar."
+        blocks.append(Pictures([figure_picture(better_worse_figure(difference), f"Histogram: {counts}", caption)]))
+    lead = f"Each query's average precision with {second} minus that with {first}."
+    return Section("Better and worse", blocks, lead)
+
+
 def learning_section(log: Sequence[Mapping[str, float]], recorded: Mapping[str, Any], epochs: int) -> Section:
     """Return the curves of a training: losses, rate, and mAP where it was measured on the way.
 
@@ -79,34 +101,33 @@ def learning_section(log: Sequence[Mapping[str, float]], recorded: Mapping[str, 
         recorded: the run's `result.json`, measured after the last epoch: the end of the curve.
         epochs: the last epoch.
     """
-    losses = [name for name in LOSSES if len(by_epoch(log, name)[0])]
-    if not losses:
+    if not log:
         return Section("Learning", [Text("This run has no log (log.jsonl), so there are no curves.")])
-    positive = all((by_epoch(log, name)[1] > 0).all() for name in losses)
-    curve = [line for line in log if "mean_ap" in line]
-    ended = [*curve, {"epoch": epochs, "mean_ap": recorded["mean_ap"], "rank_1": recorded["rank_1"]}]
-    pictures = [
-        figure_picture(
-            curves_figure({"": log}, losses, label="loss", logarithmic=positive),
-            f"Losses over epochs: {', '.join(losses)}",
-            "Losses, as they are added up: an epoch's mean.",
-        )
-    ]
-    blocks: list[Block] = [Pictures(pictures)]
-    if curve:
+    pictures: list[Picture] = []
+    notes: list[Block] = []
+    losses = list(dict.fromkeys(name for line in log if "total" in line for name in line if name not in NO_LOSSES))
+    if losses:
+        figure = curves_figure({"": log}, losses, label="loss", logarithmic=True)
+        caption = "Losses, as they are added up: an epoch's mean."
+        pictures.append(figure_picture(figure, f"Losses over epochs: {', '.join(losses)}", caption))
+    else:
+        notes.append(Text("No losses were logged: the training had fewer steps than runtime.log_every."))
+    if any("mean_ap" in line for line in log):
+        ended = [*log, {"epoch": epochs, "mean_ap": recorded["mean_ap"], "rank_1": recorded["rank_1"]}]
         figure = curves_figure({"": ended}, ["mean_ap", "rank_1"], label="on the test set", percent=True)
         caption = "mAP and rank-1 on the way. No weights were chosen by it: the result is the last epoch's."
         pictures.append(figure_picture(figure, "mAP and rank-1 over epochs", caption))
     else:
-        blocks.append(
+        notes.append(
             Text(
                 "The test set was looked at after the last epoch only, so there is no curve of mAP; "
                 "evaluation.every_epochs draws one."
             )
         )
-    rate = curves_figure({"": log}, ["rate"], label="learning rate", logarithmic=True)
-    pictures.append(figure_picture(rate, "Learning rate over epochs", "Learning rate."))
-    return Section("Learning", blocks)
+    if any("rate" in line for line in log):
+        figure = curves_figure({"": log}, ["rate"], label="learning rate", logarithmic=True)
+        pictures.append(figure_picture(figure, "Learning rate over epochs", "Learning rate."))
+    return Section("Learning", [*([Pictures(pictures)] if pictures else []), *notes])
 
 
 def thresholds_section(result: RetrievalResult, verification: Verification | None) -> Section:
@@ -118,27 +139,33 @@ def thresholds_section(result: RetrievalResult, verification: Verification | Non
             "CMC: for how many queries a match is among the k nearest.",
         )
     ]
-    blocks: list[Block] = [Pictures(pictures)]
-    if verification is not None:
-        working = [(rate, verification.true_match_rate_at(rate)) for rate in (1e-3, 1e-2)]
-        error = verification.equal_error_rate
-        pictures.append(
-            figure_picture(
-                roc_figure({"": verification}),
-                f"Receiver operating characteristic: equal error rate {percent(error)}",
-                "ROC: same person or not, by a threshold on the distance. Dots: FPR of 0.1 % and 1 %; diamond: EER.",
-            )
+    title = "Ranking and thresholds"
+    if verification is None:
+        why = "There is no pair of different people, so nothing could be accepted wrongly and there are no thresholds."
+        return Section(title, [Pictures(pictures), Text(why)])
+    pairs, error = verification.different_pairs, verification.equal_error_rate
+    pictures.append(
+        figure_picture(
+            roc_figure({"": verification}),
+            f"Receiver operating characteristic: equal error rate {percent(error)}",
+            "ROC: same person or not, by a threshold on the distance. Dots: FPR of 0.1 % and 1 %; diamond: EER.",
         )
-        figures = [Headline(f"TPR at FPR {100 * rate:g} %", percent(value)) for rate, value in working]
-        figures += [Headline("EER", percent(error)), Headline("area under ROC", f"{verification.area:.4f}")]
-        blocks.insert(0, Headlines(figures))
-        lead = (
-            "Ranking asks for the nearest image; a threshold asks whether two images show the same person. TPR is the "
-            f"share accepted of {verification.same_pairs:,} pairs of the same person, FPR that of "
-            f"{verification.different_pairs:,} pairs of different people; at the EER both errors are equally frequent."
+    )
+    figures = [
+        Headline(
+            f"TPR at FPR {100 * rate:g} %",
+            percent(verification.true_match_rate_at(rate)),
+            f"no error allowed: {pairs:,} pairs" if pairs * rate < 1 else "",
         )
-        return Section("Ranking and thresholds", blocks, lead)
-    return Section("Ranking and thresholds", blocks)
+        for rate in (1e-3, 1e-2)
+    ]
+    figures += [Headline("EER", percent(error)), Headline("area under ROC", f"{verification.area:.4f}")]
+    lead = (
+        "Ranking asks for the nearest image; a threshold asks whether two images show the same person. TPR is the "
+        f"share accepted of {verification.same_pairs:,} pairs of the same person, FPR that of {pairs:,} pairs of "
+        "different people; at the EER both errors are equally frequent."
+    )
+    return Section(title, [Headlines(figures), Pictures(pictures)], lead)
 
 
 def settings_section(config: Mapping[str, Any], defaults: Mapping[str, Any], command: str) -> Section:
@@ -183,6 +210,6 @@ def environment_section(record: Mapping[str, Any]) -> Section:
     """Return versions, machine, seed and data fingerprints, from the run's `run.json`."""
     data = record.get("data", {})
     rows = [*flat(record.get("environment", {})).items(), ("seed", str(record.get("seed", DASH)))]
-    rows += [("data set", str(data.get("name", DASH))), ("split", str(data.get("protocol", DASH)))]
+    rows += [("data set", str(data.get("title", data.get("name", DASH)))), ("split", str(data.get("protocol", DASH)))]
     rows += [(f"fingerprint of {part}", value) for part, value in flat(data.get("fingerprint", {})).items()]
     return Section("Environment", [Table(("", ""), [list(row) for row in rows], align="text")])

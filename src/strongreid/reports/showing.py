@@ -11,7 +11,7 @@ from strongreid.models import ReIDModel
 from strongreid.reports.activation import activation_maps, overlaid
 from strongreid.reports.confusions import Confusions, Pair
 from strongreid.reports.images import figure_picture, pixels_uri
-from strongreid.reports.page import Block, Picture, Pictures, Section, Text, Tile, TileRow, Tiles
+from strongreid.reports.page import Block, Frame, Picture, Pictures, Section, Text, Tile, TileRow, Tiles
 from strongreid.reports.plane import (
     as_compared,
     embedding_figure,
@@ -26,20 +26,37 @@ PEOPLE_ON_MAP = 12
 
 
 def strips_section(
-    groups: Mapping[str, Sequence[RankedList]], query: ImageGallery, gallery: ImageGallery, precision: Sequence[float]
+    groups: Mapping[str, Sequence[RankedList]],
+    query: ImageGallery,
+    gallery: ImageGallery,
+    precision: Sequence[float],
+    labels: Mapping[int, str] | None = None,
 ) -> Section:
-    """Return ranked strips under the name of each group; `precision` [Q] is each query's average precision."""
+    """Return ranked strips under the name of each group that is not empty.
+
+    Args:
+        groups: lists of queries, by a word for them such as "Best".
+        query: the query images.
+        gallery: the gallery images.
+        precision: [Q], each query's average precision, 0 to 1.
+        labels: what to say of some queries, by their rows, such as "occluded".
+    """
+    shown = {name: lists for name, lists in groups.items() if lists}
+    said = labels or {}
     blocks: list[Block] = [
-        Tiles([strip(found, query, gallery, precision[found.query]) for found in lists], title=f"{name} queries")
-        for name, lists in groups.items()
-        if lists
+        Tiles(
+            [strip(one, query, gallery, precision[one.query], said.get(one.query, "")) for one in lists],
+            title=f"{name} queries" if len(shown) > 1 else "",
+        )
+        for name, lists in shown.items()
     ]
     lead = (
-        "A query and its ten nearest gallery images. Green ✓: the same person. Red ✗: somebody else. Grey, dotted: "
-        "the same person seen by the same camera, which is left out. Best, median and worst by average precision, "
-        "all of different people."
+        "A query and its ten nearest gallery images. ✓ and a full frame: the same person. ✗ and a dashed frame: "
+        "somebody else. Grey, dotted: the same person seen by the same camera, which is left out."
     )
-    return Section("What it finds", blocks, lead)
+    if len(shown) > 1:
+        lead += f" {', '.join(shown)}: by average precision, in each group different people."
+    return Section("What it finds", blocks or [Text("No query has a match in the gallery.")], lead if blocks else "")
 
 
 def activation_section(
@@ -49,74 +66,90 @@ def activation_section(
     rows = []
     size: list[int] = []
     for found in lists:
+        shown = [(query, found.query, "query")]
+        counted = [row for row, frame in zip(found.gallery.tolist(), found.frames, strict=True) if frame != "left_out"]
+        shown += [(gallery, row, "first found") for row in counted[:1]]
         tiles = []
-        first = next(
-            (row for row, frame in zip(found.gallery.tolist(), found.frames, strict=True) if frame != "left_out")
-        )
-        for album, row, what in ((query, found.query, "query"), (gallery, first, "first found")):
-            pixels = album.pixels(row)
+        for images, row, what in shown:
+            pixels = images.pixels(row)
             activation = activation_maps(model, torch.from_numpy(pixels)[None])[0]
             size = list(activation.shape)
-            seen = Picture(pixels_uri(overlaid(pixels, activation)), f"Activation map of {album.names[row]}")
-            tiles += [Tile(album.picture(row), "none", f"{what}\n{album.lines(row)}"), Tile(seen)]
+            overlay = Picture(pixels_uri(overlaid(pixels, activation)), f"Activation map of {images.name(row)}")
+            tiles += [Tile(images.picture(row), "none", f"{what}\n{images.lines(row)}"), Tile(overlay)]
         rows.append(TileRow("", "", tiles))
+    if not rows:
+        return Section("Where it looks", [Text("No query has a match in the gallery, so there is none to look at.")])
     lead = (
-        f"How strongly each place of the last feature map ({size[0]} x {size[1]} places) responds: the norm over its "
-        "channels, drawn over the picture. Bright places have most say in the feature. Each map is stretched from its "
-        "own weakest to its own strongest place."
+        f"How strongly each cell of the last feature map ({size[0]} x {size[1]}) responds: the norm over its channels, "
+        "drawn over the picture. Bright cells have most say in the feature. Each map is stretched from its own weakest "
+        "to its own strongest cell."
     )
     return Section("Where it looks", [Tiles(rows, compact=True)], lead)
 
 
-def plane_section(query: Embeddings, gallery: Embeddings, pictures: ImageGallery, metric: Metric) -> Section:
-    """Return a map of some people's embeddings; `pictures` are those of the gallery."""
+def plane_section(query: Embeddings, gallery: Embeddings, images: ImageGallery, metric: Metric) -> Section:
+    """Return a map of some people's embeddings; `images` are those of the gallery."""
     people = some_people(query, gallery, PEOPLE_ON_MAP)
+    if not people:
+        return Section("Map of people", [Text("Nobody is among both queries and gallery, so there is no map.")])
     sides = [(side, images_of(side, people)) for side in (query, gallery)]
     features = np.concatenate([as_compared(side.take(rows).features, metric) for side, rows in sides])
     person = np.concatenate([side.person[rows] for side, rows in sides])
     camera = np.concatenate([side.camera[rows] for side, rows in sides])
     points, share = principal_plane(features)
-    colors = person_colors(people)
-    key = [
-        Tile(pictures.picture(int(np.flatnonzero(gallery.person == one)[0])), "none", f"person {one}", colors[one])
-        for one in people
-    ]
     figure = figure_picture(
         embedding_figure(points, person, camera, share),
-        f"Map of {len(points)} images of {len(people)} people",
+        f"Map of {len(points)} images of {_people(people)}",
         f"The two axes hold {sum(share):.0%} of the variance of these {len(points)} images' features "
         f"({features.shape[1]} numbers each): people who overlap here may lie apart in the other directions.",
     )
+    blocks: list[Block] = [Pictures([figure])]
+    if images.packed is not None:
+        colors = person_colors(people)
+        firsts = [int(np.flatnonzero(gallery.person == one)[0]) for one in people]
+        tiles = [
+            Tile(images.picture(row), "none", f"person {one}", colors[one])
+            for one, row in zip(people, firsts, strict=True)
+        ]
+        blocks.append(Tiles([TileRow("", "", tiles)]))
+    spread = ", spread evenly over the person numbers," if len(people) > 1 else ""
     lead = (
-        f"Query and gallery images of {len(people)} people, spread evenly over the person numbers, on the two "
-        "principal axes of their features. A colour and a number stand for a person, a marker for a camera. In a good "
-        "space people are islands and cameras do not matter."
+        f"Query and gallery images of {_people(people)}{spread} on the two principal axes of their features. A colour "
+        "and a number stand for a person, a marker for a camera. In a good space people are islands and cameras do not "
+        "matter."
     )
-    return Section("Map of people", [Pictures([figure]), Tiles([TileRow("", "", key)])], lead)
+    return Section("Map of people", blocks, lead)
 
 
 def confusions_section(found: Confusions, query: ImageGallery, gallery: ImageGallery) -> Section:
     """Return the hardest pairs: look-alikes, and people who do not look like themselves."""
     blocks: list[Block] = []
-    for title, pairs, frame in (
+    kinds: list[tuple[str, list[Pair], Frame]] = [
         ("Different people, most similar", found.different, "wrong"),
         ("The same person, least similar", found.same, "right"),
-    ):
+    ]
+    for title, pairs, frame in kinds:
         if pairs:
-            rows = [_pair(pair, query, gallery, frame == "right") for pair in pairs]
+            rows = [_pair(pair, frame, query, gallery) for pair in pairs]
             blocks.append(Tiles(rows, title=title, compact=True))
     lead = (
         "Of each query's nearest image of somebody else the closest (one pair for each two people), and of its "
         "farthest image of the same person that counts the most distant (one pair a person). Wrong labels show up "
         "here too."
     )
-    return Section("Hardest confusions", blocks or [Text("There are none.")], lead)
+    return Section("Hardest confusions", blocks or [Text("There are none.")], lead if blocks else "")
 
 
-def _pair(pair: Pair, query: ImageGallery, gallery: ImageGallery, right: bool) -> TileRow:
+def _pair(pair: Pair, frame: Frame, query: ImageGallery, gallery: ImageGallery) -> TileRow:
     tiles = [
         Tile(query.picture(pair.query), "query", query.lines(pair.query)),
-        Tile(gallery.picture(pair.gallery), "right" if right else "wrong", gallery.lines(pair.gallery)),
+        Tile(gallery.picture(pair.gallery), frame, gallery.lines(pair.gallery)),
     ]
-    names = f"{query.names[pair.query]}\n{gallery.names[pair.gallery]}"
-    return TileRow("", f"distance {pair.distance:#.3g}\n{names}", tiles)
+    lines = [f"distance {pair.distance:#.3g}"]
+    if query.packed is not None:  # otherwise the names stand in the tiles
+        lines += [query.name(pair.query), gallery.name(pair.gallery)]
+    return TileRow("", "\n".join(lines), tiles)
+
+
+def _people(people: Sequence[int]) -> str:
+    return "1 person" if len(people) == 1 else f"{len(people)} people"

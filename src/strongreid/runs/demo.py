@@ -18,13 +18,13 @@ from strongreid.evaluation.search import nearest
 from strongreid.models import ReIDModel
 from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
-from strongreid.reports.strips import Strip, draw_strips
+from strongreid.reports.strips import QueryRow, Strip, draw_strips
 from strongreid.runs import test_sets, train
 
 RECIPES = ("standard_baseline", "bag_of_tricks")
-SHOWN_QUERIES = 3
+SHOWN_QUERIES = 12
 """Queries on the picture; they are spread evenly over the test set, not chosen by how well they went."""
-SHOWN_RANKS = 10
+SHOWN_RANKS = 6
 
 
 @dataclass(frozen=True)
@@ -84,25 +84,22 @@ def _evaluate(
 
 
 def _draw(rows: list[_Row], prepared: test_sets.Prepared, path: Path) -> None:
-    """Draw the strips: for each shown query one strip a network."""
-    shown = np.linspace(0, len(prepared.data.query) - 1, SHOWN_QUERIES + 2).astype(np.int64)[1:-1]
+    """Draw what each network found for the shown queries."""
+    shown = np.linspace(0, len(prepared.data.query) - 1, SHOWN_QUERIES).round().astype(np.int64)
     ranked = [nearest(row.query.take(shown), row.gallery, SHOWN_RANKS, metric=row.metric) for row in rows]
-    images = prepared.query.packed[shown].numpy()
-    groups = []
-    for place, query in enumerate(shown):
+    drawn = []
+    for number, query in enumerate(shown.tolist()):
         person = prepared.data.query.person[query]
-        groups.append(
-            [
-                Strip(
-                    row.name.replace("_", "\n"),
-                    images[place],
-                    list(prepared.gallery.packed[found[place]].numpy()),
-                    list(prepared.data.gallery.person[found[place]] == person),
-                )
-                for row, found in zip(rows, ranked, strict=True)
-            ]
-        )
-    draw_strips(groups, path, title="What each network finds in the gallery (green: the same person)")
+        strips = {
+            row.name.replace("_", " "): Strip(
+                list(prepared.gallery.packed[found[number]].numpy()),
+                (prepared.data.gallery.person[found[number]] == person).tolist(),
+                float(row.result.average_precision[query]),
+            )
+            for row, found in zip(rows, ranked, strict=True)
+        }
+        drawn.append(QueryRow(prepared.query.packed[shown[number : number + 1]][0].numpy(), strips))
+    draw_strips(drawn, path, title=f"What each network finds in {len(prepared.gallery.packed)} images")
 
 
 def _time(seconds: float | None) -> str:

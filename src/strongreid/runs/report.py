@@ -12,6 +12,7 @@ from strongreid.config import Config, as_plain
 from strongreid.data import ReIDData
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings, RetrievalResult, Verification, verify
+from strongreid.evaluation.embeddings import JUNK
 from strongreid.models import ReIDModel
 from strongreid.recipes import read_config
 from strongreid.reports import results, showing
@@ -146,7 +147,7 @@ def _refuse_other_images(record: dict[str, Any], data: ReIDData) -> None:
 
 
 def _verification(seen: _Seen, console: Console) -> Verification | None:
-    if len(set(seen.gallery.person.tolist())) < 2:
+    if len({*seen.query.person.tolist(), *seen.gallery.person.tolist()} - {JUNK}) < 2:
         return None  # no pair of different people, so nothing to accept wrongly
     with console.bar("Comparing all pairs") as report:
         return verify(

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from strongreid.config import as_plain
 from strongreid.files import atomic_file
 from strongreid.reports.console import Console
-from strongreid.reports.drawing import WIDTH
+from strongreid.reports.drawing import WIDTH, save
 from strongreid.reports.images import figure_picture
 from strongreid.reports.page import Picture, Section, Table, pictures_section, table_section, write_page
 from strongreid.reports.plots import cmc_figure, curves_figure, gains_figure
@@ -30,7 +30,7 @@ def write_sweep_page(sweep: Sweep, found: Sequence[RowOutcome], console: Console
     sections = [
         Section("Table", [*tables, replace(last_table, note=explanation(sweep, found))]),
         *_gains(sweep, found),
-        _curves(sweep, found),
+        *_curves(sweep, found),
         table_section("What each row changes", ("", "beside the row above"), _changes(sweep), align="text"),
         Section(
             "What each row cost", _tables(sweep, found, cost_cells), "Means over seeds; rows can share a training."
@@ -109,19 +109,21 @@ def _paper_has_gains(found: Sequence[RowOutcome]) -> bool:
     return any(item.paper_gain is not None for item in found)
 
 
-def _curves(sweep: Sweep, found: Sequence[RowOutcome]) -> Section:
-    """Draw how all rows rank, and how all trainings learned."""
+def _curves(sweep: Sweep, found: Sequence[RowOutcome]) -> list[Section]:
+    """Draw how all rows rank, and how all trainings learned; no section where there is nothing to draw."""
     pictures = []
     for direction in sweep.directions:
         curves = {item.row.name: item.cmc for item in found if item.direction == direction and item.cmc is not None}
-        words = ", ".join(f"{name} {100 * cmc[0]:.1f} %" for name, cmc in curves.items())
-        alt, caption = f"CMC, rank-1: {words}", "CMC: for how many queries a match is among the k nearest."
-        pictures.append(_picture(sweep, direction, "cmc", cmc_figure(curves), alt, caption))
-        logs = _logs(sweep, direction)
-        figure, alt = curves_figure(logs, ("triplet",), label="triplet loss"), f"Triplet loss: {', '.join(logs)}"
-        caption = "Triplet loss, of all terms the one that all trainings have."
-        pictures.append(_picture(sweep, direction, "curves", figure, alt, caption))
-    return pictures_section("Curves", pictures, lead="Means over seeds.")
+        if curves:
+            words = ", ".join(f"{name} {100 * cmc[0]:.1f} %" for name, cmc in curves.items())
+            alt, caption = f"CMC, rank-1: {words}", "CMC: for how many queries a match is among the k nearest."
+            pictures.append(_picture(sweep, direction, "cmc", cmc_figure(curves), alt, caption))
+        logs = {name: log for name, log in _logs(sweep, direction).items() if any("triplet" in line for line in log)}
+        if logs:
+            figure, alt = curves_figure(logs, ("triplet",), label="triplet loss"), f"Triplet loss: {', '.join(logs)}"
+            caption = "Triplet loss, of all terms the one that most trainings have."
+            pictures.append(_picture(sweep, direction, "curves", figure, alt, caption))
+    return [pictures_section("Curves", pictures, lead="Means over seeds.")] if pictures else []
 
 
 def _logs(sweep: Sweep, direction: Direction) -> dict[str, list[Mapping[str, float]]]:
@@ -140,6 +142,6 @@ def _picture(sweep: Sweep, direction: Direction, name: str, figure: Figure, alt:
     several = len(sweep.directions) > 1
     file = f"{name}-{sweep.directions.index(direction) + 1}.png" if several else f"{name}.png"
     with atomic_file(sweep.folder / file) as partial:
-        figure.savefig(partial, format="png", dpi=200, facecolor="white")
+        save(figure, partial, "png", dpi=200)
     words = f"{direction.label}. {caption}".rstrip() if several else caption
     return figure_picture(figure, alt, words, wide=figure.get_figwidth() > WIDTH)

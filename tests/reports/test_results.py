@@ -1,0 +1,92 @@
+"""Sections of figures, above all where there is little to show."""
+
+import numpy as np
+import pytest
+
+from strongreid.errors import InputError
+from strongreid.evaluation import Embeddings, RetrievalResult, paired_test, verify
+from strongreid.reports.page import Headlines, Pictures, Section, Text
+from strongreid.reports.results import (
+    better_worse_section,
+    environment_section,
+    learning_section,
+    result_section,
+    thresholds_section,
+)
+
+RECORDED = {"mean_ap": 0.5, "rank_1": 0.25}
+
+
+def result(precision: list[float]) -> RetrievalResult:
+    values = np.array(precision)
+    first = np.where(np.isnan(values), 0, np.where(values == 1, 1, 2)).astype(np.int64)
+    return RetrievalResult("", values, values, first)
+
+
+def pictures(section: Section) -> list[str]:
+    return [picture.alt for block in section.blocks if isinstance(block, Pictures) for picture in block.pictures]
+
+
+def texts(section: Section) -> list[str]:
+    return [block.text for block in section.blocks if isinstance(block, Text)]
+
+
+def test_losses_have_the_names_that_the_objective_gave_them() -> None:
+    log = [{"total_steps": 1, "epoch": 1, "rate": 0.1, "total": 3.0, "circle": 2.0, "images_per_second": 9.0}]
+    log.append({"total_steps": 1, "epoch": 1, "mean_ap": 0.25, "rank_1": 0.125})
+    shown = pictures(learning_section(log, RECORDED, 2))
+    assert shown == ["Losses over epochs: total, circle", "mAP and rank-1 over epochs", "Learning rate over epochs"]
+
+
+def test_of_a_log_what_is_there_is_drawn_and_the_rest_is_said() -> None:
+    assert "no log" in texts(learning_section([], RECORDED, 1))[0]
+    line = {"total_steps": 4, "epoch": 1}
+    only_rate = learning_section([line | {"rate": 0.0}], RECORDED, 1)
+    assert pictures(only_rate) == ["Learning rate over epochs"]
+    assert "runtime.log_every" in texts(only_rate)[0]
+    only_metrics = learning_section([line | RECORDED], RECORDED, 1)
+    assert pictures(only_metrics) == ["mAP and rank-1 over epochs"]
+    assert pictures(learning_section([line], RECORDED, 1)) == []
+
+
+def test_one_query_has_no_interval() -> None:
+    for count, interval in ((1, False), (2, True)):
+        section = result_section(result([0.5] * count), (count, 3), {})
+        (figures,) = [block.figures for block in section.blocks if isinstance(block, Headlines)]
+        assert [figure.span is not None for figure in figures[:2]] == [interval] * 2
+        assert ("no interval" in figures[0].note) is not interval
+
+
+def test_without_pairs_of_different_people_there_is_a_sentence_in_place_of_thresholds() -> None:
+    section = thresholds_section(result([0.5]), None)
+    assert len(pictures(section)) == 1
+    assert "no pair of different people" in texts(section)[0]
+
+
+def test_rates_that_few_pairs_cannot_measure_say_so() -> None:
+    query = Embeddings(np.eye(2), [0, 1], [0, 0])
+    gallery = Embeddings(np.eye(2)[[0, 1] * 75], [0, 1] * 75, [1] * 150)
+    section = thresholds_section(result([0.5]), verify(query, gallery))
+    (figures,) = [block.figures for block in section.blocks if isinstance(block, Headlines)]
+    notes = {figure.name: figure.note for figure in figures}
+    assert "150 pairs" in notes["TPR at FPR 0.1 %"]  # a thousandth of 150 pairs is less than one
+    assert notes["TPR at FPR 1 %"] == ""
+
+
+def test_better_and_worse_are_counted_over_valid_queries_with_the_paired_test_s_words() -> None:
+    before, after = result([0.5, np.nan, 0.5, 1.0, 0.25]), result([0.75, np.nan, 0.5, 0.5, 1.0])
+    section = better_worse_section("one", before, "<two>", after)
+    assert pictures(section) == ["Histogram: 2 queries better, 1 equal, 1 worse"]
+    assert texts(section) == [paired_test(before, after, figure).sentence for figure in ("mean_ap", "rank_1")]
+    assert section.lead == "Each query's average precision with <two> minus that with one."
+    same = better_worse_section("one", before, "two", before)
+    assert pictures(same) == []
+    assert "All 4 queries" in texts(same)[-1]
+    with pytest.raises(InputError):
+        better_worse_section("one", before, "two", result([0.5]))
+
+
+def test_a_data_set_is_called_by_its_title_where_the_record_has_one() -> None:
+    for data, shown in (({"name": "market1501", "title": "Drawn people"}, "Drawn people"), ({"name": "own"}, "own")):
+        rows = environment_section({"data": data}).blocks[0].rows
+        assert ["data set", shown] in list(rows)
