@@ -50,7 +50,7 @@ def test_one_image_without_brackets_and_what_is_no_image_are_refused(model: ReID
             embed(model, one)
     with pytest.raises(InputError, match=r"Image 1: .*uint8 \[H, W, 3\]"):
         embed(model, [pixels(0), pixels(0).astype(np.float32)])
-    with pytest.raises(InputError, match="Image 0: .*mode is F"):
+    with pytest.raises(InputError, match=r"Image 0: .*mode is F"):
         embed(model, [Image.new("F", (4, 8))])
     with pytest.raises(InputError, match="batch size"):
         embed(model, [pixels(0)], batch_size=0)
