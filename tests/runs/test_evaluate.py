@@ -15,8 +15,10 @@ from strongreid.evaluation import Reranking, RetrievalResult, evaluate, verify
 from strongreid.models import ReIDModel
 from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
-from strongreid.runs import evaluate as evaluating
 from strongreid.runs import evaluate_features
+from strongreid.runs.evaluate_features import EmbeddedTest
+from strongreid.runs.folder import Run
+from strongreid.runs.test_sets import prepare_main_test
 from tests.runs.test_evaluate_features import said
 
 
@@ -30,6 +32,11 @@ def run(drawn: Path, tmp_path: Path) -> Path:
     build.build_model(config, people=10).eval().save(folder / "model.safetensors")
     (folder / "config.yaml").write_text(yaml.safe_dump(as_plain(config)), encoding="utf-8")
     return folder
+
+
+def embedded(folder: Path) -> EmbeddedTest:
+    run, quiet = Run(folder), Console(quiet=True)
+    return prepare_main_test(run.config, quiet).embed(run.model(), quiet)
 
 
 def test_large_sets_are_announced_before_the_work(
@@ -62,7 +69,7 @@ def test_a_run_is_evaluated_by_the_protocol_asked_for(run: Path, tmp_path: Path)
     out = tmp_path / "out.json"
     words = ["--metric=euclidean", "--same_camera=include", "--average_precision=trapezoid", "--reranking=true"]
     assert main(["evaluate", str(run), *words, f"--json={out}"]) == 0
-    test = evaluating.embed_run(run, None, True, Console(quiet=True))
+    test = embedded(run)
     expected = evaluate(
         test.query,
         test.gallery,
@@ -101,7 +108,7 @@ def test_calibrating_a_run_says_and_stores_the_threshold(run: Path, capsys: pyte
     assert (model.calibrated.false_match_rate, model.calibrated.measured_on) == (0.05, "market1501")
     assert all(torch.equal(value, before.state_dict()[name]) for name, value in model.state_dict().items())
 
-    test = evaluating.embed_run(run, None, False, Console(quiet=True))
+    test = embedded(run)
     found = verify(test.query, test.gallery)
     assert model.threshold == found.calibrate(0.05).threshold
     assert model.calibrated.true_match_rate == found.true_match_rate_at(0.05)

@@ -14,6 +14,7 @@ from strongreid.data import load_benchmark
 from strongreid.errors import InputError
 from strongreid.reports.console import Console
 from strongreid.reports.page import Headlines, Section, Table
+from strongreid.runs.folder import Run
 from strongreid.runs.report import report_run, run_sections
 from tests.conftest import SMALL
 from tests.reports.browser import DESKTOP, PHONE, Browser, chromium
@@ -54,7 +55,7 @@ def run(people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sections(run: Path) -> dict[str, Section]:
-    return {section.title: section for section in run_sections(run, None, QUIET)}
+    return {section.title: section for section in run_sections(Run(run), QUIET)}
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +139,7 @@ def test_an_older_run_without_its_cost_shows_dashes_and_further_tests_are_rows(c
     record = json.loads((copy / "run.json").read_text())
     record["data"]["fingerprint"]["tested"] = {"elsewhere": {"query": "1a2b"}}
     (copy / "run.json").write_text(json.dumps(record))
-    sections = {section.title: section for section in run_sections(copy, None, QUIET)}
+    sections = {section.title: section for section in run_sections(Run(copy), QUIET)}
     cost = headlines(sections["Cost"])
     assert cost["training speed"] == cost["peak memory"] == "—"
     (table,) = [block for block in sections["Result"].blocks if isinstance(block, Table)]
@@ -164,11 +165,11 @@ def test_what_is_no_finished_run_is_refused_with_what_to_do(
     copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (copy / "result.json").unlink()
-    for folder in (copy, tmp_path / "nowhere"):
+    for folder, part in ((copy, f"strongreid train --resume {copy}"), (tmp_path / "nowhere", "no config.yaml")):
         assert main(["report", str(folder)]) == 2
         errors = " ".join(capsys.readouterr().err.split())
         assert str(folder) in errors
-        assert "strongreid train --resume" in errors
+        assert part in errors
     assert not (copy / "report.html").exists()
     assert main(["report", str(copy), "--output", str(tmp_path)]) == 2
     assert "is a folder" in capsys.readouterr().err

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from strongreid.cli import main
+from strongreid.config import DataConfig
 from strongreid.evaluation import RetrievalResult, bootstrap_interval
+from strongreid.recipes import read_values
 from strongreid.tables.outcome import outcomes
 from strongreid.tables.plan import Direction, Sweep, plan_sweep
 from strongreid.tables.spec import read_table
@@ -45,10 +47,11 @@ def test_the_difference_is_the_mean_over_seeds_and_queries(filled: Path) -> None
 
 def planned(drawn: Path, output: Path) -> Sweep:
     """The sweep of `sweep_words`, both seeds, as if the paper's figures were of this data set."""
-    words = next(word for word in sweep_words(drawn, output) if word.startswith("--data.root"))
-    direction = Direction("market1501", (words,), (words,), "market1501", like_paper=True)
+    sweep_words(drawn, output)  # writes the table
+    data = DataConfig(root=drawn)
+    direction = Direction("market1501", data, data, "market1501", like_paper=True)
     table = read_table("own", output.parent / "mine.yaml")
-    settings = [word for word in LENGTH if "." in word]
+    settings = read_values([word for word in LENGTH if "." in word])
     return plan_sweep(table, [direction], output, scale="cpu", seeds=(0, 1), epochs=3, overrides=settings)
 
 
@@ -194,5 +197,5 @@ def test_compare_refuses_what_is_no_finished_run(
 ) -> None:
     training = next((filled / "trainings").glob("*/result.json")).parent
     assert main(["compare", str(training), str(tmp_path)]) == 2
-    assert "finished run" in capsys.readouterr().err
+    assert f"{tmp_path} is not the folder of a run" in " ".join(capsys.readouterr().err.split())
     assert main(["compare", str(training)]) == 2

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from strongreid.cli.tables import as_in_paper
-from strongreid.config import as_plain
+from strongreid.config import DataConfig, as_plain
 from strongreid.errors import InputError
 from strongreid.runs.compare import differences
 from strongreid.tables.fill import data_directions
@@ -22,13 +22,13 @@ def test_every_row_of_every_table_gives_valid_settings(name: str, scale: str) ->
     table = read_table(name)
     for row in table.rows:
         if not row.to_come:
-            row_config(table, row, scale, None, [])  # type: ignore[arg-type]
+            row_config(table, row, scale)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("scale", ["paper", "cpu"])
 def test_each_trick_changes_its_own_fields_and_the_last_row_is_the_bag_of_tricks(scale: str) -> None:
     table = read_table("tricks")
-    settings = [as_plain(row_config(table, row, scale, None, [])) for row in table.rows]  # type: ignore[arg-type]
+    settings = [as_plain(row_config(table, row, scale)) for row in table.rows]  # type: ignore[arg-type]
     changed = [set(differences(pair)) for pair in pairwise(settings)]
     assert changed == [
         {"schedule.warmup_epochs"},
@@ -60,7 +60,7 @@ def test_bnneck_needs_two_trainings_that_the_table_of_tricks_has_too() -> None:
         (bnneck, "f_t, cosine"),
         (bnneck, "f_i, Euclidean"),
     ):
-        plain = as_plain(row_config(table, table.row(name), "cpu", None, []))
+        plain = as_plain(row_config(table, table.row(name), "cpu"))
         plain.pop("evaluation")
         learned.append(plain)
     assert learned[0] == learned[1]
@@ -72,7 +72,7 @@ def test_the_batches_are_the_papers_ten() -> None:
     table = read_table("batch")
     sizes = []
     for row in table.rows:
-        batch = row_config(table, row, "paper", None, []).batch
+        batch = row_config(table, row, "paper").batch
         sizes.append((batch.people_per_batch, batch.images_per_person))
         assert row.name == f"{batch.people_per_batch} x {batch.images_per_person}"
     assert sizes == [(8, 3), (8, 4), (8, 6), (8, 8), (16, 3), (16, 4), (16, 6), (16, 8), (32, 3), (32, 4)]
@@ -91,16 +91,16 @@ def test_the_papers_figures_carry_their_mark() -> None:
 
 def test_another_number_of_epochs_keeps_the_fractions() -> None:
     table = read_table("tricks")
-    schedule = row_config(table, table.row("+ center loss"), "cpu", 48, []).schedule
+    schedule = row_config(table, table.row("+ center loss"), "cpu", 48).schedule
     assert (schedule.epochs, schedule.warmup_epochs, schedule.milestones) == (48, 4, (36, 44))
-    first = row_config(table, table.row("standard baseline"), "cpu", 48, []).schedule
+    first = row_config(table, table.row("standard baseline"), "cpu", 48).schedule
     assert (first.epochs, first.warmup_epochs, first.milestones) == (48, 0, (36, 44))
 
 
 @pytest.mark.parametrize(("epochs", "milestone"), [(1, 1), (2, 2)])
 def test_rows_can_be_trained_for_a_few_epochs_in_which_milestones_fall_together(epochs: int, milestone: int) -> None:
     table = read_table("tricks")
-    schedule = row_config(table, table.rows[-1], "cpu", epochs, []).schedule
+    schedule = row_config(table, table.rows[-1], "cpu", epochs).schedule
     assert (schedule.epochs, schedule.warmup_epochs, schedule.milestones) == (epochs, 1, (milestone,))
 
 
@@ -110,14 +110,15 @@ def test_the_table_in_the_documentation_is_valid(scale: Literal["paper", "cpu"],
     (example,) = re.findall("```yaml\n(.*?)```", text, re.DOTALL)
     (tmp_path / "smoothing.yaml").write_text(example)
     table = read_table("own", tmp_path / "smoothing.yaml")
-    rows = [row_config(table, row, scale, None, []) for row in table.rows]
+    rows = [row_config(table, row, scale) for row in table.rows]
     assert [row.objective.identity.label_smoothing for row in rows] == [0.0, 0.1, 0.1, 0.1]
     assert [row.objective.center.weight for row in rows] == [0.0005, 0.0005, 0.0, 0.0]
 
 
 def directions(name: str, other: str | None = None, *, as_in_paper: bool = True) -> list[tuple[str, str, bool]]:
-    chosen = [[f"--data.name={one}", f"--data.root=sets/{place}"] for place, one in enumerate((name, other)) if one]
-    found = data_directions(chosen[0], chosen[1] if other else [], other is not None, as_in_paper)
+    data, *others = (DataConfig(one, Path(f"sets/{index}")) for index, one in enumerate((name, other)) if one)
+    second = others[0] if others else None
+    found = data_directions(data, second, across=second is not None, papers_settings=as_in_paper)
     return [(direction.label, direction.paper, direction.like_paper) for direction in found]
 
 
@@ -138,8 +139,8 @@ def test_only_the_papers_own_sets_and_settings_are_set_against_its_figures() -> 
     ("scale", "epochs", "settings", "expected"),
     [
         ("paper", None, [], True),
-        ("paper", None, ["--runtime.precision=bf16-mixed", "--model.weights=resnet50.pth"], True),
-        ("paper", None, ["--schedule.base_rate=1e-3"], False),
+        ("paper", None, ["runtime.precision", "model.weights"], True),
+        ("paper", None, ["schedule.base_rate"], False),
         ("paper", 60, [], False),
         ("cpu", None, [], False),
     ],
@@ -167,7 +168,7 @@ def test_the_length_is_not_changed_where_the_table_sets_it(tmp_path: Path) -> No
         ("rows: [{name: a, from: b}, {name: b}]", "no row above"),
         ("rows: [{name: a, paper: {market1501: [1, 2, X]}}]", "mark"),
         ("rows: [{name: a, paper: {market1501: [1, 2, R, X]}}]", "mark"),
-        ("rows: [{name: a, take: model.neck}]", "list of fields"),
+        ("rows: [{name: a, take: model.neck}]", "`take` is .* a list"),
         ("columns: 3", "columns"),
         ("[1, 2", "cannot be read"),
     ],
@@ -184,9 +185,9 @@ def test_unknown_fields_of_a_table_are_refused_by_name(tmp_path: Path) -> None:
     file.write_text("rows: [{name: a, set: {model.depth: 3}}, {name: b, take: [model.colour]}]")
     table = read_table("own", file)
     with pytest.raises(InputError, match=r"model\.depth"):
-        row_config(table, table.rows[0], "cpu", None, [])
+        row_config(table, table.rows[0], "cpu")
     with pytest.raises(InputError, match=r"model\.colour"):
-        row_config(table, table.rows[1], "cpu", None, [])
+        row_config(table, table.rows[1], "cpu")
 
 
 def test_unknown_tables_and_misplaced_files_are_refused(tmp_path: Path) -> None:

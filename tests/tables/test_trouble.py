@@ -39,7 +39,9 @@ def test_a_damaged_result_is_named_with_what_to_do(
         ["train", "--resume", str(training)],
     ):
         assert main(words) == 2
-        assert f"{training / 'result.json'} is damaged" in capsys.readouterr().err.replace("\n", " ")
+        said = capsys.readouterr().err.replace("\n", " ")
+        assert f"{training / 'result.json'} " in said
+        assert f"Remove it; strongreid train --resume {training}" in said
 
 
 def test_without_its_damaged_result_a_training_is_only_tested_again(copy: Path, drawn: Path, filled: Path) -> None:

@@ -40,6 +40,7 @@ def evaluate_model(
             official MATLAB code, which reads lower. Never compare one with the other.
         json: File to write the metrics to, with the intervals of mAP and rank-1.
     """
+    from strongreid.evaluation import Reranking
     from strongreid.reports.console import Console
     from strongreid.runs import evaluate_features
 
@@ -48,7 +49,7 @@ def evaluate_model(
         raise InputError("Name a run's folder, or --embeddings QUERY.npz GALLERY.npz: one of the two.")
     if json is not None and json.is_dir():
         raise InputError(f"--json {json} is a folder. Name a file in it, such as {json / 'metrics.json'}.")
-    protocol = evaluate_features.Protocol(metric, same_camera, average_precision, reranking)
+    protocol = evaluate_features.Protocol(metric, same_camera, average_precision, Reranking() if reranking else None)
     if embeddings is not None:
         if data_name or data_root or split_seed:
             raise InputError(

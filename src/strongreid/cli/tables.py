@@ -1,7 +1,7 @@
 """`reproduce`: the paper's tables, or one's own. `compare`: runs side by side."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ need the same training share it. Without a data set it runs on drawn people, at 
 train --help` can be given for all rows, such as --schedule.base_rate 1e-3; the second data set of a table across
 domains is chosen by --other.name and --other.root."""
 
-CHANGES_LITTLE = ("--runtime.", "--model.weights=", "--evaluation.every_epochs=")
+CHANGES_LITTLE = ("runtime.", "model.weights", "evaluation.every_epochs")
 """Settings with which a training still counts as the paper's own: the machine, and where ImageNet weights lie."""
 
 
@@ -33,6 +33,9 @@ def reproduce(
     file: Path | None = None,
 ) -> None:
     """Fill a table; `overrides` and `other` are words such as --data.root=DIR, of all rows and of the second set."""
+    from strongreid.config import Config
+    from strongreid.recipes import read_values
+    from strongreid.recipes.values import with_values
     from strongreid.reports.console import Console
     from strongreid.tables import fill
     from strongreid.tables.plan import plan_sweep
@@ -44,30 +47,27 @@ def reproduce(
         )
     console = Console()
     content = read_table(table, file)
-    data = [word for word in overrides if word.startswith("--data.")]
-    if any(word.startswith("--data.name") for word in data) and not any(
-        word.startswith("--data.root") for word in data
-    ):
+    values, others = read_values(overrides), read_values(other)
+    data = {name: value for name, value in values.items() if name.startswith("data.")}
+    settings = {name: value for name, value in values.items() if name not in data}
+    given = "data.root" in data
+    if "data.name" in data and not given:
         raise InputError(
             "--data.name needs --data.root DIR, the folder of the data set; without both, people are drawn."
         )
-    given = any(word.startswith("--data.root") for word in data)
-    settings = [word for word in overrides if word not in data]
     scale = scale or ("paper" if given else "cpu")
     directions = (
-        fill.data_directions(data, other, content.across, as_in_paper(scale, epochs, settings))
+        fill.data_directions(
+            with_values(Config(), data).data,
+            with_values(Config(), others).data if others else None,
+            across=content.across,
+            papers_settings=as_in_paper(scale, epochs, settings),
+        )
         if given
         else fill.drawn_directions(output, content.across, console)
     )
     sweep = plan_sweep(
-        content,
-        directions,
-        output,
-        scale=scale,
-        seeds=seeds,
-        rows=rows,
-        epochs=epochs,
-        overrides=settings,
+        content, directions, output, scale=scale, seeds=seeds, rows=rows, epochs=epochs, overrides=settings
     )
     if plan:
         fill.show_plan(sweep, console)
@@ -80,9 +80,9 @@ def reproduce(
     fill.show(sweep, found, console)
 
 
-def as_in_paper(scale: str, epochs: int | None, settings: Sequence[str]) -> bool:
-    """Whether rows are trained as the paper's were, so that its figures can be expected."""
-    return scale == "paper" and epochs is None and all(word.startswith(CHANGES_LITTLE) for word in settings)
+def as_in_paper(scale: str, epochs: int | None, settings: Iterable[str]) -> bool:
+    """Whether rows are trained as the paper's were, so that its figures can be expected; settings: their names."""
+    return scale == "paper" and epochs is None and all(name.startswith(CHANGES_LITTLE) for name in settings)
 
 
 def compare(runs: tuple[Path, ...]) -> None:

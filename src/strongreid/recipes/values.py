@@ -47,8 +47,8 @@ def with_values(config: Config, values: Mapping[str, Any]) -> Config:
         if isinstance(target[last], dict) and isinstance(value, Mapping):
             raise InputError(f"{name} is a section: name its fields, such as {name}.{next(iter(target[last]))}.")
         target[last] = value
-    checked: Config = _section(Config, plain, "", exact=False)
-    return checked
+    changed: Config = _section(Config, plain, "", exact=False)
+    return changed
 
 
 def read_run_config(file: Path) -> Config:
@@ -83,7 +83,7 @@ def _section(kind: type[Any], content: Any, name: str, *, exact: bool) -> Any:
     found = {}
     for key, item in fields.items():
         if key in content:
-            found[key] = _value(hints[key], content[key], prefix + key, exact=exact)
+            found[key] = checked(hints[key], content[key], prefix + key, exact=exact)
         elif exact and prefix + key in ADDED_FIELDS:
             found[key] = ADDED_FIELDS[prefix + key]
         elif exact or (item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING):
@@ -91,14 +91,17 @@ def _section(kind: type[Any], content: Any, name: str, *, exact: bool) -> Any:
     return kind(**found)
 
 
-def _value(kind: Any, value: Any, name: str, *, exact: bool) -> Any:
-    """Return `value` as a field of type `kind` holds it; `InputError` where it is of another type."""
+def checked(kind: Any, value: Any, name: str, *, exact: bool = False) -> Any:
+    """Return a plain value as a field of type `kind` holds it; `InputError`, with the field's name, for another type.
+
+    kind: a simple type, Path, a dataclass, or a Literal, union, list or tuple of these; exact: as in `_section`.
+    """
     inner = typing.get_args(kind)
     outer = typing.get_origin(kind) or kind
     if outer in (typing.Union, types.UnionType):
         for one in inner:
             with suppress(InputError):
-                return _value(one, value, name, exact=exact)
+                return checked(one, value, name, exact=exact)
     elif outer is typing.Literal:
         if any(value == one and type(value) is type(one) for one in inner):
             return value
@@ -109,7 +112,7 @@ def _value(kind: Any, value: Any, name: str, *, exact: bool) -> Any:
             kinds = [inner[0]] * len(value) if _any_length(kind) else inner
             if len(kinds) == len(value):
                 items = enumerate(zip(kinds, value, strict=True))
-                return outer(_value(one, item, f"{name}[{index}]", exact=exact) for index, (one, item) in items)
+                return outer(checked(one, item, f"{name}[{index}]", exact=exact) for index, (one, item) in items)
     elif isinstance(value, bool) == (kind is bool):  # True is no whole number here
         if kind is float and isinstance(value, int):
             with suppress(OverflowError):

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from strongreid.evaluation import Calibration, Verification, verify
+from strongreid.evaluation import Calibration, Verification
 from strongreid.evaluation.verification import require_rate
 from strongreid.models import Calibrated, write_calibrated
 from strongreid.reports.console import Console
-from strongreid.runs.evaluate import embed_run
+from strongreid.runs.evaluate_features import announce
+from strongreid.runs.folder import Run
+from strongreid.runs.test_sets import prepare_main_test
 
 FEWEST_FALSE_MATCHES: Final = 30
 """With 30 errors seen, the true rate is within 30 % of the measured one in nine of ten cases ("rule of 30", Doddington
@@ -27,14 +29,14 @@ class RunCalibration:
     chosen: Calibration
 
 
-def calibrate_run(run: Path, false_match_rate: float, data_root: Path | None, console: Console) -> RunCalibration:
+def calibrate_run(folder: Path, false_match_rate: float, data_root: Path | None, console: Console) -> RunCalibration:
     """Choose the threshold for a wanted false-match rate, 0..1, on a run's test set, and store it in its model."""
     require_rate(false_match_rate)
-    test = embed_run(run, data_root, False, console)
-    with console.bar("Comparing") as report:
-        found = verify(
-            test.query, test.gallery, metric=test.model.metric, same_camera=test.data.same_camera, progress=report
-        )
+    run = Run(folder, data_root)
+    model = run.model()
+    test = prepare_main_test(run.config, console)
+    announce(len(test.query.table), len(test.gallery.table), model.width, False, console)
+    found = test.embed(model, console).verify(console)
     chosen = found.calibrate(false_match_rate)
     stored = Calibrated(
         threshold=chosen.threshold,
@@ -42,7 +44,7 @@ def calibrate_run(run: Path, false_match_rate: float, data_root: Path | None, co
         true_match_rate=chosen.true_match_rate,
         measured_on=test.data.name,
     )
-    write_calibrated(run, stored)
+    write_calibrated(folder, stored)
     return RunCalibration(found, chosen)
 
 

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from strongreid.config import as_plain
+from strongreid.config import as_plain, dotted
 from strongreid.errors import InputError
-from strongreid.evaluation import RetrievalResult, paired_test
-from strongreid.recipes import read_config
+from strongreid.evaluation import paired_test
 from strongreid.reports.console import Console
 from strongreid.reports.results import duration
-from strongreid.runs.folder import read_metrics, read_record
+from strongreid.runs.folder import Run, finished_run
 
 SHOWN = (("rank_1", "rank-1"), ("rank_5", "rank-5"), ("rank_10", "rank-10"), ("mean_ap", "mAP"), ("mean_inp", "mINP"))
 NOT_COMPARED = ("name", "output", "data.cache")
@@ -22,19 +21,21 @@ def compare_runs(folders: Sequence[Path], console: Console) -> None:
     """Write a table of the runs, the paired test of each against the first, and the settings in which they differ."""
     if len(folders) < 2:
         raise InputError("Name at least two runs to compare.")
-    for folder in folders:
-        _refuse_unfinished(folder)
-    metrics = [read_metrics(folder) for folder in folders]
+    runs = [finished_run(folder) for folder in folders]
     rows = [
-        [folder.name, *(f"{100 * found[key]:.1f}" for key, _ in SHOWN), duration(found.get("training_seconds"))]
-        for folder, found in zip(folders, metrics, strict=True)
+        [
+            run.name,
+            *(f"{100 * run.metrics[key]:.1f}" for key, _ in SHOWN),
+            duration(run.metrics.get("training_seconds")),
+        ]
+        for run in runs
     ]
     console.table("Runs (percent)", ("", *(name for _, name in SHOWN), "training"), rows)
-    for folder in folders[1:]:
-        for sentence in _tests(folders[0], folder):
-            console.say(f"{folder.name} against {folders[0].name}: {sentence}")
+    for run in runs[1:]:
+        for sentence in _tests(runs[0], run):
+            console.say(f"{run.name} against {runs[0].name}: {sentence}")
     console.say("The tests are over queries; they do not know how much trainings with other seeds differ.")
-    settings = [as_plain(read_config(folder / "config.yaml")) for folder in folders]
+    settings = [as_plain(run.config) for run in runs]
     differing = {name: values for name, values in differences(settings).items() if name not in NOT_COMPARED}
     if differing:
         console.say("Settings that differ, run by run:")
@@ -46,31 +47,18 @@ def compare_runs(folders: Sequence[Path], console: Console) -> None:
 
 def differences(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return the dotted fields that do not have one value in all settings, with the value of each."""
-    flat = [_flat(item) for item in settings]
+    flat = [dotted(item) for item in settings]
     names = list(dict.fromkeys(name for item in flat for name in item))
     found = {name: [item.get(name) for item in flat] for name in names}
     return {name: values for name, values in found.items() if any(value != values[0] for value in values)}
 
 
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        flat.update(_flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value})
-    return flat
-
-
-def _refuse_unfinished(folder: Path) -> None:
-    for name in ("config.yaml", "run.json", "result.json", "result.npz"):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder} is not the folder of a finished run: it holds no {name}.")
-
-
-def _tests(first: Path, other: Path) -> list[str]:
+def _tests(first: Run, other: Run) -> list[str]:
     """Return the paired tests in sentences, or why there are none."""
-    before, after = (RetrievalResult.load(folder / "result.npz") for folder in (first, other))
-    queries = [read_record(folder)["data"]["fingerprint"]["query"] for folder in (first, other)]
+    queries = [run.record["data"]["fingerprint"]["query"] for run in (first, other)]
     if queries[0] != queries[1]:
         return ["no paired test, because they were tested with other query images."]
+    before, after = first.result, other.result
     try:
         return [paired_test(before, after, figure).sentence for figure in ("mean_ap", "rank_1")]
     except InputError as error:

@@ -5,6 +5,7 @@ Knows neither settings nor models, so that evaluating two files does not wait fo
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,9 +14,11 @@ from strongreid.evaluation import (
     Interval,
     Reranking,
     RetrievalResult,
+    Verification,
     bootstrap_interval,
     estimate_cost,
     evaluate,
+    verify,
 )
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.facts import AveragePrecision
@@ -27,6 +30,8 @@ SECONDS_WORTH_SAYING: Final = 10
 """A ranking that takes longer is announced: what is over sooner needs no forecast, only its progress bar."""
 MEGABYTES_WORTH_SAYING: Final = 1024
 """Features and ranking that need more are announced: from here on it matters on a small machine."""
+SURE: Final = ("mean_ap", "rank_1")
+"""Figures that are given with an interval."""
 _BYTES_PER_NUMBER: Final = 4
 
 
@@ -35,27 +40,61 @@ class Protocol:
     """How to evaluate."""
 
     metric: Metric | None = None
-    """By default the run's own; cosine for features of any model."""
+    """None: the model's own."""
     same_camera: SameCamera | None = None
-    """By default the data set's own rule; "exclude" for features of any model."""
+    """None: the data set's own rule."""
     average_precision: AveragePrecision = "rectangular"
-    reranking: bool = False
+    reranking: Reranking | None = None
+    """Settings of k-reciprocal re-ranking; None: not re-ranked."""
+
+
+@dataclass(frozen=True)
+class EmbeddedTest:
+    """The features of a test set, and how they are compared where nothing else is asked for."""
+
+    query: Embeddings
+    gallery: Embeddings
+    metric: Metric = "cosine"
+    same_camera: SameCamera = "exclude"
+
+    def evaluate(self, console: Console, protocol: Protocol | None = None) -> RetrievalResult:
+        """Rank the gallery for each query, with a progress bar."""
+        protocol = protocol or Protocol()
+        with console.bar("Ranking") as report:
+            return evaluate(
+                self.query,
+                self.gallery,
+                metric=protocol.metric or self.metric,
+                reranking=protocol.reranking,
+                same_camera=protocol.same_camera or self.same_camera,
+                average_precision=protocol.average_precision,
+                progress=report,
+            )
+
+    def verify(self, console: Console) -> Verification:
+        """Compare all pairs of a query and a gallery image, with a progress bar."""
+        with console.bar("Comparing all pairs") as report:
+            return verify(self.query, self.gallery, metric=self.metric, same_camera=self.same_camera, progress=report)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A result, and how sure mAP and rank-1 are: 95 % bootstrap intervals over the queries."""
+    """A result, and how sure it is."""
 
     result: RetrievalResult
-    mean_ap: Interval
-    rank_1: Interval
+
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """95 % bootstrap intervals over the queries, for each of `SURE`."""
+        return {figure: bootstrap_interval(self.result, figure) for figure in SURE}
 
 
 def evaluate_files(query: Path, gallery: Path, protocol: Protocol, console: Console) -> Evaluation:
     """Evaluate features of any model: two .npz files with the arrays features, person and camera."""
-    sides = Embeddings.load(query), Embeddings.load(gallery)
-    announce(len(sides[0]), len(sides[1]), sides[0].features.shape[1], protocol.reranking, console)
-    return evaluate_features(*sides, protocol, console)
+    test = EmbeddedTest(Embeddings.load(query), Embeddings.load(gallery))
+    width = test.query.features.shape[1]
+    announce(len(test.query), len(test.gallery), width, protocol.reranking is not None, console)
+    return Evaluation(test.evaluate(console, protocol))
 
 
 def announce(queries: int, images: int, width: int, reranking: bool, console: Console) -> None:
@@ -67,21 +106,6 @@ def announce(queries: int, images: int, width: int, reranking: bool, console: Co
             f"Ranking {images:,} gallery images for {queries:,} queries{' with re-ranking' if reranking else ''} takes "
             f"{cost.sentence} ({features_mb:.0f} MB)."
         )
-
-
-def evaluate_features(query: Embeddings, gallery: Embeddings, protocol: Protocol, console: Console) -> Evaluation:
-    """Rank, with a progress bar, and say how sure the result is."""
-    with console.bar("Ranking") as report:
-        result = evaluate(
-            query,
-            gallery,
-            metric=protocol.metric or "cosine",
-            reranking=Reranking() if protocol.reranking else None,
-            same_camera=protocol.same_camera or "exclude",
-            average_precision=protocol.average_precision,
-            progress=report,
-        )
-    return Evaluation(result, bootstrap_interval(result, "mean_ap"), bootstrap_interval(result, "rank_1"))
 
 
 def show(found: Mapping[str, Evaluation], console: Console) -> None:
@@ -96,7 +120,7 @@ def show(found: Mapping[str, Evaluation], console: Console) -> None:
         )
         rank_1, mean_ap = (
             f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
-            for interval in (evaluation.rank_1, evaluation.mean_ap)
+            for interval in (evaluation.intervals["rank_1"], evaluation.intervals["mean_ap"])
         )
         console.say(f"95 % intervals (bootstrap over the queries): rank-1 {rank_1}, mAP {mean_ap}.")
         if result.invalid_queries:
@@ -110,8 +134,6 @@ def write(found: Mapping[str, Evaluation], path: Path) -> None:
 
 
 def _plain(evaluation: Evaluation) -> dict[str, Any]:
-    intervals = {
-        f"{name}_interval": [interval.low, interval.high]
-        for name, interval in (("mean_ap", evaluation.mean_ap), ("rank_1", evaluation.rank_1))
-    }
-    return {**evaluation.result.to_json(), **intervals, "interval_confidence": evaluation.mean_ap.confidence}
+    intervals = {f"{name}_interval": [found.low, found.high] for name, found in evaluation.intervals.items()}
+    (confidence,) = {found.confidence for found in evaluation.intervals.values()}
+    return {**evaluation.result.to_json(), **intervals, "interval_confidence": confidence}

@@ -1,43 +1,166 @@
-"""Reading what a run has written down. A file that was damaged is named, with what to do about it."""
+"""A run's folder, and the only way to read one.
 
-import json
+Its files say where a run stands: with config.yaml it is a run, with result.json a finished one. Each is read when it is
+asked for, and checked then; one that is damaged is named, with what to do about it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import torch
+
+from strongreid.config import ADDED_FIELDS, Config, EvaluationConfig, as_plain, dotted
 from strongreid.errors import InputError
+from strongreid.evaluation import RetrievalResult
+from strongreid.files import read_json
+from strongreid.recipes.values import read_run_config
+from strongreid.training.log import read_log
+
+if TYPE_CHECKING:
+    from strongreid.models import ReIDModel
 
 FIGURES: Final = ("rank_1", "rank_5", "rank_10", "mean_ap", "mean_inp")
 """Figures that every result has, fractions 0..1."""
+COSTS: Final = ("training_seconds", "evaluation_seconds", "images_per_second", "peak_memory_mb")
+"""What a training cost; a result of an earlier version lacks some."""
+_PLACES: Final = ("name", "output", "data.root", "data.cache")
+"""Settings that may change after the training: where things lie. (Those of `data.joined` and `data.tested` too.)"""
 
 
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """Return the contents of a finished run's `result.json`; `InputError` where it is not what a run writes."""
-    path = folder / "result.json"
-    metrics = _read(path)
-    whole = metrics is not None and isinstance(metrics.get("tested", {}), dict)
-    if metrics is None or not whole or not all(isinstance(metrics.get(name), float | int) for name in FIGURES):
-        raise InputError(
-            f"{path} is damaged: it holds no figures. Remove it; strongreid train --resume {folder} then tests the "
-            "trained weights once more and writes it anew."
+@dataclass(frozen=True)
+class Run:
+    """A run in its folder; made with `InputError` where that is not the folder of a run."""
+
+    folder: Path
+    data_root: Path | None = None
+    """Where its data set lies now, if it was moved since the training."""
+
+    def __post_init__(self) -> None:
+        if not (self.folder / "config.yaml").is_file():
+            raise InputError(
+                f"{self.folder} is not the folder of a run: it holds no config.yaml. Name the folder that a training "
+                "wrote, such as runs/NAME."
+            )
+
+    @property
+    def name(self) -> str:
+        """What results call it: the folder's name."""
+        return self.folder.name or self.folder.resolve().name
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was trained to its end and tested."""
+        return (self.folder / "result.json").is_file()
+
+    @cached_property
+    def config(self) -> Config:
+        """Its settings, from config.yaml; `InputError` too where they are not those that run.json recorded."""
+        config = read_run_config(self.folder / "config.yaml")
+        if (self.folder / "run.json").is_file():  # weights and settings may have been copied without it
+            refuse_changed(config, self.record["config"], self.folder)
+        if self.data_root is not None:
+            config = replace(config, data=replace(config.data, root=self.data_root))
+        return config
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """run.json: settings, versions, machine, seed, data fingerprints, label map."""
+        path = self.folder / "run.json"
+        remedy = "Restore it; the newest checkpoint's state.json has the same entries."
+        content = read_json(path, remedy=remedy)
+        data = content.get("data")
+        fingerprint = data.get("fingerprint") if isinstance(data, dict) else None
+        if not isinstance(fingerprint, dict) or not {"query", "gallery"} <= fingerprint.keys():
+            raise InputError(f"{path} is damaged: it does not say which images the run was tested on. {remedy}")
+        if not isinstance(content.get("config"), dict):
+            raise InputError(f"{path} is damaged: it does not hold the run's settings. {remedy}")
+        return content
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """result.json of a finished run: `FIGURES`, `COSTS` and, under `tested`, the figures on further test sets."""
+        path = self.folder / "result.json"
+        remedy = (
+            f"Remove it; strongreid train --resume {self.folder} then tests the trained weights once more and writes "
+            "it anew."
         )
-    return metrics
+        content = read_json(path, remedy=remedy)
+        tested = content.get("tested", {})
+        sound = isinstance(content.get("protocol"), str) and isinstance(tested, dict)
+        sound = sound and all(_is_number(content.get(name), 1) for name in FIGURES)
+        sound = sound and all(_is_number(content.get(name) or 0, 1e15) for name in COSTS)
+        for figures in tested.values() if sound else ():
+            sound = sound and isinstance(figures, dict) and all(_is_number(figures.get(name, 0), 1) for name in FIGURES)
+        if not sound:
+            raise InputError(f"{path} is damaged: it does not hold a run's figures. {remedy}")
+        return content
+
+    @cached_property
+    def result(self) -> RetrievalResult:
+        """result.npz of a finished run: the figures of each query."""
+        try:
+            return RetrievalResult.load(self.folder / "result.npz")
+        except InputError as error:
+            raise InputError(
+                f"{error} Remove it and result.json: strongreid train --resume {self.folder} then writes both anew."
+            ) from error
+
+    @cached_property
+    def log(self) -> list[dict[str, float]]:
+        """The lines of log.jsonl, empty where there is none."""
+        return read_log(self.folder)
+
+    def model(self, evaluation: EvaluationConfig | None = None) -> "ReIDModel":
+        """Load its last weights, onto the GPU where there is one and the run's settings do not ask for the CPU.
+
+        evaluation: compare by this feature and metric in place of the run's own.
+        """
+        from strongreid.models import ReIDModel  # timm takes seconds to load, and most readers need no model
+
+        model = ReIDModel.load(self.folder)
+        if evaluation is not None:
+            model.feature, model.metric = evaluation.feature, evaluation.metric
+        return model.cuda() if torch.cuda.is_available() and self.config.runtime.accelerator != "cpu" else model
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """Return the contents of a run's `run.json`; `InputError` where it does not say what the run was tested on."""
-    path = folder / "run.json"
-    record = _read(path)
-    data = record.get("data") if record else None
-    fingerprint = data.get("fingerprint") if isinstance(data, dict) else None
-    if record is None or not isinstance(fingerprint, dict) or not {"query", "gallery"} <= fingerprint.keys():
-        raise InputError(f"{path} is damaged: it does not say which images the run was tested on. Restore it.")
-    return record
+def finished_run(folder: Path, data_root: Path | None = None) -> Run:
+    """Return the run in `folder`; `InputError` where there is none or where it is not finished."""
+    run = Run(folder, data_root)
+    if not run.finished:
+        raise InputError(
+            f"{folder} is not the folder of a finished run: it holds no result.json. Finish it by: strongreid train "
+            f"--resume {folder}"
+        )
+    return run
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """Return the mapping in a JSON file; None where it holds anything else."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:  # no JSON, or no UTF-8
-        return None
-    return content if isinstance(content, dict) else None
+def refuse_changed(config: Config, recorded: Mapping[str, Any], folder: Path) -> None:
+    """Raise `InputError` where a run's settings are not those that were recorded when it was started.
+
+    Where data sets and outputs lie may have changed.
+    """
+    now, then = _learned(as_plain(config)), _learned({**ADDED_FIELDS, **dotted(recorded)})
+    for name, value in now.items():
+        if name in then and then[name] != value:
+            file = folder / "config.yaml"
+            raise InputError(
+                f"{file} was changed: {name} is {value}, but the run was started with {then[name]}. Put it back; to "
+                f"train with what is there now, start a new run: strongreid train --recipe {file} --name NAME"
+            )
+
+
+def _learned(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by dotted name, without where things lie."""
+    settings = {name: value for name, value in dotted(plain).items() if name not in _PLACES}
+    for name in ("data.joined", "data.tested"):
+        sets = settings.get(name)
+        if isinstance(sets, list) and all(isinstance(one, dict) for one in sets):
+            settings[name] = [{key: value for key, value in one.items() if key != "root"} for one in sets]
+    return settings
+
+
+def _is_number(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most

@@ -1,11 +1,13 @@
 """The images of a run: the sets it trains on and those it is tested on, read, decoded and embedded.
 
-What decoded images will take of the disk, said before the first of them is written.
+One way for all that test a model (training, `evaluate`, `calibrate`, `report`, tables, the demo):
+`prepare_tests(config, console)`, then `test.embed(model, console).evaluate(console)`.
+What decoded images will take of the disk is said before the first of them is written.
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,10 @@ from strongreid import build
 from strongreid.config import Config
 from strongreid.data import ImageTable, PackedImages, ReIDData, refuse_leaks
 from strongreid.errors import InputError
-from strongreid.evaluation import Embeddings, RetrievalResult, evaluate
+from strongreid.evaluation import Embeddings
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
+from strongreid.runs.evaluate_features import EmbeddedTest
 
 EMBED_BATCH = 128
 """Images that go through the network at once when features are made."""
@@ -30,6 +33,17 @@ class TestImages:
     table: ImageTable
     packed: PackedImages
 
+    def embed(self, model: ReIDModel, title: str, console: Console) -> Embeddings:
+        """Return the features that the model's `feature` names, in the table's order: `[N, D]` float32."""
+        count = len(self.packed)
+        features = []
+        with console.bar(f"Embedding {title} images") as report:
+            for start in range(0, count, EMBED_BATCH):
+                rows = np.arange(start, min(start + EMBED_BATCH, count))
+                features.append(model.embed(self.packed[rows], batch_size=EMBED_BATCH))
+                report(int(rows[-1]) + 1, count)
+        return Embeddings(torch.cat(features), self.table.person, self.table.camera)
+
 
 @dataclass(frozen=True)
 class TestSet:
@@ -41,6 +55,16 @@ class TestSet:
     query: TestImages
     gallery: TestImages
 
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """Fingerprints of the query and of the gallery images."""
+        return {"query": self.query.table.fingerprint(), "gallery": self.gallery.table.fingerprint()}
+
+    def embed(self, model: ReIDModel, console: Console) -> EmbeddedTest:
+        """Return the features of query and gallery, to be compared by the model's metric and the set's camera rule."""
+        query, gallery = (self.query.embed(model, "query", console), self.gallery.embed(model, "gallery", console))
+        return EmbeddedTest(query, gallery, model.metric, self.data.same_camera)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -49,10 +73,9 @@ class Prepared:
     data: ReIDData
     """The main set; its training images are those of all sets to train on."""
     train: PackedImages
-    query: TestImages
-    gallery: TestImages
-    others: tuple[TestSet, ...] = ()
-    """The sets to test on beside the main one."""
+    """The decoded training images."""
+    tests: Sequence[TestSet]
+    """What it is tested on, the main set first."""
 
 
 def prepare(config: Config, console: Console) -> Prepared:
@@ -62,9 +85,8 @@ def prepare(config: Config, console: Console) -> Prepared:
     refuse_leaks(data.train, sets)
     _warn([data, *list(sets.values())[1:]], console)
     _tell_disk_need(config, [data.train, *_sides(sets)], console)
-    first, *others = _decoded(config, sets, console)
-    train = _packed(config, "training", data.train, console)
-    return Prepared(data, train, first.query, first.gallery, tuple(others))
+    tests = _decoded(config, sets, console)
+    return Prepared(data, _packed(config, "training", data.train, console), tests)
 
 
 def prepare_tests(config: Config, console: Console) -> list[TestSet]:
@@ -75,25 +97,9 @@ def prepare_tests(config: Config, console: Console) -> list[TestSet]:
     return _decoded(config, sets, console)
 
 
-def load_model(run: Path, config: Config) -> ReIDModel:
-    """Load a run's last weights, onto the GPU where there is one and the run's settings do not ask for the CPU."""
-    model = ReIDModel.load(run)
-    return model.cuda() if torch.cuda.is_available() and config.runtime.accelerator != "cpu" else model
-
-
-def embed_test(model: ReIDModel, test: Prepared | TestSet, console: Console) -> tuple[Embeddings, Embeddings]:
-    """Return the features of query and gallery, the ones that the model's `feature` names."""
-    sides = []
-    for title, side in (("query", test.query), ("gallery", test.gallery)):
-        with console.bar(f"Embedding {title} images") as report:
-            sides.append(_embed_side(model, side, report))
-    return sides[0], sides[1]
-
-
-def rank(model: ReIDModel, query: Embeddings, gallery: Embeddings, data: ReIDData, console: Console) -> RetrievalResult:
-    """Rank the gallery for each query by the model's `metric` and the data set's camera rule."""
-    with console.bar("Ranking") as report:
-        return evaluate(query, gallery, metric=model.metric, same_camera=data.same_camera, progress=report)
+def prepare_main_test(config: Config, console: Console) -> TestSet:
+    """Read and decode the main set that a run is tested on, and no other."""
+    return prepare_tests(replace(config, data=replace(config.data, tested=[])), console)[0]
 
 
 def _warn(sets: Iterable[ReIDData], console: Console) -> None:
@@ -126,17 +132,6 @@ def _decoded(config: Config, sets: Mapping[str, ReIDData], console: Console) -> 
 def _packed(config: Config, title: str, table: ImageTable, console: Console) -> PackedImages:
     with console.bar(f"Decoding {title} images") as report:
         return build.build_packed(config, table, report)
-
-
-def _embed_side(model: ReIDModel, side: TestImages, report: Callable[[int, int], None]) -> Embeddings:
-    """Embed the images of one side, in the order of its table."""
-    count = len(side.packed)
-    features = []
-    for start in range(0, count, EMBED_BATCH):
-        rows = np.arange(start, min(start + EMBED_BATCH, count))
-        features.append(model.embed(side.packed[rows], batch_size=EMBED_BATCH))
-        report(int(rows[-1]) + 1, count)
-    return Embeddings(torch.cat(features), side.table.person, side.table.camera)
 
 
 def tell_disk_need(needed: int, folder: Path, console: Console) -> None:

@@ -32,24 +32,13 @@ from strongreid.config import Config, DataConfig, as_plain, set_label
 from strongreid.errors import InputError
 from strongreid.evaluation import RetrievalResult
 from strongreid.files import atomic_folder, write_json
-from strongreid.recipes import read_config
 from strongreid.reports.console import Console
-from strongreid.runs.folder import read_metrics
-from strongreid.runs.test_sets import Prepared, TestSet, embed_test, prepare, rank
+from strongreid.runs.folder import Run, refuse_changed
+from strongreid.runs.test_sets import Prepared, TestSet, prepare
 from strongreid.training.checkpoint import damaged, newest_checkpoint, read_state
 from strongreid.training.learner import Learner
 from strongreid.training.log import read_log
 from strongreid.training.loop import StepReport, TrainingImages, fit
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """A finished run."""
-
-    folder: Path
-    """The run's folder."""
-    metrics: dict[str, Any]
-    """The contents of `result.json`."""
 
 
 def run_folder(config: Config, recipe: str) -> Path:
@@ -58,54 +47,57 @@ def run_folder(config: Config, recipe: str) -> Path:
     return config.output / (config.name or f"{recipe}-{sets}-seed{config.seed}")
 
 
-def start(config: Config, folder: Path, console: Console) -> RunResult:
+def start(config: Config, folder: Path, console: Console) -> Run:
     """Train and evaluate in a new folder. Everything that can be refused is refused before the folder is made."""
     if folder.exists():
         raise InputError(
             f"{folder} exists already. Go on with that run by --resume {folder}, choose another --name, or remove it."
         )
-    run = _assemble(config, console)
-    run.fabric.barrier()  # no process may find the folder that the first one makes
-    if run.fabric.is_global_zero:
+    parts = _assemble(config, console)
+    parts.fabric.barrier()  # no process may find the folder that the first one makes
+    if parts.fabric.is_global_zero:
         with atomic_folder(folder) as partial:
             text = yaml.safe_dump(as_plain(config), sort_keys=False)
             (partial / "config.yaml").write_text(text, encoding="utf-8")
-            write_json(partial / "run.json", run.record)
-    return _train(run, folder, console, checkpoint=None)
+            write_json(partial / "run.json", parts.record)
+    return _train(parts, folder, console, checkpoint=None)
 
 
-def resume(folder: Path, console: Console, data: DataConfig | None = None) -> RunResult:
-    """Go on with the run in `folder` from its newest checkpoint; one that is finished is only read.
+def resume(folder: Path, console: Console, data: DataConfig | None = None) -> Run:
+    """Go on with the run in `folder` from its newest checkpoint; one that is finished is left as it is.
 
-    `data` says where its data sets lie now; other images than before are refused.
+    `data` says where its data sets lie now; other images than before are refused, and so are other settings.
     """
-    if not (folder / "config.yaml").is_file():
-        raise InputError(f"{folder} is not the folder of a run: it holds no config.yaml.")
-    if (folder / "result.json").is_file():
+    run = Run(folder)
+    if run.finished:
         console.say(f"{folder} is finished already.")
-        return RunResult(folder, read_metrics(folder))
-    checkpoint = newest_checkpoint(folder / "checkpoints")
+        return run
+    config, checkpoint = run.config, newest_checkpoint(folder / "checkpoints")
     where = f"from {checkpoint.name}" if checkpoint else "from its first epoch: it has no checkpoint yet"
     console.say(f"Going on with {folder} {where}.")
-    config = read_config(folder / "config.yaml")
-    run = _assemble(config if data is None else replace(config, data=data), console)
-    if checkpoint is not None:
-        _compare_with(checkpoint, run.record, console)
-    return _train(run, folder, console, checkpoint)
+    recorded = _record_of(checkpoint) if checkpoint else None
+    if recorded is not None:
+        refuse_changed(config, recorded["config"], folder)
+    parts = _assemble(config if data is None else replace(config, data=data), console)
+    if recorded is not None:
+        _compare(recorded, parts.record, console)
+    return _train(parts, folder, console, checkpoint)
 
 
-def show(run: RunResult, console: Console) -> None:
+def show(run: Run, console: Console) -> None:
     """Write a finished run's metrics as a table, in percent: a row for each set that it was tested on."""
     columns = ("", "rank-1", "rank-5", "rank-10", "mAP", "mINP")
     names = ("rank_1", "rank_5", "rank_10", "mean_ap", "mean_inp")
-    tests = {run.folder.name: run.metrics, **run.metrics.get("tested", {})}
+    tests = {run.name: run.metrics, **run.metrics.get("tested", {})}
     rows = [[test, *(f"{100 * metrics[name]:.1f}" for name in names)] for test, metrics in tests.items()]
     console.table(run.metrics["protocol"], columns, rows)
     console.say(f"Files: {run.folder}")
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Parts:
+    """All that a training needs."""
+
     config: Config
     prepared: Prepared
     record: dict[str, Any]
@@ -114,7 +106,7 @@ class _Run:
     learner: Learner
 
 
-def _assemble(config: Config, console: Console) -> _Run:
+def _assemble(config: Config, console: Console) -> _Parts:
     """Build all that a training needs; what can be refused is refused here."""
     _forget_peak_memory()
     fabric = build.build_fabric(config)
@@ -123,17 +115,17 @@ def _assemble(config: Config, console: Console) -> _Run:
     images = build.build_training_images(config, train, prepared.train)
     learner = build.build_learner(config, len(train.people), fabric)
     fabric.launch()
-    return _Run(config, prepared, _record(config, prepared, fabric), fabric, images, learner)
+    return _Parts(config, prepared, _record(config, prepared, fabric), fabric, images, learner)
 
 
-def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -> RunResult:
-    config, prepared, fabric, learner = run.config, run.prepared, run.fabric, run.learner
+def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | None) -> Run:
+    """Train to the end, test, and write the result, the file that marks a finished run last."""
+    config, tests, fabric, learner = parts.config, parts.prepared.tests, parts.fabric, parts.learner
     if config.runtime.compile:
         learner.model.compile()
 
-    def evaluate_on(test: Prepared | TestSet) -> RetrievalResult:
-        query, gallery = embed_test(learner.model, test, console)
-        return rank(learner.model, query, gallery, test.data, console)
+    def evaluate_on(test: TestSet) -> RetrievalResult:
+        return test.embed(learner.model, console).evaluate(console)
 
     with console.training_bar(folder.name, config.schedule.epochs) as report:
 
@@ -143,20 +135,19 @@ def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -
         progress = fit(
             fabric,
             learner,
-            run.images,
+            parts.images,
             build.build_plan(config),
             folder,
-            run.record,
+            parts.record,
             checkpoint,
-            evaluate=lambda: _summary(evaluate_on(prepared)),
+            evaluate=lambda: _summary(evaluate_on(tests[0])),
             on_step=on_step,
         )
     trained = time.perf_counter()
-    metrics: dict[str, Any] = {}
     if fabric.is_global_zero:
-        result = evaluate_on(prepared)
-        others = {test.name: evaluate_on(test).to_json() for test in prepared.others}
-        metrics = {
+        result = evaluate_on(tests[0])
+        others = {test.name: evaluate_on(test).to_json() for test in tests[1:]}
+        metrics: dict[str, Any] = {
             **result.to_json(),
             **({"tested": others} if others else {}),
             "feature": config.evaluation.feature,
@@ -170,7 +161,8 @@ def _train(run: _Run, folder: Path, console: Console, checkpoint: Path | None) -
         learner.model.save(folder / "model.safetensors")
         result.save(folder / "result.npz")
         write_json(folder / "result.json", metrics)
-    return RunResult(folder, fabric.broadcast(metrics))
+    fabric.barrier()  # nobody looks for the result before it is there
+    return Run(folder)
 
 
 def _images_per_second(folder: Path) -> float | None:
@@ -202,9 +194,10 @@ def _summary(result: RetrievalResult) -> dict[str, float]:
 def _record(config: Config, prepared: Prepared, fabric: Fabric) -> dict[str, Any]:
     """What is written beside the weights so that the run can be understood and repeated."""
     data = prepared.data
-    fingerprint: dict[str, Any] = {"train": data.train.fingerprint(), **_test_fingerprint(prepared)}
-    if prepared.others:
-        fingerprint["tested"] = {test.name: _test_fingerprint(test) for test in prepared.others}
+    main, *others = prepared.tests
+    fingerprint: dict[str, Any] = {"train": data.train.fingerprint(), **main.fingerprint}
+    if others:
+        fingerprint["tested"] = {test.name: test.fingerprint for test in others}
     return {
         "config": as_plain(config),
         "seed": config.seed,
@@ -221,24 +214,29 @@ def _record(config: Config, prepared: Prepared, fabric: Fabric) -> dict[str, Any
     }
 
 
-def _test_fingerprint(test: Prepared | TestSet) -> dict[str, str]:
-    return {"query": test.query.table.fingerprint(), "gallery": test.gallery.table.fingerprint()}
-
-
-def _compare_with(checkpoint: Path, now: dict[str, Any], console: Console) -> None:
-    """Refuse to go on with other data; warn where the machine differs, because results then differ in the last bits."""
+def _record_of(checkpoint: Path) -> dict[str, Any]:
+    """Return what a checkpoint's state says of the run that wrote it: settings, environment, fingerprints."""
     state = read_state(checkpoint)
-    try:
-        images, environment = state["data"]["fingerprint"], dict(state["environment"])
-    except (LookupError, TypeError, ValueError) as error:
-        raise damaged(checkpoint, f"its state.json lacks {error}") from error
-    if images != now["data"]["fingerprint"]:
+    data = state.get("data")
+    for name, value in (
+        ("config", state.get("config")),
+        ("environment", state.get("environment")),
+        ("data.fingerprint", data.get("fingerprint") if isinstance(data, dict) else None),
+    ):
+        if not isinstance(value, dict):
+            raise damaged(checkpoint, f"its state.json lacks {name}")
+    return state
+
+
+def _compare(before: dict[str, Any], now: dict[str, Any], console: Console) -> None:
+    """Refuse to go on with other images; warn where the machine differs, because the last bits then differ too."""
+    if before["data"]["fingerprint"] != now["data"]["fingerprint"]:
         raise InputError(
             f"The images of {now['data']['name']} are not those that this run was started with (their fingerprints "
             "differ): restore them, or start a new run."
         )
     for name, value in now["environment"].items():
-        earlier = environment.get(name)
+        earlier = before["environment"].get(name)
         if earlier != value:
             console.say(
                 f"Warning: {name} was {earlier} when this run was started and is {value} now; the run goes on, but not "

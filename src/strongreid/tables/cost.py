@@ -55,7 +55,7 @@ def estimate(sweep: Sweep) -> list[TrainingCost]:
         epochs = _epochs_left(training)
         images = epochs * _images_per_epoch(config, data.train) if epochs else 0
         mine = [item for item in sweep.measurements if item.training.folder == training.folder]
-        tests = [(item.test.data, item.row.reranking) for item in mine if not item.done]
+        tests = [(item.test.data, item.row.reranking is not None) for item in mine if not item.done]
         tests += [(config.data, False)] if epochs else []
         if not tests:
             costs.append(TrainingCost(training, images, 0, 0.0))
@@ -64,12 +64,13 @@ def estimate(sweep: Sweep) -> list[TrainingCost]:
         if kind not in speeds:
             speeds[kind] = _speed(config, len(data.train.people))
         speed, tested, ranking = speeds[kind], 0, 0.0
-        for place, reranking in tests:
-            if repr(place) not in sizes:
-                test = build.build_data(replace(config, data=place))
-                sizes[repr(place)] = len(test.query), len(test.gallery)
-            tested += sum(sizes[repr(place)])
-            ranking += estimate_cost(*sizes[repr(place)], speed.width, reranking=reranking).seconds
+        for tested_on, reranking in tests:
+            key = repr(tested_on)
+            if key not in sizes:
+                test = build.build_data(replace(config, data=tested_on))
+                sizes[key] = len(test.query), len(test.gallery)
+            tested += sum(sizes[key])
+            ranking += estimate_cost(*sizes[key], speed.width, reranking=reranking).seconds
         seconds = (images + tested / EMBEDDING_SPEED_UP) / speed.images_per_second + ranking
         costs.append(TrainingCost(training, images, tested, seconds))
     return costs

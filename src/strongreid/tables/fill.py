@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from strongreid.config import DataConfig
 from strongreid.drawn import draw_people
 from strongreid.errors import InputError
-from strongreid.evaluation import Reranking, evaluate
 from strongreid.files import only_process
-from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
-from strongreid.runs import test_sets, train
+from strongreid.runs import train
+from strongreid.runs.evaluate_features import Protocol
+from strongreid.runs.folder import Run
+from strongreid.runs.test_sets import TestSet, prepare_main_test
 from strongreid.tables.cost import estimate
 from strongreid.tables.outcome import RowOutcome, outcomes
 from strongreid.tables.page import write_sweep_page
@@ -33,39 +35,39 @@ def drawn_directions(output: Path, across: bool, console: Console) -> list[Direc
             if not folder.is_dir():
                 with console.bar(f"Drawing people, domain {domain}") as report:
                     draw_people(folder, domain=domain, progress=report)
-    words = [(f"--data.root={folder}",) for folder in folders]
+    sets = [DataConfig(root=folder) for folder in folders]
     if not across:
-        return [Direction("drawn people", words[0], words[0], PAPER_SETS[0])]
+        return [Direction("drawn people", sets[0], sets[0], PAPER_SETS[0])]
     return [
-        Direction("drawn 0 -> drawn 1", words[0], words[1], " -> ".join(PAPER_SETS)),
-        Direction("drawn 1 -> drawn 0", words[1], words[0], " -> ".join(reversed(PAPER_SETS))),
+        Direction("drawn 0 -> drawn 1", sets[0], sets[1], " -> ".join(PAPER_SETS)),
+        Direction("drawn 1 -> drawn 0", sets[1], sets[0], " -> ".join(reversed(PAPER_SETS))),
     ]
 
 
-def data_directions(words: Sequence[str], other: Sequence[str], across: bool, papers_settings: bool) -> list[Direction]:
+def data_directions(
+    data: DataConfig, other: DataConfig | None, *, across: bool, papers_settings: bool
+) -> list[Direction]:
     """Return the directions on the user's own sets.
 
-    words: choose the first set; other: the second one across domains; across: whether the table is one across domains;
+    data: the first set; other: the second one across domains; across: whether the table is one across domains;
     papers_settings: whether the rows are trained as the paper did.
     """
-    sets = [read_config(recipe_path("bag_of_tricks"), part).data for part in (words, other) if part]
-    names = [data.name for data in sets]
-    if across and len(names) < 2:
-        raise InputError("A table across domains needs a second data set: --other.name NAME --other.root DIR.")
-    if not across and other:
-        raise InputError("--other belongs to tables across domains, such as cross_domain.")
     if not across:
-        known = names[0] in PAPER_SETS
-        paper = names[0] if known else PAPER_SETS[0]
-        return [Direction(names[0], tuple(words), tuple(words), paper, known and papers_settings)]
-    known = set(names) == set(PAPER_SETS)
+        if other is not None:
+            raise InputError("--other belongs to tables across domains, such as cross_domain.")
+        known = data.name in PAPER_SETS
+        paper = data.name if known else PAPER_SETS[0]
+        return [Direction(data.name, data, data, paper, known and papers_settings)]
+    if other is None:
+        raise InputError("A table across domains needs a second data set: --other.name NAME --other.root DIR.")
+    names = [data.name, other.name]
+    like_paper = set(names) == set(PAPER_SETS)
+    papers = names if like_paper else list(PAPER_SETS)
     if names[0] == names[1]:  # two sets of one kind: told apart by their folders
-        names = [Path(data.root or "").name for data in sets]
-    there, back = f"{names[0]} -> {names[1]}", f"{names[1]} -> {names[0]}"
-    shown = (there, back) if known else (" -> ".join(PAPER_SETS), " -> ".join(reversed(PAPER_SETS)))
+        names = [Path(one.root or "").name for one in (data, other)]
     return [
-        Direction(there, tuple(words), tuple(other), shown[0], known and papers_settings),
-        Direction(back, tuple(other), tuple(words), shown[1], known and papers_settings),
+        Direction(" -> ".join(names), data, other, " -> ".join(papers), like_paper and papers_settings),
+        Direction(" -> ".join(names[::-1]), other, data, " -> ".join(papers[::-1]), like_paper and papers_settings),
     ]
 
 
@@ -109,16 +111,17 @@ def show_plan(sweep: Sweep, console: Console) -> None:
 def reproduce(sweep: Sweep, console: Console) -> list[RowOutcome]:
     """Fill the table: train, measure, write; return what was measured. Go on after a stop by calling it again."""
     total = len(sweep.measurements)
-    prepared: dict[str, test_sets.TestSet] = {}
+    prepared: dict[str, TestSet] = {}
     for number, item in enumerate(sweep.measurements, 1):
         if item.done:
             continue
         console.say(f"[{number}/{total}] {item.row.name}, seed {item.seed}, {item.direction.label}")
-        _train(item, console)
+        run = _trained(item, console)
         key = repr((item.test.data, item.test.model.image_size))
         if key not in prepared:
-            prepared = {key: test_sets.prepare_tests(item.test, console)[0]}
-        _measure(item, prepared[key], console)
+            prepared = {key: prepare_main_test(item.test, console)}
+        embedded = prepared[key].embed(run.model(item.test.evaluation), console)
+        embedded.evaluate(console, Protocol(reranking=item.row.reranking)).save(item.file)
         write_table(sweep.so_far(), outcomes(sweep.so_far()))
     found = outcomes(sweep)
     write_table(sweep, found)
@@ -126,31 +129,15 @@ def reproduce(sweep: Sweep, console: Console) -> list[RowOutcome]:
     return found
 
 
-def _train(item: Measurement, console: Console) -> None:
-    folder = item.training.folder
-    with _sole_work_on(folder, console):
-        if item.training.finished:
-            return
-        if folder.is_dir():
-            train.resume(folder, console, item.training.config.data)
-        else:
-            train.start(item.training.config, folder, console)
-
-
-def _measure(item: Measurement, test: test_sets.TestSet, console: Console) -> None:
-    model = test_sets.load_model(item.training.folder, item.test)
-    model.feature, model.metric = item.test.evaluation.feature, item.test.evaluation.metric
-    query, gallery = test_sets.embed_test(model, test, console)
-    with console.bar("Ranking") as report:
-        result = evaluate(
-            query,
-            gallery,
-            metric=model.metric,
-            reranking=Reranking() if item.row.reranking else None,
-            same_camera=test.data.same_camera,
-            progress=report,
-        )
-    result.save(item.file)
+def _trained(item: Measurement, console: Console) -> Run:
+    """Return the measurement's training; start it, or go on with it, where it is not finished."""
+    training = item.training
+    with _sole_work_on(training.folder, console):
+        if training.finished:
+            return Run(training.folder)
+        if training.folder.is_dir():
+            return train.resume(training.folder, console, training.config.data)
+        return train.start(training.config, training.folder, console)
 
 
 def show(sweep: Sweep, found: Sequence[RowOutcome], console: Console) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from strongreid.errors import InputError
 from strongreid.evaluation import PairedTest, RetrievalResult, bootstrap_interval, paired_test
-from strongreid.runs.folder import FIGURES, read_metrics
+from strongreid.runs.folder import FIGURES, Run
 from strongreid.tables.plan import Direction, Measurement, Sweep
 from strongreid.tables.spec import PaperFigure, Row
 
@@ -119,7 +119,7 @@ def _versus_paper(results: Sequence[RetrievalResult], paper: PaperFigure) -> dic
 
 
 def _cost(items: Sequence[Measurement]) -> dict[str, float | None]:
-    records = [read_metrics(item.training.folder) for item in items]
+    records = [Run(item.training.folder).metrics for item in items]
     found: dict[str, float | None] = {}
     for name in COST:
         known = [record[name] for record in records if record.get(name) is not None]

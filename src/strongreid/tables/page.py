@@ -14,11 +14,11 @@ from strongreid.reports.images import figure_picture
 from strongreid.reports.page import Picture, Section, Table, pictures_section, table_section, write_page
 from strongreid.reports.plots import cmc_figure, curves_figure, gains_figure
 from strongreid.runs.compare import differences
+from strongreid.runs.folder import Run
 from strongreid.runs.report import run_sections
 from strongreid.tables.outcome import RowOutcome
 from strongreid.tables.plan import Direction, Measurement, Sweep
 from strongreid.tables.write import cost_cells, explanation, table_cells
-from strongreid.training.log import read_log
 
 NOT_ITS_OWN = ("name", "output", "seed", "data")
 """Settings that are none of a row's."""
@@ -43,7 +43,7 @@ def write_sweep_page(sweep: Sweep, found: Sequence[RowOutcome], console: Console
         f"The page of another training: strongreid report {folder.parent}/NAME"
     )
     sections.append(Section(f"In detail: {last.row.name}", [], lead))
-    sections += run_sections(folder, None, console, tested=last.test)
+    sections += run_sections(Run(folder), console, tested=last.test)
     path = sweep.folder / "report.html"
     seeds = ", ".join(str(seed) for seed in sweep.seeds)
     write_page(path, sweep.table.title, f"{', '.join(d.label for d in sweep.directions)}; seeds {seeds}", sections)
@@ -133,7 +133,7 @@ def _logs(sweep: Sweep, direction: Direction) -> dict[str, list[Mapping[str, flo
     for item in sweep.measurements:
         if item.direction == direction and item.training.folder not in read:
             read.add(item.training.folder)
-            logs.setdefault(item.row.name, []).extend(read_log(item.training.folder))
+            logs.setdefault(item.row.name, []).extend(Run(item.training.folder).log)
     return logs
 
 

@@ -9,20 +9,24 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from strongreid import build
-from strongreid.config import Config, as_plain
+from strongreid.config import ADDED_FIELDS, Config, DataConfig, as_plain, dotted
 from strongreid.data import ReIDData
-from strongreid.errors import InputError
+from strongreid.errors import InputError, did_you_mean
+from strongreid.evaluation import Reranking
 from strongreid.recipes import read_config, recipe_path
+from strongreid.recipes.values import with_values
 from strongreid.tables.spec import ResultTable, Row
 
 Scale = Literal["paper", "cpu"]
-NOT_LEARNED = ("name", "output", "evaluation", "data")
-"""Settings that do not change what is learned; the training images count by their fingerprint."""
+NOT_LEARNED = ("name", "output", "evaluation", "data", "runtime.log_every", "runtime.checkpoint_every")
+"""Settings, or sections of them, that do not change what is learned; training images count by their fingerprint."""
+OF_THE_SWEEP = ("name", "output", "seed")
+"""Settings that a row cannot have of its own."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,11 @@ class Direction:
     """Where a table's rows are trained and tested; a table across domains has two of them."""
 
     label: str
-    train: Sequence[str]
-    """The words that choose the training set, such as `--data.name=market1501`."""
-    test: Sequence[str]
-    """The words that choose the test set."""
-    paper: str
+    train: DataConfig
+    """The data set to train on."""
+    test: DataConfig
+    """The data set to test on."""
+    paper: str = ""
     """The key of the paper's figures to show beside."""
     like_paper: bool = False
     """Whether what is measured can be set against them: the paper's own data sets and settings."""
@@ -104,49 +108,51 @@ def plan_sweep(
     output: Path,
     *,
     scale: Scale,
-    seeds: Sequence[int],
+    seeds: Sequence[int] = (0,),
     rows: Sequence[int] = (),
     epochs: int | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Mapping[str, Any] | None = None,
 ) -> Sweep:
     """Work out what fills a table.
 
     table: which; directions: the data sets; output: the folder for everything; scale: recipes at the paper's size or
     those for CPUs; seeds: of the trainings; rows: numbers of the rows to fill, from 1, none for all; epochs: length of
     each training in place of the recipe's, with warm-up and milestones at the same fractions of it; overrides: settings
-    of all rows, as words of the command line. Raises `InputError` for impossible choices.
+    of all rows, by dotted name. Raises `InputError` for impossible choices.
     """
     if len(set(seeds)) != len(seeds) or not seeds:
         raise InputError(f"--seeds is {list(seeds)}; name at least one seed, and each once.")
     taken = table.changed_fields()
     if epochs is not None and (fixed := taken & {"schedule.epochs", "schedule.milestones"}):
         raise InputError(f"--epochs cannot change what {table.name} itself sets: {', '.join(sorted(fixed))}.")
-    for word in overrides:
-        field = word.removeprefix("--").split("=")[0]
-        if field in taken:
-            raise InputError(f"{field} is what the rows of {table.name} change; it cannot be set for all of them.")
+    for name in overrides or {}:
+        if name in taken:
+            raise InputError(f"{name} is what the rows of {table.name} change; it cannot be set for all of them.")
     chosen = _chosen(table, rows)
-    sets: dict[tuple[str, ...], ReIDData] = {}
+    common = {**(overrides or {}), "output": output / "trainings"}
+    read: dict[str, ReIDData] = {}
+
+    def data_of(config: Config) -> ReIDData:
+        key = repr(config.data)
+        if key not in read:
+            read[key] = build.build_data(config)
+        return read[key]
+
     measurements = []
     for seed in seeds:
         for row in chosen:
             for direction in () if row.to_come else directions:
-                common = [*overrides, f"--seed={seed}", f"--output={output / 'trainings'}"]
-                common.append(f"--data.cache={output / 'packed'}")
-                train = row_config(table, row, scale, epochs, [*common, *direction.train])
-                chosen_test = [f"--data.cache={output / 'packed'}", *direction.test]
-                test = replace(train, data=read_config(recipe_path("bag_of_tricks"), chosen_test).data)
-                for words, config in ((tuple(direction.train), train), (tuple(direction.test), test)):
-                    if words not in sets:
-                        sets[words] = build.build_data(config)
-                training = _training(train, sets[tuple(direction.train)])
-                file = _measurement_file(output, training, test, row, sets[tuple(direction.test)])
+                here, there = (replace(data, cache=output / "packed") for data in (direction.train, direction.test))
+                config = row_config(table, row, scale, epochs, {**common, "seed": seed, "data": here})
+                test = config if here == there else replace(config, data=there)
+                training = _training(config, data_of(config))
+                file = _measurement_file(output, training, test, row, data_of(test))
                 measurements.append(Measurement(row, seed, direction, training, test, file))
     if not measurements:
         reasons = "; ".join(f"{row.name}: {row.to_come}" for row in chosen)
         raise InputError(f"None of these rows can be run yet ({reasons}).")
-    name = f"{table.name}-{_plain_name(' '.join(direction.label for direction in directions[:1]))}"
-    return Sweep(table, chosen, tuple(directions), tuple(seeds), tuple(measurements), output / name)
+    folder = output / f"{table.name}-{_plain_name(directions[0].label)}"
+    return Sweep(table, chosen, tuple(directions), tuple(seeds), tuple(measurements), folder)
 
 
 def _chosen(table: ResultTable, numbers: Sequence[int]) -> tuple[Row, ...]:
@@ -156,30 +162,32 @@ def _chosen(table: ResultTable, numbers: Sequence[int]) -> tuple[Row, ...]:
     return tuple(row for number, row in enumerate(table.rows, 1) if not numbers or number in numbers)
 
 
-def row_config(table: ResultTable, row: Row, scale: Scale, epochs: int | None, words: Sequence[str]) -> Config:
-    """Return the settings of a row; `words` are settings of all rows. Arguments as in `plan_sweep`."""
-    values, take = table.changes(row, scale)
-    if take:
-        tricks = as_plain(_scaled("bag_of_tricks", scale, epochs, words))
-        values = {**values, **{field: _at(tricks, field) for field in take}}
-    start = _scaled(table.recipe, scale, epochs, words)
-    schedule = start.schedule
-    length = [
-        f"--schedule.epochs={schedule.epochs}",
-        f"--schedule.warmup_epochs={schedule.warmup_epochs}",
-        f"--schedule.milestones={list(schedule.milestones)}",
-    ]
-    own = [f"--{field}={value if isinstance(value, str) else json.dumps(value)}" for field, value in values.items()]
-    return read_config(recipe_path(_recipe(table.recipe, scale)), [*words, *length, *own])
+def row_config(
+    table: ResultTable, row: Row, scale: Scale, epochs: int | None = None, values: Mapping[str, Any] | None = None
+) -> Config:
+    """Return the settings of a row; `values` are those of all rows. Other arguments as in `plan_sweep`.
+
+    Raises `InputError` that names table, row and field.
+    """
+    own, take = table.changes(row, scale)
+    try:
+        if take:
+            tricks = dotted(as_plain(_scaled("bag_of_tricks", scale, epochs, values or {})))
+            for name in take:
+                if name not in tricks:
+                    raise InputError(f"`take` names {name}, which is no setting.{did_you_mean(name, tricks)}")
+                own[name] = tricks[name]
+        if wrong := own.keys() & OF_THE_SWEEP:
+            raise InputError(f"{', '.join(sorted(wrong))} cannot be set by a row.")
+        return with_values(_scaled(table.recipe, scale, epochs, values or {}), own)
+    except InputError as error:
+        raise InputError(f"{table.where}, row {row.name!r}: {error}") from error
 
 
-def _recipe(recipe: str, scale: Scale) -> str:
-    return f"{recipe}_small" if scale == "cpu" and recipe in ("bag_of_tricks", "standard_baseline") else recipe
-
-
-def _scaled(recipe: str, scale: Scale, epochs: int | None, words: Sequence[str]) -> Config:
+def _scaled(recipe: str, scale: Scale, epochs: int | None, values: Mapping[str, Any]) -> Config:
     """Return a recipe's settings, trained for another number of epochs with its events at the same fractions."""
-    config = read_config(recipe_path(_recipe(recipe, scale)), words)
+    small = "_small" if scale == "cpu" and recipe in ("bag_of_tricks", "standard_baseline") else ""
+    config = with_values(read_config(recipe_path(recipe + small)), values)
     if epochs is None:
         return config
     share = epochs / config.schedule.epochs
@@ -192,31 +200,41 @@ def _scaled(recipe: str, scale: Scale, epochs: int | None, words: Sequence[str])
     return replace(config, schedule=schedule)
 
 
-def _at(plain: Mapping[str, Any], field: str) -> Any:
-    value: Any = plain
-    for part in field.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            raise InputError(f"`take` names {field}, which is no setting; strongreid train --help lists them.")
-        value = value[part]
-    return value
-
-
 def _training(config: Config, data: ReIDData) -> Training:
-    learned = {name: value for name, value in as_plain(config).items() if name not in NOT_LEARNED}
-    for name in ("log_every", "checkpoint_every"):
-        learned["runtime"].pop(name)
-    key = _hash({"settings": learned, "images": data.train.fingerprint()})
+    key = _hash({"settings": _learned(config), "images": data.train.fingerprint()})
     name = f"{_plain_name(data.name)}-seed{config.seed}-{key}"
     return Training(replace(config, name=name), config.output / name)
 
 
+def _learned(config: Config) -> dict[str, Any]:
+    """Return the settings that change what is learned, nested.
+
+    A field that came later and has the value it had before it was there is left out, so that the trainings of earlier
+    versions are found again.
+    """
+    learned: dict[str, Any] = {}
+    for name, value in dotted(as_plain(config)).items():
+        sections = name.split(".")
+        # batch.domain_balanced came before the first sweep: it is in every hash
+        as_before = name in ADDED_FIELDS and ADDED_FIELDS[name] == value and name != "batch.domain_balanced"
+        if not as_before and name not in NOT_LEARNED and sections[0] not in NOT_LEARNED:
+            section = learned
+            for part in sections[:-1]:
+                section = section.setdefault(part, {})
+            section[sections[-1]] = value
+    return learned
+
+
 def _measurement_file(output: Path, training: Training, test: Config, row: Row, data: ReIDData) -> Path:
+    reranking: bool | dict[str, Any] = row.reranking is not None
+    if row.reranking not in (None, Reranking()):
+        reranking = asdict(row.reranking)
     key = _hash(
         {
             "training": training.folder.name,
             "feature": test.evaluation.feature,
             "metric": test.evaluation.metric,
-            "reranking": row.reranking,
+            "reranking": reranking,
             "images": [data.query.fingerprint(), data.gallery.fingerprint()],
         }
     )

@@ -1,19 +1,21 @@
-"""The paper's tables as data: `tables/*.yaml`, one file a table; a table of one's own has the same form.
+"""The paper's tables as data: `tables/paper/*.yaml`, one file a table; a table of one's own has the same form.
 
 A row is a name, what it changes and the paper's figures. It starts from the row that `from` names, or from the table's
 recipe. `take` names fields whose value comes from `bag_of_tricks`: that is how a trick is switched on, at any size,
 with its value written once, in the recipe. `set` gives values, `cpu` other ones for CPU size. `reranking: true` ranks
-again. A row with `to_come` is shown but not run.
+again, by other settings where they stand there: `reranking: {k1: 10}`. A row with `to_come` is shown but not run.
 """
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from strongreid.errors import InputError
+from strongreid.errors import InputError, did_you_mean
+from strongreid.evaluation import Reranking
+from strongreid.files import read_yaml
+from strongreid.recipes.values import checked
 
 TABLES = Path(__file__).parent / "paper"
 """The folder of the tables that come with the package."""
@@ -57,7 +59,8 @@ class Row:
     """Fields and their values."""
     cpu_values: Mapping[str, Any] = field(default_factory=dict)
     """Fields and their values at CPU size, in place of `values`."""
-    reranking: bool = False
+    reranking: Reranking | None = None
+    """How the row is ranked again; None: it is not."""
     to_come: str | None = None
     """Why the row cannot be run yet."""
     paper: Mapping[str, PaperFigure] = field(default_factory=dict)
@@ -69,15 +72,31 @@ class ResultTable:
     """A table of the paper, or one's own."""
 
     name: str
-    title: str
-    source: str
-    recipe: str
-    """The recipe that rows start from; at CPU size the one with `_small`."""
-    values: Mapping[str, Any]
-    """Fields that have these values in every row."""
-    across: bool
-    """Trained on one data set and tested on another, both ways."""
+    """What its folder is called."""
     rows: tuple[Row, ...]
+    title: str = ""
+    source: str = ""
+    """Where the paper's figures are from."""
+    recipe: str = "bag_of_tricks"
+    """The recipe that rows start from; at CPU size the one with `_small`."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that have these values in every row."""
+    across: bool = False
+    """Trained on one data set and tested on another, both ways."""
+    where: str = "The table"
+    """How messages name it."""
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise InputError(f"{self.where} has no rows: write them as a list, each with a name and what it sets.")
+        known: list[str] = []
+        for row in self.rows:
+            if row.name in known:
+                raise InputError(f"{self.where} has two rows named {row.name!r}.")
+            if row.start is not None and row.start not in known:
+                near = did_you_mean(row.start, known)
+                raise InputError(f"{self.where}, row {row.name!r}: `from` names {row.start!r}, no row above it.{near}")
+            known.append(row.name)
 
     def changed_fields(self) -> set[str]:
         """Return the fields that rows change: a user cannot set them for all rows at once."""
@@ -111,55 +130,53 @@ def read_table(name: str, file: Path | None = None) -> ResultTable:
         raise InputError("The table own is written in a YAML file: name it by --file FILE.")
     if name != "own" and file is not None:
         raise InputError(f"--file belongs to the table own, not to {name}.")
-    if name != "own" and name not in table_names():
-        raise InputError(f"There is no table {name!r}: name one of {', '.join([*table_names(), 'own'])}.")
+    known = [*table_names(), "own"]
+    if name not in known:
+        raise InputError(f"There is no table {name!r}: name one of {', '.join(known)}.{did_you_mean(name, known)}")
     path = file or TABLES / f"{name}.yaml"
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"The table {path} cannot be read: {error}") from error
     where = f"The table {path}"
+    content = read_yaml(path)
     _only(content, {"title", "source", "recipe", "set", "across", "rows"}, where)
-    rows = content.get("rows")
-    if not isinstance(rows, list) or not rows:
-        raise InputError(f"{where} has no rows: write them as a list, each with a name and what it sets.")
-    table = ResultTable(
+    rows = content.get("rows", [])
+    if not isinstance(rows, list):
+        raise InputError(f"{where}: `rows` is {reprlib.repr(rows)}; it must be a list of rows.")
+    return ResultTable(
         name=path.stem if name == "own" else name,
-        title=str(content.get("title", path.stem)),
-        source=str(content.get("source", "")),
-        recipe=str(content.get("recipe", "bag_of_tricks")),
+        rows=tuple(_row(item, number, where) for number, item in enumerate(rows, 1)),
+        title=checked(str, content.get("title", path.stem), f"{where}: `title`"),
+        source=checked(str, content.get("source", ""), f"{where}: `source`"),
+        recipe=checked(str, content.get("recipe", "bag_of_tricks"), f"{where}: `recipe`"),
         values=_mapping(content, "set", where),
-        across=content.get("across", False) is True,
-        rows=tuple(_row(item, where) for item in rows),
+        across=checked(bool, content.get("across", False), f"{where}: `across`"),
+        where=where,
     )
-    _check_names(table, where)
-    return table
 
 
-def _row(item: Any, where: str) -> Row:
-    allowed = {"name", "from", "take", "set", "cpu", "reranking", "to_come", "paper"}
-    _only(item, allowed, f"{where}: a row")
-    if not isinstance(item.get("name"), str):
-        raise InputError(f"{where}: a row has no name: {item}.")
-    place = f"{where}, row {item['name']!r}"
-    take = item.get("take", [])
-    if not isinstance(take, list) or not all(isinstance(name, str) for name in take):
-        raise InputError(f"{place}: `take` is {take!r}; it must be a list of fields, such as [model.last_stride].")
-    if not isinstance(item.get("reranking", False), bool):
-        raise InputError(f"{place}: `reranking` is {item['reranking']!r}; it must be true or false.")
+def _row(item: Any, number: int, where: str) -> Row:
+    where = f"{where}, row {number}"
+    _only(item, {"name", "from", "take", "set", "cpu", "reranking", "to_come", "paper"}, where)
+    if "name" not in item:
+        raise InputError(f"{where} has no name: {reprlib.repr(item)}.")
+    name = checked(str, item["name"], f"{where}: `name`")
+    where += f", {name!r}"
+    reranking = item.get("reranking", False)
+    if isinstance(reranking, bool):
+        reranking = Reranking() if reranking else None
+    else:
+        reranking = checked(Reranking, reranking, f"{where}: `reranking`")
     return Row(
-        name=item["name"],
-        start=item.get("from"),
-        take=tuple(take),
-        values=_mapping(item, "set", place),
-        cpu_values=_mapping(item, "cpu", place),
-        reranking=item.get("reranking", False),
-        to_come=item.get("to_come"),
-        paper={str(data): _figure(value, place) for data, value in _mapping(item, "paper", place).items()},
+        name=name,
+        start=checked(str | None, item.get("from"), f"{where}: `from`"),
+        take=checked(tuple[str, ...], item.get("take", []), f"{where}: `take`"),
+        values=_mapping(item, "set", where),
+        cpu_values=_mapping(item, "cpu", where),
+        reranking=reranking,
+        to_come=checked(str | None, item.get("to_come"), f"{where}: `to_come`"),
+        paper={str(data): _figure(value, where) for data, value in _mapping(item, "paper", where).items()},
     )
 
 
-def _figure(value: Any, place: str) -> PaperFigure:
+def _figure(value: Any, where: str) -> PaperFigure:
     match value:
         case [int() | float() as rank_1, int() | float() as mean_ap, str() as mark, *more] if mark in MARKS:
             match more:
@@ -168,33 +185,24 @@ def _figure(value: Any, place: str) -> PaperFigure:
                 case [str() as mean_ap_mark] if mean_ap_mark in MARKS:
                     return PaperFigure(float(rank_1), float(mean_ap), mark, mean_ap_mark)
     raise InputError(
-        f"{place}: a figure of the paper is [rank-1, mAP, mark], mark one of {', '.join(MARKS)}, a fourth value the "
-        f"mark of mAP if it is another; not {value}."
+        f"{where}: a figure of the paper is [rank-1, mAP, mark], mark one of {', '.join(MARKS)}, a fourth value the "
+        f"mark of mAP if it is another; not {reprlib.repr(value)}."
     )
 
 
-def _check_names(table: ResultTable, where: str) -> None:
-    known: set[str] = set()
-    for row in table.rows:
-        if row.name in known:
-            raise InputError(f"{where} has two rows named {row.name!r}.")
-        if row.start is not None and row.start not in known:
-            raise InputError(f"{where}, row {row.name!r}: `from` names {row.start!r}, which is no row above it.")
-        known.add(row.name)
-
-
 def _only(item: Any, allowed: set[str], where: str) -> None:
+    names = ", ".join(sorted(allowed))
     if not isinstance(item, dict):
-        raise InputError(f"{where} is not a mapping of {', '.join(sorted(allowed))}.")
-    unknown = sorted(str(key) for key in item.keys() - allowed)
-    if unknown:
-        raise InputError(
-            f"{where} has {', '.join(unknown)}, which is not known; allowed: {', '.join(sorted(allowed))}."
-        )
+        raise InputError(f"{where} is {reprlib.repr(item)}; it must be a mapping of {names}.")
+    for key in item:
+        if key not in allowed:
+            raise InputError(
+                f"{where} has {key!r}, which is not known; known are {names}.{did_you_mean(str(key), allowed)}"
+            )
 
 
 def _mapping(item: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
     value = item.get(key, {})
-    if not isinstance(value, dict):
-        raise InputError(f"{where}: `{key}` is {value!r}; it must map fields to values.")
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise InputError(f"{where}: `{key}` is {reprlib.repr(value)}; it must map names to values.")
     return value

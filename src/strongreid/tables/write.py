@@ -18,7 +18,7 @@ from strongreid.tables.spec import MARKS
 
 def table_cells(found: Sequence[RowOutcome]) -> tuple[list[str], list[list[str]]]:
     """Return columns and cells for people, figures in percent."""
-    several = len({outcome.direction for outcome in found}) > 1
+    several = any(item.direction != found[0].direction for item in found)
     like_paper = any(outcome.versus_paper for outcome in found)
     columns = [
         "",
