@@ -179,7 +179,11 @@ def test_curves_of_few_points_have_a_mark_each_and_no_warning(epochs: int, value
 
 
 def test_nothing_above_100_percent_is_marked() -> None:
-    for figure in (cmc_figure({"": np.ones(50)}), curves_figure({"": [{"epoch": 1, "x": 1.0}]}, ["x"], percent=True)):
+    log = [{"epoch": 1, "x": 1.0}]
+    for figure in (
+        *(cmc_figure({"": np.linspace(low, 1, 50) ** 2}) for low in (0.1, 0.9, 1)),
+        curves_figure({"": log}, ["x"], percent=True),
+    ):
         figure.draw_without_rendering()
         low, high = figure.axes[0].get_ylim()
         assert max(tick for tick in figure.axes[0].get_yticks() if low <= tick <= high) == pytest.approx(1)

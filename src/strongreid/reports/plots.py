@@ -84,7 +84,7 @@ def curves_figure(
     if logarithmic and axes.dataLim.ymin > 0:
         plain_logarithmic(axes)
     if percent:
-        _up_to_all(axes)
+        _in_percent(axes)
     if many_runs or len(quantities) > 1:
         add_legend(axes, lines, names)
     return figure
@@ -199,17 +199,18 @@ def cmc_figure(curves: Mapping[str, npt.NDArray[np.float64]], ranks: int = 20) -
     axes.set_xlabel("rank k")
     axes.set_ylabel("queries with a match")
     axes.set_xticks([k for k in (1, 5, 10, 15, 20, 30, 40, 50) if k <= ranks])
-    _up_to_all(axes)
+    _in_percent(axes, up_to_all=True)
     if len(curves) > 1:
         add_legend(axes, lines, list(curves))
     return figure
 
 
-def _up_to_all(axes: Axes) -> None:
-    """Write the upright axis in percent, with no mark above 100 %."""
+def _in_percent(axes: Axes, *, up_to_all: bool = False) -> None:
+    """Write the upright axis in percent, with no mark above 100 %, and with that mark if it goes `up_to_all`."""
     axes.yaxis.set_major_formatter(PERCENT)
     low, high = axes.get_ylim()
-    axes.set_ylim(low, min(high, 1 + 0.03 * (1 - low)))
+    above_all = 1 + 0.03 * (1 - low)
+    axes.set_ylim(low, above_all if up_to_all else min(high, above_all))
 
 
 def roc_figure(curves: Mapping[str, Verification]) -> Figure:

@@ -10,7 +10,7 @@ from strongreid.reports.plots import better_equal_worse, better_worse_figure, cm
 
 DASH: Final = "—"
 """Stands for a figure that is not known."""
-PLACES: Final = ("name", "output", "data.root", "data.cache")
+WITHOUT_EFFECT: Final = ("name", "output", "data.root", "data.cache")
 """Settings that change nothing of what is learned."""
 NO_LOSSES: Final = ("total_steps", "epoch", "rate", "images_per_second")
 """Values of a training's log line that are no losses: all others are, by the names that the objective gives them."""
@@ -102,7 +102,10 @@ def learning_section(log: Sequence[Mapping[str, float]], recorded: Mapping[str, 
         epochs: the last epoch.
     """
     if not log:
-        return Section("Learning", [Text("This run has no log (log.jsonl), so there are no curves.")])
+        why = (
+            "This run has no log (log.jsonl) or nothing in it, as trainings of fewer steps than runtime.log_every had."
+        )
+        return Section("Learning", [Text(f"{why} So there are no curves.")])
     pictures: list[Picture] = []
     notes: list[Block] = []
     losses = list(dict.fromkeys(name for line in log if "total" in line for name in line if name not in NO_LOSSES))
@@ -172,7 +175,7 @@ def settings_section(config: Mapping[str, Any], defaults: Mapping[str, Any], com
     """Return all settings; those that differ from the defaults (the paper's bag of tricks) first."""
     own, usual = flat(config), flat(defaults)
     rows = [[name, value, usual.get(name, DASH)] for name, value in own.items()]
-    changed = [row for row in rows if row[1] != row[2] and row[0] not in PLACES]
+    changed = [row for row in rows if row[1] != row[2] and row[0] not in WITHOUT_EFFECT]
     columns = ("setting", "this run", "bag of tricks")
     blocks: list[Block] = [
         Table(columns, changed, align="text"),
@@ -200,7 +203,7 @@ def cost_section(recorded: Mapping[str, Any], network: str) -> Section:
     figures = [
         Headline("training", duration(recorded.get("training_seconds"))),
         Headline("evaluation", duration(recorded.get("evaluation_seconds"))),
-        Headline("training speed", DASH if speed is None else f"{speed:,.0f}", "images a second"),
+        Headline("training speed", DASH if speed is None else f"{speed:,.0f}", "images a second" if speed else ""),
         Headline("peak memory", DASH if memory is None else f"{memory:,.0f} MB"),
     ]
     return Section("Cost", [Headlines(figures), Text(network)])
