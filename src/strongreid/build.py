@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 from lightning.fabric import Fabric
+from torch.optim import Optimizer
 
 from strongreid.config import Config, SetConfig, set_label
 from strongreid.data import (
@@ -22,13 +23,13 @@ from strongreid.data import (
     load_benchmark,
 )
 from strongreid.errors import InputError
-from strongreid.losses import BatchHardTripletLoss, CenterLoss, IdentityLoss, Objective
+from strongreid.losses import BatchHardTripletLoss, CenterLoss, IdentityLoss, Objective, Term
 from strongreid.models import ReIDModel
-from strongreid.training.learner import Learner
-from strongreid.training.loop import Plan, TrainingImages
-from strongreid.training.optimizer import adam, center_sgd
+from strongreid.training.images import TrainingImages
+from strongreid.training.loop import Plan
+from strongreid.training.optimizer import paper_optimizers
 from strongreid.training.processes import share_batch_statistics
-from strongreid.training.schedule import warmup_multistep
+from strongreid.training.schedule import by_epoch, warmup_multistep
 
 ReportProgress = Callable[[int, int], None]
 """Called with (done, total) by long work, for a progress bar."""
@@ -94,8 +95,8 @@ def build_training_images(config: Config, table: ImageTable, packed: PackedImage
     return TrainingImages(table, packed, sampler, augmentation)
 
 
-def build_model(config: Config, people: int) -> ReIDModel:
-    """Build the network; its random weights are a function of the seed."""
+def build_model(config: Config, people: int, fabric: Fabric | None = None) -> ReIDModel:
+    """Build the network, to be trained by the processes of `fabric`; its random weights are a function of the seed."""
     weights: Path | Literal["imagenet"] | None
     match config.model.weights:
         case None | "imagenet":
@@ -117,34 +118,36 @@ def build_model(config: Config, people: int) -> ReIDModel:
         )
     if config.runtime.channels_last:
         model.to(memory_format=torch.channels_last)
+    if fabric is not None:
+        share_batch_statistics(model, fabric)
     return model
 
 
 def build_objective(config: Config, people: int, dim: int) -> Objective:
-    """Build the sum of the losses; the centers' start is a function of the seed."""
-    center = None
-    if config.objective.center.weight > 0:
+    """Build the sum of the losses whose weight is not 0; the centers' start is a function of the seed."""
+    identity, triplet, center = config.objective.identity, config.objective.triplet, config.objective.center
+    terms: dict[str, Term] = {}
+    if identity.weight:
+        loss = IdentityLoss(label_smoothing=identity.label_smoothing)
+        terms["identity"] = Term(loss, on="logits", weight=identity.weight)
+    if triplet.weight:
+        terms["triplet"] = Term(BatchHardTripletLoss(margin=triplet.margin), on="pooled", weight=triplet.weight)
+    if center.weight:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed + 1)
-            center = CenterLoss(people, dim, weight=config.objective.center.weight)
-    return Objective(
-        identity=IdentityLoss(label_smoothing=config.objective.identity.label_smoothing),
-        triplet=BatchHardTripletLoss(margin=config.objective.triplet.margin),
-        center=center,
+            terms["center"] = Term(CenterLoss(people, dim, weight=center.weight), on="pooled")
+    return Objective(terms)
+
+
+def build_optimizers(config: Config, model: ReIDModel, objective: Objective) -> list[Optimizer]:
+    """Build the optimisers of the network and of the losses that learn."""
+    return paper_optimizers(
+        model,
+        objective,
+        rate=config.schedule.base_rate,
+        weight_decay=config.schedule.weight_decay,
+        center_rate=config.objective.center.rate,
     )
-
-
-def build_learner(config: Config, people: int, fabric: Fabric) -> Learner:
-    """Build the network, the losses and their optimisers, for the processes of `fabric`."""
-    model = build_model(config, people)
-    share_batch_statistics(model, fabric)
-    objective = build_objective(config, people, model.width)
-    optimizer = adam(model.parameters(), rate=config.schedule.base_rate, weight_decay=config.schedule.weight_decay)
-    center_optimizer = None
-    if objective.center is not None:
-        center_optimizer = center_sgd(objective.center.centers, rate=config.objective.center.rate)
-    terms = 2 if objective.center is None else 3
-    return Learner(model, objective, optimizer, center_optimizer, sums=torch.zeros(terms + 2))
 
 
 def build_plan(config: Config) -> Plan:
@@ -157,7 +160,7 @@ def build_plan(config: Config) -> Plan:
     )
     return Plan(
         epochs=config.schedule.epochs,
-        rate=rate,
+        rate=by_epoch(rate),
         seed=config.seed,
         log_every=config.runtime.log_every,
         checkpoint_every=config.runtime.checkpoint_every,

@@ -98,6 +98,8 @@ class BatchConfig:
 class IdentityConfig:
     """Classification of the training people."""
 
+    weight: float = 1.0
+    """Weight of the identity loss in the sum; 0 switches it off."""
     label_smoothing: float = 0.1
     """Trick 3: epsilon of the smoothed targets; 0 switches it off (section 3.3)."""
 
@@ -106,6 +108,8 @@ class IdentityConfig:
 class TripletConfig:
     """Batch-hard triplet loss on the pooled feature."""
 
+    weight: float = 1.0
+    """Weight of the triplet loss in the sum; 0 switches it off."""
     margin: float | None = 0.3
     """Margin between farthest positive and nearest negative distance; null is the soft margin."""
 
@@ -122,7 +126,7 @@ class CenterConfig:
 
 @dataclass(frozen=True)
 class ObjectiveConfig:
-    """The losses, added up."""
+    """The losses, added up. Each can be switched off by its weight, but not all of them."""
 
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     """Classification of the training people."""
@@ -211,7 +215,13 @@ class Config:
             raise InputError(wrong)
 
 
-ADDED_FIELDS: Final[Mapping[str, Any]] = {"data.joined": [], "data.tested": [], "batch.domain_balanced": False}
+ADDED_FIELDS: Final[Mapping[str, Any]] = {
+    "data.joined": [],
+    "data.tested": [],
+    "batch.domain_balanced": False,
+    "objective.identity.weight": 1.0,
+    "objective.triplet.weight": 1.0,
+}
 """Fields that a run's config.yaml written by an earlier version lacks, and the value with which that version trained.
 Whoever adds a field to a section adds it here: older runs stay readable, and older trainings of tables are found again.
 """

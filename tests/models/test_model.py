@@ -237,12 +237,13 @@ def test_weights_of_another_architecture_than_the_headers_are_refused(tmp_path, 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"last_stride": 3}, "last_stride is 3"),
-        ({"neck": "batchnorm"}, "neck is 'batchnorm'"),
-        ({"feature": "f_t"}, "feature is 'f_t'"),
-        ({"metric": "l1"}, "metric is 'l1'"),
+        ({"last_stride": 3}, "`last_stride` is 3"),
+        ({"neck": "batchnorm"}, "`neck` is 'batchnorm'"),
+        ({"feature": "f_t"}, "`feature` is 'f_t'"),
+        ({"metric": "l1"}, "`metric` is 'l1'"),
         ({"people": 0}, "people"),
-        ({"image_size": (0, 64)}, "image size"),
+        ({"image_size": (0, 64)}, "image_size"),
+        ({"pooling": "max"}, "`pooling` is 'max'"),
     ],
 )
 def test_arguments_outside_their_range_are_refused_by_name(changes, message):

@@ -25,28 +25,27 @@ SETTINGS = (
 )
 
 
-def train(drawn: Path, out: Path) -> None:
+def train(drawn: Path, out: Path, *changes: str) -> None:
     """Train for an epoch with all tricks; write weights, statistics and centers to `out / "RANK.safetensors"`."""
-    overrides = (*SETTINGS, f"--data.root={drawn}", f"--output={out}")
+    overrides = (*SETTINGS, *changes, f"--data.root={drawn}", f"--output={out}")
     config = read_config(recipe_path("bag_of_tricks_small"), overrides)
     fabric = build.build_fabric(config)
     prepared = test_sets.prepare(config, Console(quiet=True))
-    learner = build.build_learner(config, len(prepared.data.train.people), fabric)
-    learner.model.double().register_forward_pre_hook(lambda module, images: (images[0].double(),))
-    learner.objective.double()
+    people = len(prepared.data.train.people)
+    model = build.build_model(config, people, fabric)
+    objective = build.build_objective(config, people, model.width).double()
+    model.double().register_forward_pre_hook(lambda module, images: (images[0].double(),))
     fabric.launch()
     fit(
-        fabric,
-        learner,
+        model,
+        objective,
         build.build_training_images(config, prepared.data.train, prepared.train),
         build.build_plan(config),
-        out,
-        {},
-        None,
-        evaluate=dict,
-        on_step=lambda report: None,
+        optimizers=build.build_optimizers(config, model, objective),
+        fabric=fabric,
+        folder=out,
         warn=lambda text: None,
     )
-    learned: dict[str, Tensor] = {**learner.model.state_dict(), **learner.objective.state_dict()}
+    learned: dict[str, Tensor] = {**model.state_dict(), **objective.state_dict()}
     tensors = {name: tensor.contiguous() for name, tensor in learned.items()}
     save_file(tensors, out / f"{os.environ.get('RANK', '0')}.safetensors")

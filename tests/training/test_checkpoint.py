@@ -17,21 +17,23 @@ from strongreid.training.learner import Learner
 
 def learner(*overrides: str) -> Learner:
     config = read_config(recipe_path("bag_of_tricks_small"), ["--runtime.accelerator=cpu", *overrides])
-    return build.build_learner(config, 4, build.build_fabric(config))
+    model = build.build_model(config, 4)
+    objective = build.build_objective(config, 4, model.width)
+    return Learner(build.build_fabric(config), model, objective, build.build_optimizers(config, model, objective))
 
 
 def test_what_was_saved_is_restored(tmp_path: Path) -> None:
     saved, restored = learner(), learner("--seed=1")
     for one in (saved, restored):
-        for parameter in one.optimizer.param_groups[0]["params"]:
+        for parameter in one.optimizers[0].param_groups[0]["params"]:
             parameter.grad = torch.full_like(parameter, 0.1)
-    saved.optimizer.step()
-    saved.sums += 3
+    saved.optimizers[0].step()
+    saved.sums.add_(3)
     folder = save_checkpoint(tmp_path, saved, Progress(epoch=2, step=5, total_steps=9, log_bytes=7), {})
     progress = restore_checkpoint(folder, restored)
     assert progress == Progress(epoch=2, step=5, total_steps=9, log_bytes=7)
-    saved.optimizer.step()
-    restored.optimizer.step()
+    saved.optimizers[0].step()
+    restored.optimizers[0].step()
     learned = [{**one.model.state_dict(), **one.objective.state_dict(), "sums": one.sums} for one in (saved, restored)]
     assert all(learned[0][name].equal(learned[1][name]) for name in learned[0])
 

@@ -5,18 +5,28 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.optim import Optimizer
 
 from strongreid import build
+from strongreid.config import Config
 from strongreid.errors import InputError
+from strongreid.losses import CenterLoss, Objective
+from strongreid.models import ReIDModel, weights
 from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
 from strongreid.runs import test_sets
-from strongreid.training import checkpoint
-from strongreid.training.learner import Learner
 from strongreid.training.loop import StepReport, fit
+from strongreid.training.schedule import warmup_multistep
 from tests.conftest import SMALL
 
 PARTS = ["--data.name=market1501", "--runtime.accelerator=cpu", *SMALL]
+
+
+def parts(config: Config, people: int) -> tuple[ReIDModel, Objective, list[Optimizer]]:
+    """What is trained, as a configuration says."""
+    model = build.build_model(config, people)
+    objective = build.build_objective(config, people, model.width)
+    return model, objective, build.build_optimizers(config, model, objective)
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_images_names(drawn: Path, tmp_path: Path) -> None:
@@ -26,7 +36,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_images_names(drawn: Path, tmp_
     )
     prepared = test_sets.prepare(config, Console(quiet=True))
     fabric = build.build_fabric(config)
-    learner = build.build_learner(config, len(prepared.data.train.people), fabric)
+    model, objective, optimizers = parts(config, len(prepared.data.train.people))
     images = build.build_training_images(config, prepared.data.train, prepared.train)
     steps = 0
 
@@ -35,20 +45,18 @@ def test_a_loss_that_is_not_finite_stops_with_the_images_names(drawn: Path, tmp_
         steps += 1
         return output * torch.nan if steps == 2 else output
 
-    learner.model.backbone.register_forward_hook(poison)
+    model.backbone.register_forward_hook(poison)
     images.sampler.set_epoch(1)
     second = list(images.sampler)[1]
     with pytest.raises(InputError, match="epoch 1, step 2") as caught:
         fit(
-            fabric,
-            learner,
+            model,
+            objective,
             images,
             build.build_plan(config),
-            tmp_path,
-            {},
-            None,
-            evaluate=dict,
-            on_step=lambda report: None,
+            optimizers=optimizers,
+            fabric=fabric,
+            folder=tmp_path,
         )
     named = [line.strip() for line in str(caught.value).splitlines()[1:]]
     assert named == [prepared.data.train.path[row] for row in second]
@@ -59,28 +67,28 @@ def test_training_lowers_the_loss_and_centers_follow_their_own_rate(drawn: Path,
     config = read_config(recipe_path("bag_of_tricks_small"), [*PARTS, f"--data.root={drawn}", f"--output={tmp_path}"])
     prepared = test_sets.prepare(config, Console(quiet=True))
     fabric = build.build_fabric(config)
-    learner: Learner = build.build_learner(config, len(prepared.data.train.people), fabric)
-    assert learner.center_optimizer is not None
-    assert learner.center_optimizer.param_groups[0]["lr"] == 0.5
-    assert learner.objective.center is not None
-    before = learner.objective.center.centers.detach().clone()
+    model, objective, optimizers = parts(config, len(prepared.data.train.people))
+    adam, center_sgd = optimizers
+    assert center_sgd.param_groups[0]["lr"] == 0.5
+    center = objective.losses["center"]
+    assert isinstance(center, CenterLoss)
+    before = center.centers.detach().clone()
     seen: list[float] = []
     images = build.build_training_images(config, prepared.data.train, prepared.train)
     fit(
-        fabric,
-        learner,
+        model,
+        objective,
         images,
         build.build_plan(config),
-        tmp_path,
-        {},
-        None,
-        evaluate=dict,
+        optimizers=optimizers,
+        fabric=fabric,
+        folder=tmp_path,
         on_step=lambda report: seen.append(report.values.get("center", float("nan"))),
     )
     assert seen[-1] < 0.5 * seen[1]
-    assert not learner.objective.center.centers.equal(before)
-    assert learner.center_optimizer.param_groups[0]["lr"] == 0.5
-    assert learner.optimizer.param_groups[0]["lr"] == pytest.approx(build.build_plan(config).rate(3))
+    assert not center.centers.equal(before)
+    assert center_sgd.param_groups[0]["lr"] == 0.5
+    assert adam.param_groups[0]["lr"] == pytest.approx(warmup_multistep(3, config.schedule.base_rate, 2, (2,)))
 
 
 def test_a_second_interrupt_does_not_wait_and_leaves_nothing_half_written(
@@ -89,7 +97,7 @@ def test_a_second_interrupt_does_not_wait_and_leaves_nothing_half_written(
     config = read_config(recipe_path("bag_of_tricks_small"), [*PARTS, f"--data.root={drawn}", f"--output={tmp_path}"])
     prepared = test_sets.prepare(config, Console(quiet=True))
     fabric = build.build_fabric(config)
-    learner = build.build_learner(config, len(prepared.data.train.people), fabric)
+    model, objective, optimizers = parts(config, len(prepared.data.train.people))
     handler = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the shell that runs the tests ignores
     done = 0
@@ -100,21 +108,20 @@ def test_a_second_interrupt_does_not_wait_and_leaves_nothing_half_written(
         if done == 2:
             signal.raise_signal(signal.SIGINT)
 
-    def second(tensors: object, path: Path) -> None:
+    def second(tensors: object, path: Path, metadata: object) -> None:
         path.write_bytes(b"half")
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(checkpoint, "save_file", second)
+    monkeypatch.setattr(weights, "save_file", second)
     with pytest.raises(KeyboardInterrupt):
         fit(
-            fabric,
-            learner,
+            model,
+            objective,
             build.build_training_images(config, prepared.data.train, prepared.train),
             build.build_plan(config),
-            tmp_path,
-            {},
-            None,
-            evaluate=dict,
+            optimizers=optimizers,
+            fabric=fabric,
+            folder=tmp_path,
             on_step=first,
         )
     assert done == 3  # the first one let the step in progress end

@@ -78,6 +78,17 @@ class ImageTable:
         """
         return np.unique(self.person, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
+    def camera_index(self, cameras: Integers | None = None) -> Integers:
+        """The place of each image's camera among `cameras` (int64 [cameras], rising; None: the table's own): int64 [N].
+
+        Models that learn cameras know those of their training set: `query.camera_index(train.cameras)`. Raises
+        `InputError` for a camera that is not among them.
+        """
+        known = self.cameras if cameras is None else np.asarray(cameras)
+        if len(strange := np.setdiff1d(self.camera, known)):
+            raise InputError(f"The table has cameras {strange.tolist()}, which are not among {known.tolist()}.")
+        return np.searchsorted(known, self.camera).astype(np.int64)
+
     def select(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer] | Sequence[int]) -> "ImageTable":
         """The table of some rows, given as a mask (bool [N]) or as indices (integers, in the order wanted)."""
         chosen = np.asarray(rows)

@@ -3,7 +3,7 @@
 from strongreid.losses.center import CenterLoss
 from strongreid.losses.distance import pairwise_euclidean
 from strongreid.losses.identity import IdentityLoss
-from strongreid.losses.objective import Objective
+from strongreid.losses.objective import Objective, Term
 from strongreid.losses.triplet import BatchHardTripletLoss
 
-__all__ = ["BatchHardTripletLoss", "CenterLoss", "IdentityLoss", "Objective", "pairwise_euclidean"]
+__all__ = ["BatchHardTripletLoss", "CenterLoss", "IdentityLoss", "Objective", "Term", "pairwise_euclidean"]

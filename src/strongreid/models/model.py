@@ -4,16 +4,18 @@ The file is safetensors; its header holds the model's plain arguments, so that `
 configuration, runs no code from the file and never reaches for the network.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
+import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
+from strongreid.losses.distance import at_least_float32
+from strongreid.models.adapter import eval_mode, feature_map, probe, takes_camera
 from strongreid.models.backbones import LastStride, create_backbone
 from strongreid.models.model_file import (
     CALIBRATED_KEY,
@@ -29,15 +31,16 @@ from strongreid.models.model_file import (
     read_calibrated,
 )
 from strongreid.models.neck import Neck, create_classifier, create_neck
+from strongreid.models.pooling import Pooling, create_pooling, pooled_width
 from strongreid.models.weights import CHECKSUM_KEY, load_exactly, read_weights, save_weights, verify_weights
 from strongreid.pixels import normalise, resize
 
 
 class Features(NamedTuple):
-    """What the model says of B images."""
+    """Model outputs for B images."""
 
     pooled: Tensor
-    """f_t, the average of the feature map [B, D], at least float32: for the triplet and the center loss."""
+    """f_t, the pooled feature map [B, D], at least float32: for the triplet and the center loss."""
     necked: Tensor
     """f_i, after the neck [B, D]; without a neck the same tensor as `pooled`."""
     logits: Tensor
@@ -45,20 +48,30 @@ class Features(NamedTuple):
 
 
 class ReIDModel(nn.Module):
-    """Backbone, global average pooling, neck, classifier (Luo et al. 2019, figure 2).
+    """Backbone, pooling, neck, classifier (Luo et al. 2019, figure 2).
 
-    backbone: a timm name or "resnet10_small"; people: number of training people; last_stride, stem_relu and weights:
-    see `create_backbone`; neck: "bnneck" or "none"; image_size: (height, width) in pixels of the images it was
-    trained on; feature and metric: what evaluation uses of it. All but `weights` travel in the file's header.
+    Args:
+        backbone: a timm name or "resnet10_small", or a module of one's own that gives what `models.adapter` takes; it
+            is used as it is, so `last_stride`, `stem_relu` and `weights` are for names only.
+        people: number of training people.
+        last_stride, stem_relu, weights: see `create_backbone`.
+        pooling: "average", or a module of one's own from [B, C, h, w] to [B, D].
+        neck: "bnneck" or "none".
+        image_size: (height, width) in pixels of the images it is trained on.
+        feature, metric: what evaluation uses of it.
+
+    All but `weights` travel in the file's header; of objects their class's name, and `load` wants them again. Raises
+    `InputError` for what is outside its range, and for parts that do not fit together.
     """
 
     def __init__(
         self,
         *,
-        backbone: str,
+        backbone: str | nn.Module,
         people: int,
         last_stride: LastStride = 1,
         stem_relu: bool = True,
+        pooling: Pooling | nn.Module = "average",
         neck: Neck = "bnneck",
         image_size: tuple[int, int] = (256, 128),
         feature: Feature = "necked",
@@ -66,17 +79,23 @@ class ReIDModel(nn.Module):
         weights: Path | Literal["imagenet"] | None = None,
     ) -> None:
         super().__init__()
-        _check("last_stride", last_stride, (1, 2))
-        _check("neck", neck, ("bnneck", "none"))
-        _check("feature", feature, ("pooled", "necked"))
-        _check("metric", metric, ("cosine", "euclidean"))
+        _check("last_stride", last_stride, get_args(LastStride))
+        _check("neck", neck, get_args(Neck))
+        _check("feature", feature, get_args(Feature))
+        _check("metric", metric, get_args(Metric))
+        if not isinstance(pooling, nn.Module):
+            _check("pooling", pooling, get_args(Pooling))
         if people < 1 or min(image_size) < 1:
-            raise InputError(f"A model needs people and an image size above 0, not {people} and {image_size}.")
+            raise InputError(f"A model needs `people` and an `image_size` above 0, not {people} and {image_size}.")
+        objects = {"backbone": backbone, "pooling": pooling}
+        self.own = frozenset(name for name, value in objects.items() if isinstance(value, nn.Module))
+        """Which arguments were objects."""
         self.arguments = Arguments(
-            backbone=backbone,
+            backbone=backbone if isinstance(backbone, str) else type(backbone).__name__,
             people=people,
             last_stride=last_stride,
             stem_relu=stem_relu,
+            pooling=pooling if isinstance(pooling, str) else type(pooling).__name__,
             neck=neck,
             image_size=image_size,
             feature=feature,
@@ -87,9 +106,17 @@ class ReIDModel(nn.Module):
         self.metric: Metric = metric
         self.calibrated: Calibrated | None = None
         """What `strongreid calibrate` measured, for these very weights; set it, and `save` keeps it."""
-        self.backbone, self.width = create_backbone(
-            backbone, last_stride=last_stride, stem_relu=stem_relu, weights=weights
-        )
+        if isinstance(backbone, str):
+            backbone = create_backbone(
+                backbone, image_size=image_size, last_stride=last_stride, stem_relu=stem_relu, weights=weights
+            )
+        elif weights is not None or not stem_relu:
+            raise InputError(
+                f"`weights` and `stem_relu` are for backbones by name; a {type(backbone).__name__} is used as it is."
+            )
+        self.backbone = backbone
+        self.pooling = create_pooling(pooling) if isinstance(pooling, str) else pooling
+        self.width = pooled_width(self.pooling, probe(self.backbone, image_size, self.arguments["backbone"]))
         self.neck = create_neck(neck, self.width)
         self.classifier = create_classifier(neck, self.width, people)
 
@@ -101,32 +128,45 @@ class ReIDModel(nn.Module):
         """
         return None if self.calibrated is None else self.calibrated.threshold
 
-    def forward(self, images: Tensor) -> Features:
-        """Map normalised images [B, 3, H, W] float32 to `Features`, D = `width`."""
-        feature_map = self.backbone(images)
-        # Averaged in float32 under autocast too: the losses measure distances between these.
-        half = feature_map.dtype in (torch.float16, torch.bfloat16)
-        pooled = feature_map.mean(dim=(2, 3), dtype=torch.float32 if half else feature_map.dtype)
+    @property
+    def takes_camera(self) -> bool:
+        """Whether the backbone wants the camera of each image."""
+        return takes_camera(self.backbone)
+
+    def feature_map(self, images: Tensor, camera: Tensor | None = None) -> Tensor:
+        """Map normalised images [B, 3, H, W] float32 to what is pooled, [B, C, h, w]; `camera` as in `forward`."""
+        return feature_map(self.backbone, images, camera)
+
+    def forward(self, images: Tensor, camera: Tensor | None = None) -> Features:
+        """Map normalised images [B, 3, H, W] float32 to `Features`, D = `width`.
+
+        `camera` int64 [B], 0..cameras-1 (`ImageTable.camera_index`), goes to a backbone that wants it (`takes_camera`);
+        others do without.
+        """
+        pooled = at_least_float32(self.pooling(self.feature_map(images, camera)))
         necked = self.neck(pooled)
         return Features(pooled, necked, self.classifier(necked))
 
     @torch.no_grad()
-    def embed(self, images: Tensor, *, batch_size: int = 64) -> Tensor:
+    def embed(self, images: Tensor, *, batch_size: int = 64, camera: npt.ArrayLike | None = None) -> Tensor:
         """Map images [N, 3, H, W] uint8 RGB of any size to features [N, D] float32 on the CPU, not normalised.
 
         Resized as for training, in batches of `batch_size`, in eval mode; the modes are put back afterwards. The
-        feature is the one that `feature` names. Raises `InputError` for another shape or type.
+        feature is the one that `feature` names. `camera`: integers [N] as in `forward`. Raises `InputError` for another
+        shape or type.
         """
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
             raise InputError(f"embed takes images uint8 [N, 3, H, W], not {images.dtype} {list(images.shape)}.")
         if batch_size < 1:
             raise InputError(f"embed takes a batch size of at least 1, not {batch_size}.")
         device = self.classifier.weight.device
+        cameras = None if camera is None else camera_column(camera, len(images)).to(device)
         rows = [torch.empty(0, self.width)]
-        with _eval_mode(self):
+        with eval_mode(self):
             for start in range(0, len(images), batch_size):
-                batch = _resized(images[start : start + batch_size], self.image_size)
-                features = self(normalise(batch.to(device)))
+                some = slice(start, start + batch_size)
+                batch = _resized(images[some], self.image_size)
+                features = self(normalise(batch.to(device)), None if cameras is None else cameras[some])
                 rows.append((features.pooled if self.feature == "pooled" else features.necked).float().cpu())
         return torch.cat(rows)
 
@@ -140,19 +180,31 @@ class ReIDModel(nn.Module):
             raise InputError(f"The metadata key {min(taken)} is the model's own. Choose another.")
         if self.calibrated is not None:
             metadata[CALIBRATED_KEY] = calibrated_text(self.calibrated)
-        save_weights(self.state_dict(), Path(path), {**metadata, HEADER_KEY: header_text(self.arguments)})
+        save_weights(self.state_dict(), Path(path), {**metadata, HEADER_KEY: header_text(self.arguments, self.own)})
 
     @classmethod
-    def load(cls, path: str | Path) -> "ReIDModel":
+    def load(
+        cls, path: str | Path, *, backbone: nn.Module | None = None, pooling: nn.Module | None = None
+    ) -> "ReIDModel":
         """Load a model onto the CPU, in eval mode, from a .safetensors file or a folder that holds `model.safetensors`.
 
-        Raises `InputError` if there is none, or if it is cut short, damaged, not ours, of another version or
-        architecture.
+        `backbone` and `pooling`: objects like those that the model was made with, where it was; they get its weights.
+        Raises `InputError` if there is no file, if it is cut short, damaged, not ours, of another version or
+        architecture, and for an object that is missing or not wanted.
         """
         file = model_file(path)
-        arguments = read_arguments(file)
+        arguments, own = read_arguments(file)
+        given = {name: value for name, value in (("backbone", backbone), ("pooling", pooling)) if value is not None}
+        for name in sorted(own ^ given.keys()):
+            made_with = f"The model in {file} was made with {arguments.get(name, 'the default')} as its {name}"
+            if name in given:
+                raise InputError(f"{made_with}, not with an object. Leave `{name}` out.")
+            raise InputError(
+                f"{made_with}, an object that no file holds. Give one like it: ReIDModel.load(path, {name}=...)."
+            )
+        everything: dict[str, Any] = {**arguments, **given}
         with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave no trace
-            model = cls(**arguments)
+            model = cls(**everything)
         weights = read_weights(file)
         load_exactly(model, weights, source=str(file))
         model.calibrated = read_calibrated(file)
@@ -160,15 +212,14 @@ class ReIDModel(nn.Module):
         return model.eval()
 
 
-@contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
+def camera_column(camera: npt.ArrayLike, count: int) -> Tensor:
+    """Check the camera of each of `count` images: integers of any kind in, int64 [count] out; else `InputError`."""
+    column = torch.as_tensor(camera)
+    if column.shape != (count,) or column.is_floating_point():
+        raise InputError(
+            f"`camera` must be integers [{count}], one an image; it is {column.dtype} {list(column.shape)}."
+        )
+    return column.to(torch.int64)
 
 
 def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
@@ -181,4 +232,4 @@ def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
-        raise InputError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, allowed))}.")
+        raise InputError(f"`{name}` is {value!r}; it must be one of {', '.join(map(repr, allowed))}.")

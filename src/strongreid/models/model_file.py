@@ -1,15 +1,17 @@
-"""A model file: weights as safetensors, and in its metadata what the model is made from, as JSON.
+"""A model's file: safetensors, with what the model is made from and what it was calibrated to do in its metadata.
 
-Data, not code: loading a file can build nothing but a `ReIDModel`. A header of another version, or with other
-arguments than this version's, is refused rather than guessed at. Beside it, under a key of its own, stands the distance
-below which the model takes two images for the same person: calibrating writes the file anew with the very same weights.
+The header is data, not code: loading can build nothing but a `ReIDModel`. Arguments that have defaults may be missing
+from it, so that a model stays readable when later versions know more of them; unknown ones are refused rather than
+guessed at. Objects that a model was made with, such as a backbone of one's own, are named in it and given again by
+whoever loads. The threshold stands under a key of its own: calibrating writes the file anew with the same weights.
 """
 
 import json
 import math
+from collections.abc import Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
 from safetensors import SafetensorError, safe_open
 
@@ -31,21 +33,26 @@ FILE_NAME = "model.safetensors"
 
 
 class Arguments(TypedDict):
-    """What a model is made from, but for its first weights; see `ReIDModel`."""
+    """What a model is made from, but for its first weights; see `ReIDModel`. What may be missing has a default there.
+
+    An object in place of a name, such as a backbone of one's own, is here by the name of its class.
+    """
 
     backbone: str
     people: int
-    last_stride: LastStride
-    stem_relu: bool
-    neck: Neck
-    image_size: tuple[int, int]
-    feature: Feature
-    metric: Metric
+    last_stride: NotRequired[LastStride]
+    stem_relu: NotRequired[bool]
+    pooling: NotRequired[str]
+    neck: NotRequired[Neck]
+    image_size: NotRequired[tuple[int, int]]
+    feature: NotRequired[Feature]
+    metric: NotRequired[Metric]
 
 
-def header_text(arguments: Arguments) -> str:
-    """Write the header as JSON."""
-    return json.dumps({"format": FORMAT, "arguments": arguments})
+def header_text(arguments: Arguments, own: frozenset[str]) -> str:
+    """Write the header as JSON; `own` names the arguments that were objects."""
+    objects = {"objects": sorted(own)} if own else {}
+    return json.dumps({"format": FORMAT, "arguments": arguments, **objects})
 
 
 def read_header(path: str | Path) -> dict[str, str]:
@@ -70,29 +77,51 @@ def read_header(path: str | Path) -> dict[str, str]:
     return metadata
 
 
-def read_arguments(file: Path) -> Arguments:
-    """Read what the model in `file` is made from; `InputError` for a damaged header or one of another version."""
+def read_arguments(file: Path) -> tuple[Arguments, frozenset[str]]:
+    """Read what the model in `file` is made from, and which of these arguments were objects.
+
+    Raises `InputError` for a damaged header or one of another version.
+    """
     text = read_header(file)[HEADER_KEY]
     try:
         header = json.loads(text)
-        version, arguments = header["format"], header["arguments"]
-        if version == FORMAT:
+        version, arguments, own = header["format"], header["arguments"], frozenset(header.get("objects", ()))
+        if version == FORMAT and "image_size" in arguments:
             height, width = arguments["image_size"]
             arguments["image_size"] = (height, width)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"The header of the model file {file} is damaged ({error!r}). Copy it again.") from error
     if version != FORMAT:
         raise InputError(
             f"The model file {file} has format {version}; this version of strongreid reads {FORMAT}. Use the version "
             "that wrote it, or train again."
         )
-    if differing := set(arguments) ^ Arguments.__required_keys__:
+    lacking = Arguments.__required_keys__ - set(arguments)
+    unknown = (set(arguments) | own) - Arguments.__required_keys__ - Arguments.__optional_keys__
+    if lacking or unknown:
         raise InputError(
-            f"The header of the model file {file} lacks or adds the arguments {', '.join(sorted(differing))}: another "
-            "version of strongreid wrote it. Use that one, or train again."
+            f"The header of the model file {file} lacks the arguments {_listed(lacking)} and has the unknown arguments "
+            f"{_listed(unknown)}: another version of strongreid wrote it. Use that one, or train again."
         )
+    kinds = get_type_hints(Arguments)
+    wrong = {name for name, value in arguments.items() if name not in own and not _is_a(kinds[name], value)}
+    if wrong:
+        raise InputError(f"The header of the model file {file} is damaged: {_listed(wrong)} cannot be. Copy it again.")
     checked: Arguments = arguments
-    return checked
+    return checked, own
+
+
+def _is_a(kind: Any, value: Any) -> bool:
+    """Whether a value of the header is of the kind that its argument has."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is tuple:
+        return all(type(item) is int for item in value)
+    return type(value) is kind
+
+
+def _listed(names: Set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 def model_file(path: str | Path) -> Path:

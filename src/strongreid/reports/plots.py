@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from strongreid.evaluation import Verification
+from strongreid.losses.objective import NOT_LOSSES, TOTAL
 from strongreid.reports.drawing import (
     COLORS,
     DASHES,
@@ -88,6 +89,12 @@ def curves_figure(
     if many_runs or len(quantities) > 1:
         add_legend(axes, lines, names)
     return figure
+
+
+def loss_names(log: Iterable[Mapping[str, float]]) -> list[str]:
+    """Return the names of the losses in a training's log, the total first: those of its objective."""
+    lines = (line for line in log if TOTAL in line)
+    return list(dict.fromkeys(name for line in lines for name in line if name not in NOT_LOSSES))
 
 
 def by_epoch(

@@ -6,14 +6,19 @@ from typing import Any, Final
 from strongreid.evaluation import RetrievalResult, Verification, bootstrap_interval, paired_test
 from strongreid.reports.images import figure_picture
 from strongreid.reports.page import Block, Headline, Headlines, Picture, Pictures, Section, Table, Text
-from strongreid.reports.plots import better_equal_worse, better_worse_figure, cmc_figure, curves_figure, roc_figure
+from strongreid.reports.plots import (
+    better_equal_worse,
+    better_worse_figure,
+    cmc_figure,
+    curves_figure,
+    loss_names,
+    roc_figure,
+)
 
 DASH: Final = "—"
 """Stands for a figure that is not known."""
 WITHOUT_EFFECT: Final = ("name", "output", "data.root", "data.cache")
 """Settings that change nothing of what is learned."""
-NO_LOSSES: Final = ("total_steps", "epoch", "rate", "images_per_second")
-"""Values of a training's log line that are no losses: all others are, by the names that the objective gives them."""
 
 
 def percent(value: float | None) -> str:
@@ -108,7 +113,7 @@ def learning_section(log: Sequence[Mapping[str, float]], recorded: Mapping[str, 
         return Section("Learning", [Text(f"{why} So there are no curves.")])
     pictures: list[Picture] = []
     notes: list[Block] = []
-    losses = list(dict.fromkeys(name for line in log if "total" in line for name in line if name not in NO_LOSSES))
+    losses = loss_names(log)
     if losses:
         figure = curves_figure({"": log}, losses, label="loss", logarithmic=True)
         caption = "Losses, as they are added up: an epoch's mean."

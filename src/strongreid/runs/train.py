@@ -32,13 +32,15 @@ from strongreid.config import Config, DataConfig, as_plain, set_label
 from strongreid.errors import InputError
 from strongreid.evaluation import RetrievalResult
 from strongreid.files import atomic_folder, write_json
+from strongreid.losses import Objective
+from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
 from strongreid.runs.folder import Run, refuse_changed
 from strongreid.runs.test_sets import Prepared, TestSet, prepare
 from strongreid.training.checkpoint import damaged, newest_checkpoint, read_state
-from strongreid.training.learner import Learner
+from strongreid.training.images import TrainingImages
 from strongreid.training.log import read_log
-from strongreid.training.loop import StepReport, TrainingImages, fit
+from strongreid.training.loop import StepReport, fit
 
 
 def run_folder(config: Config, recipe: str) -> Path:
@@ -103,7 +105,8 @@ class _Parts:
     record: dict[str, Any]
     fabric: Fabric
     images: TrainingImages
-    learner: Learner
+    model: ReIDModel
+    objective: Objective
 
 
 def _assemble(config: Config, console: Console) -> _Parts:
@@ -113,19 +116,20 @@ def _assemble(config: Config, console: Console) -> _Parts:
     prepared = prepare(config, console)
     train = prepared.data.train
     images = build.build_training_images(config, train, prepared.train)
-    learner = build.build_learner(config, len(train.people), fabric)
+    model = build.build_model(config, len(train.people), fabric)
+    objective = build.build_objective(config, len(train.people), model.width)
     fabric.launch()
-    return _Parts(config, prepared, _record(config, prepared, fabric), fabric, images, learner)
+    return _Parts(config, prepared, _record(config, prepared, fabric), fabric, images, model, objective)
 
 
 def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | None) -> Run:
     """Train to the end, test, and write the result, the file that marks a finished run last."""
-    config, tests, fabric, learner = parts.config, parts.prepared.tests, parts.fabric, parts.learner
+    config, tests, fabric, model = parts.config, parts.prepared.tests, parts.fabric, parts.model
     if config.runtime.compile:
-        learner.model.compile()
+        model.compile()
 
     def evaluate_on(test: TestSet) -> RetrievalResult:
-        return test.embed(learner.model, console).evaluate(console)
+        return test.embed(model, console).evaluate(console)
 
     with console.training_bar(folder.name, config.schedule.epochs) as report:
 
@@ -133,13 +137,15 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             report(step.epoch, step.step / step.steps, step.values)
 
         progress = fit(
-            fabric,
-            learner,
+            model,
+            parts.objective,
             parts.images,
             build.build_plan(config),
-            folder,
-            parts.record,
-            checkpoint,
+            optimizers=build.build_optimizers(config, model, parts.objective),
+            fabric=fabric,
+            folder=folder,
+            record=parts.record,
+            resume=checkpoint,
             evaluate=lambda: _summary(evaluate_on(tests[0])),
             on_step=on_step,
         )
@@ -158,7 +164,7 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             "images_per_second": _images_per_second(folder),
             "peak_memory_mb": _peak_memory_mb(),
         }
-        learner.model.save(folder / "model.safetensors")
+        model.save(folder / "model.safetensors")
         result.save(folder / "result.npz")
         write_json(folder / "result.json", metrics)
     fabric.barrier()  # nobody looks for the result before it is there

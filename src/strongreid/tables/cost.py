@@ -16,6 +16,7 @@ from strongreid.data import ImageTable
 from strongreid.evaluation import estimate_cost
 from strongreid.tables.plan import Sweep, Training
 from strongreid.training.checkpoint import newest_checkpoint, read_state
+from strongreid.training.learner import Learner
 
 PROBED_IMAGES = 32
 PROBED_STEPS = 3
@@ -95,9 +96,9 @@ def _speed(config: Config, people: int) -> _Speed:
     """Time a few training steps on random images, after one that warms up."""
     config = replace(config, model=replace(config.model, weights=None), runtime=replace(config.runtime, compile=False))
     fabric = build.build_fabric(config)
-    learner = build.build_learner(config, people, fabric)
-    module, optimizer = fabric.setup(learner.model, learner.optimizer)
-    objective = learner.objective.to(fabric.device)
+    model = build.build_model(config, people)
+    objective = build.build_objective(config, people, model.width)
+    learner = Learner(fabric, model, objective, build.build_optimizers(config, model, objective))
     rng = torch.Generator().manual_seed(0)
     images = torch.randn(PROBED_IMAGES, 3, *config.model.image_size, generator=rng).to(fabric.device)
     images = images.contiguous(
@@ -107,11 +108,8 @@ def _speed(config: Config, people: int) -> _Speed:
     times = []
     for _ in range(1 + PROBED_STEPS):
         started = time.perf_counter()
-        features = module(images)
-        total, _ = objective(features.pooled, features.logits, person)
-        optimizer.zero_grad()
-        fabric.backward(total)
-        optimizer.step()
+        total, _ = objective(learner.module(images)._asdict(), person)
+        learner.step(total)
         float(total.detach())  # waits for the device
         times.append(time.perf_counter() - started)
-    return _Speed(PROBED_IMAGES / median(times[1:]), learner.model.width)
+    return _Speed(PROBED_IMAGES / median(times[1:]), model.width)

@@ -1,6 +1,6 @@
 """The pictures and the page of a filled table: all rows first, then one training in detail."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +8,12 @@ from matplotlib.figure import Figure
 
 from strongreid.config import as_plain
 from strongreid.files import atomic_file
+from strongreid.losses.objective import TOTAL
 from strongreid.reports.console import Console
 from strongreid.reports.drawing import WIDTH, save
 from strongreid.reports.images import figure_picture
 from strongreid.reports.page import Picture, Section, Table, pictures_section, table_section, write_page
-from strongreid.reports.plots import cmc_figure, curves_figure, gains_figure
+from strongreid.reports.plots import cmc_figure, curves_figure, gains_figure, loss_names
 from strongreid.runs.compare import differences
 from strongreid.runs.folder import Run
 from strongreid.runs.report import run_sections
@@ -118,12 +119,20 @@ def _curves(sweep: Sweep, found: Sequence[RowOutcome]) -> list[Section]:
             words = ", ".join(f"{name} {100 * cmc[0]:.1f} %" for name, cmc in curves.items())
             alt, caption = f"CMC, rank-1: {words}", "CMC: for how many queries a match is among the k nearest."
             pictures.append(_picture(sweep, direction, "cmc", cmc_figure(curves), alt, caption))
-        logs = {name: log for name, log in _logs(sweep, direction).items() if any("triplet" in line for line in log)}
+        logs = {name: log for name, log in _logs(sweep, direction).items() if loss_names(log)}
         if logs:
-            figure, alt = curves_figure(logs, ("triplet",), label="triplet loss"), f"Triplet loss: {', '.join(logs)}"
-            caption = "Triplet loss, of all terms the one that most trainings have."
+            loss = _comparable_loss(logs.values())
+            figure, title = curves_figure(logs, (loss,), label=f"{loss} loss"), f"{loss.capitalize()} loss"
+            alt, caption = f"{title}: {', '.join(logs)}", f"{title}, which all trainings have."
             pictures.append(_picture(sweep, direction, "curves", figure, alt, caption))
     return [pictures_section("Curves", pictures, lead="Means over seeds.")] if pictures else []
+
+
+def _comparable_loss(logs: Iterable[Sequence[Mapping[str, float]]]) -> str:
+    """Return a loss that all trainings have: the triplet loss, which no trick changes, or else another of theirs."""
+    first, *others = map(loss_names, logs)
+    shared = [name for name in first if all(name in names for names in others)]
+    return "triplet" if "triplet" in shared else next((name for name in shared if name != TOTAL), TOTAL)
 
 
 def _logs(sweep: Sweep, direction: Direction) -> dict[str, list[Mapping[str, float]]]:

@@ -11,50 +11,54 @@ here chooses weights by a metric.
 import signal
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
 from lightning.fabric import Fabric
+from torch.optim import Optimizer
 
-from strongreid.data import Augmentation, DomainBalancedSampler, ImageTable, PackedImages, PKBatchSampler
 from strongreid.errors import InputError
+from strongreid.losses.objective import TOTAL, Objective
+from strongreid.models import ReIDModel
 from strongreid.training.checkpoint import Progress, refuse_impossible, restore_checkpoint, save_checkpoint
-from strongreid.training.learner import Learner
+from strongreid.training.images import TrainingImages
+from strongreid.training.learner import AfterStep, Learner
 from strongreid.training.log import RunLog
-from strongreid.training.optimizer import set_rate
+from strongreid.training.optimizer import paper_optimizers
 from strongreid.training.processes import gather, share
+from strongreid.training.schedule import Schedule
 from strongreid.training.signals import Stopped, stop_requests
 
-
-@dataclass(frozen=True)
-class TrainingImages:
-    """The training set: its table, its decoded images (in the table's order) and how they are drawn and changed."""
-
-    table: ImageTable
-    packed: PackedImages
-    sampler: PKBatchSampler | DomainBalancedSampler
-    augmentation: Augmentation
+CHECKPOINTS: Final = "checkpoints"
+"""The folder of the checkpoints in that of a run."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """How long, how fast, and how often to write things down."""
 
-    epochs: int
-    rate: Callable[[int], float]
-    """Learning rate of an epoch, counted from 1."""
-    seed: int
-    log_every: int
+    epochs: int = 120
+    rate: Schedule | None = None
+    """Learning rate of the first optimiser; None: it stays as it is."""
+    seed: int = 0
+    """Seed of the augmentation and of backbones that drop activations."""
+    log_every: int = 10
     """Steps between two lines of the log."""
-    checkpoint_every: int
+    checkpoint_every: int = 1
     """Epochs between two checkpoints."""
-    evaluate_every: int
+    evaluate_every: int = 0
     """Epochs between two evaluations for the curve; 0 for none."""
+
+    def __post_init__(self) -> None:
+        least = {"epochs": 1, "seed": 0, "log_every": 1, "checkpoint_every": 1, "evaluate_every": 0}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise InputError(f"`{name}` is {getattr(self, name)}; it must be at least {value}.")
 
 
 @dataclass(frozen=True)
@@ -70,60 +74,76 @@ class StepReport:
 
 
 def fit(
-    fabric: Fabric,
-    learner: Learner,
+    model: ReIDModel,
+    objective: Objective,
     images: TrainingImages,
-    plan: Plan,
-    folder: Path,
-    record: dict[str, Any],
-    resume: Path | None,
-    evaluate: Callable[[], dict[str, float]],
-    on_step: Callable[[StepReport], None],
+    plan: Plan | None = None,
+    *,
+    optimizers: Sequence[Optimizer] | None = None,
+    after_step: Sequence[AfterStep] = (),
+    fabric: Fabric | None = None,
+    folder: Path | None = None,
+    record: Mapping[str, Any] | None = None,
+    resume: Path | None = None,
+    evaluate: Callable[[], dict[str, float]] | None = None,
+    on_step: Callable[[StepReport], None] | None = None,
     warn: Callable[[str], None] = warnings.warn,
 ) -> Progress:
-    """Train to the end of the last epoch, from the start or from the checkpoint `resume`; return where it ended.
+    """Train `model` in place to the end of the last epoch; return where it ended.
 
-    `learner` is changed in place and holds the objects before `fabric.setup`; with several processes its model has gone
-    through `share_batch_statistics`. `record` goes into each checkpoint, which are written to `folder / "checkpoints"`.
-    `evaluate` returns metrics for the curve; `warn` is told what does not stop a training. After SIGINT, SIGTERM or
-    SIGHUP the step in progress is finished (several processes: all steps to the next line of the log), a checkpoint
-    written and `Stopped` raised, a `KeyboardInterrupt`; a second signal does not wait. Several processes read
-    checkpoints from one folder, and all of them call `on_step`.
+    Args:
+        model: the network; its people are those of the images, its image size that of the packed ones.
+        objective: the losses; those that learn are changed too.
+        images: what to learn from; `TrainingImages.build` makes them of a table.
+        plan: how long, how fast, and how often to write things down; None: the defaults of `Plan`.
+        optimizers: those of `model` and `objective`; the rate of the first follows the plan. None: `paper_optimizers`.
+        after_step: called after each step; those that are modules are saved with the checkpoints.
+        fabric: device, precision and processes, launched. None: one GPU if there is one, otherwise the CPU.
+        folder: where log and checkpoints (`checkpoints/`) are written. None: nothing is written.
+        record: goes into each checkpoint.
+        resume: the checkpoint to go on from. Several processes read it from one folder.
+        evaluate: returns metrics for the curve, in the first process, every `plan.evaluate_every` epochs but the last.
+        on_step: called after each step, in all processes.
+        warn: is told what does not stop a training.
+
+    After SIGINT, SIGTERM or SIGHUP the step in progress is finished (several processes: all steps to the next line of
+    the log), a checkpoint written and `Stopped` raised, a `KeyboardInterrupt`; a second signal does not wait. Raises
+    `InputError` where the parts do not fit together, and with the images' names for a loss that is not finite.
     """
-    module, optimizer = fabric.setup(learner.model, learner.optimizer)
-    objective = learner.objective.to(fabric.device)
-    learner.sums = learner.sums.to(fabric.device)
+    images.check(model)
+    plan = plan or Plan()
+    fabric = fabric or Fabric(accelerator="auto", devices=1)
+    learner = Learner(fabric, model, objective, optimizers or paper_optimizers(model, objective), after_step)
     progress = Progress()
     if resume is not None:
         progress = restore_checkpoint(resume, learner)
-        refuse_impossible(resume, progress, plan.epochs, lambda epoch: _steps(images, epoch))
-    checkpoints = folder / "checkpoints"
+        refuse_impossible(resume, progress, plan.epochs, images.steps)
     started = time.perf_counter() - progress.seconds
     values: dict[str, float] = {}
     packed, person_index = images.packed.on_gpu_if_it_fits(fabric.device), torch.from_numpy(images.table.person_index())
+    cameras = torch.from_numpy(images.table.camera_index()) if model.takes_camera else None
     batch: torch.Tensor | None = None
 
     def checkpoint() -> None:
-        if log is not None:
+        if folder is not None and log is not None:
             progress.log_bytes, progress.seconds = log.sync(), time.perf_counter() - started
-            save_checkpoint(checkpoints, learner, progress, record)
+            save_checkpoint(folder / CHECKPOINTS, learner, progress, dict(record or {}))
         fabric.barrier()
 
     with _log(fabric, folder, progress, warn) as log, stop_requests() as asked:
         while progress.epoch <= plan.epochs:
             epoch = progress.epoch
-            rate = plan.rate(epoch)
-            set_rate(learner.optimizer, rate)
-            images.sampler.set_epoch(epoch)
-            steps = len(images.sampler)
+            steps = images.steps(epoch)
             first_bad = torch.full((), -1, device=fabric.device)
-            module.train()
+            learner.module.train()
             clock, timed_steps = time.perf_counter(), 0
 
             for step, indices in enumerate(images.sampler):
                 if step < progress.step:
                     continue  # done before the run was resumed
                 torch.manual_seed(_step_seed(plan.seed, epoch, step, fabric))  # for backbones that drop activations
+                if plan.rate is not None:
+                    learner.rate = plan.rate(epoch, step / steps)
                 mine = share(len(indices), fabric)
                 draws = images.augmentation.draw(
                     len(indices), images.packed.size, seed=plan.seed, epoch=epoch, step=step
@@ -131,46 +151,44 @@ def fit(
                 pixels = packed[indices[mine]].to(fabric.device, non_blocking=True)
                 batch = images.augmentation.apply(pixels, draws[mine], out=batch)  # in the last step's memory
                 person = person_index[indices].to(fabric.device, non_blocking=True)
+                camera = None if cameras is None else cameras[indices[mine]].to(fabric.device, non_blocking=True)
 
-                features = module(batch)
-                total, terms = objective(gather(features.pooled, fabric), gather(features.logits, fabric), person)
-                optimizer.zero_grad()
-                if learner.center_optimizer is not None:
-                    learner.center_optimizer.zero_grad()
-                fabric.backward(total)
-                optimizer.step()
-                if learner.center_optimizer is not None:
-                    learner.center_optimizer.step()
+                features = learner.module(batch, camera)._asdict()
+                everyone = {name: gather(features[name], fabric) for name in features if name in objective.inputs}
+                total, terms = objective(everyone, person)
+                learner.step(total)
 
                 losses = torch.stack([total.detach().float(), *terms.values(), torch.ones_like(total)])
-                learner.sums += losses
+                learner.sums.add_(losses)
                 first_bad = torch.where((first_bad < 0) & ~losses.isfinite().all(), step, first_bad)
                 progress.step, progress.total_steps, timed_steps = step + 1, progress.total_steps + 1, timed_steps + 1
 
                 waits = progress.total_steps % plan.log_every == 0 or step + 1 == steps
                 interrupted = (waits or fabric.world_size == 1) and _any(asked() is not None, fabric)
                 if waits or interrupted:
-                    _stop_if_not_finite(int(first_bad), images, plan, epoch, checkpoints)
+                    _stop_if_not_finite(int(first_bad), images, epoch, folder)
                 if progress.total_steps % plan.log_every == 0:
                     *sums, count = learner.sums.tolist()
                     learner.sums.zero_()
                     means = [value / count for value in sums]
                     seconds, clock = time.perf_counter() - clock, time.perf_counter()
-                    values = {"epoch": epoch, "rate": rate, **dict(zip(("total", *terms), means, strict=True))}
+                    values = {"epoch": epoch, "rate": learner.rate, **dict(zip((TOTAL, *terms), means, strict=True))}
                     values["images_per_second"] = round(timed_steps * len(indices) / seconds, 1)
                     timed_steps = 0
                     if log is not None:
                         log.write(progress.total_steps, values)
-                on_step(StepReport(epoch, step + 1, steps, values))
+                if on_step is not None:
+                    on_step(StepReport(epoch, step + 1, steps, values))
                 if interrupted:
                     checkpoint()
                     raise Stopped(asked() or signal.SIGINT)
 
             progress.epoch, progress.step = epoch + 1, 0
             due = plan.evaluate_every and epoch % plan.evaluate_every == 0 and epoch < plan.epochs
-            if due and log is not None:
+            if due and evaluate is not None and fabric.is_global_zero:
                 progress.metrics = evaluate()
-                log.write(progress.total_steps, {"epoch": epoch, **progress.metrics})
+                if log is not None:
+                    log.write(progress.total_steps, {"epoch": epoch, **progress.metrics})
             interrupted = _any(asked() is not None, fabric)
             if epoch % plan.checkpoint_every == 0 or epoch == plan.epochs or interrupted:
                 checkpoint()
@@ -179,16 +197,11 @@ def fit(
     return progress
 
 
-def _steps(images: TrainingImages, epoch: int) -> int:
-    images.sampler.set_epoch(epoch)
-    return len(images.sampler)
-
-
 def _log(
-    fabric: Fabric, folder: Path, progress: Progress, warn: Callable[[str], None]
+    fabric: Fabric, folder: Path | None, progress: Progress, warn: Callable[[str], None]
 ) -> AbstractContextManager[RunLog | None]:
     """Open the log in the first process; the others have none."""
-    if not fabric.is_global_zero:
+    if folder is None or not fabric.is_global_zero:
         return nullcontext()
     return RunLog(folder, warn, keep_bytes=progress.log_bytes, keep_steps=progress.total_steps)
 
@@ -203,14 +216,14 @@ def _step_seed(seed: int, epoch: int, step: int, fabric: Fabric) -> int:
     return int(sequence.generate_state(1, np.uint64)[0])
 
 
-def _stop_if_not_finite(bad: int, images: TrainingImages, plan: Plan, epoch: int, checkpoints: Path) -> None:
+def _stop_if_not_finite(bad: int, images: TrainingImages, epoch: int, folder: Path | None) -> None:
     if bad < 0:
         return
     images.sampler.set_epoch(epoch)
     indices = next(indices for step, indices in enumerate(images.sampler) if step == bad)
     names = "\n".join(f"  {images.table.path[index]}" for index in indices)
+    before = "" if folder is None else f" Checkpoints before it are in {folder / CHECKPOINTS}."
     raise InputError(
-        f"The loss is not finite at epoch {epoch}, step {bad + 1}. A lower schedule.base_rate, a longer "
-        f"schedule.warmup_epochs or runtime.precision 32-true may help; checkpoints before it are in {checkpoints}. "
-        f"The images of that batch:\n{names}"
+        f"The loss is not finite at epoch {epoch}, step {bad + 1}. A lower learning rate, a longer warm-up or full "
+        f"precision (32-true) may help.{before} The images of that batch:\n{names}"
     )

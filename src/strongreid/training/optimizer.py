@@ -1,23 +1,33 @@
 """The optimisers of the paper: Adam with L2 decay for the network, plain SGD for the centers (Luo et al. 2019)."""
 
-from collections.abc import Iterable
-
 import torch
-from torch import nn
+from torch.optim import Optimizer
+
+from strongreid.losses import CenterLoss, Objective
+from strongreid.models import ReIDModel
 
 
-def adam(parameters: Iterable[nn.Parameter], *, rate: float, weight_decay: float) -> torch.optim.Adam:
-    """Return Adam with L2 decay (added to the gradient, not decoupled as in AdamW) on every trainable parameter."""
-    trainable = [parameter for parameter in parameters if parameter.requires_grad]
-    return torch.optim.Adam(trainable, lr=rate, weight_decay=weight_decay, fused=True)
+def paper_optimizers(
+    model: ReIDModel,
+    objective: Objective,
+    *,
+    rate: float = 3.5e-4,
+    weight_decay: float = 5e-4,
+    center_rate: float = 0.5,
+) -> list[Optimizer]:
+    """Return Adam for the network and for losses that learn, and SGD for the centers where there are any.
 
-
-def center_sgd(centers: nn.Parameter, *, rate: float) -> torch.optim.SGD:
-    """Return plain SGD for the centers of the center loss: no momentum, no decay, no schedule (section 3.6)."""
-    return torch.optim.SGD([centers], lr=rate)
-
-
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of every parameter group."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    Adam with L2 decay (added to the gradient, not decoupled as in AdamW) on every trainable parameter (section 2); the
+    centers by plain SGD: no momentum, no decay, no schedule (section 3.6).
+    """
+    centers = [loss.centers for loss in objective.modules() if isinstance(loss, CenterLoss)]
+    apart = {id(parameter) for parameter in centers}
+    learned = [
+        parameter
+        for parameter in (*model.parameters(), *objective.parameters())
+        if parameter.requires_grad and id(parameter) not in apart
+    ]
+    optimizers: list[Optimizer] = [torch.optim.Adam(learned, lr=rate, weight_decay=weight_decay, fused=True)]
+    if centers:
+        optimizers.append(torch.optim.SGD(centers, lr=center_rate))
+    return optimizers

@@ -7,6 +7,8 @@ As every process computes the whole loss, gradients come out as many times too l
 averaging over processes (DistributedDataParallel) takes back.
 """
 
+from collections.abc import Set
+
 import torch
 import torch.distributed as distributed
 import torch.nn.functional as F
@@ -16,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from strongreid.errors import InputError
 from strongreid.losses.distance import at_least_float32
+from strongreid.models import ReIDModel
 
 
 def share(count: int, fabric: Fabric) -> slice:
@@ -36,14 +39,24 @@ def gather(values: Tensor, fabric: Fabric) -> Tensor:
 def share_batch_statistics(model: nn.Module, fabric: Fabric) -> None:
     """Replace every batch normalisation in `model` by one over all processes; parameters and their names stay.
 
-    `InputError` for a kind of batch normalisation of which that is not known to be the same.
+    Doing it again changes nothing. `InputError` for a kind of batch normalisation of which that is not known to be the
+    same.
     """
     if fabric.world_size == 1:
         return
     for parent in list(model.modules()):
         for name, child in parent.named_children():
-            if isinstance(child, _BatchNorm):
+            if isinstance(child, _BatchNorm) and not isinstance(child, GlobalBatchNorm | nn.SyncBatchNorm):
                 setattr(parent, name, _over_processes(child, fabric.device))
+
+
+def freeze_unreached(model: ReIDModel, features: Set[str], fabric: Fabric) -> None:
+    """Freeze what no loss on `features` reaches: several processes would wait for its gradient, which never comes."""
+    if fabric.world_size == 1 or "logits" in features:
+        return
+    model.classifier.requires_grad_(False)
+    if "necked" not in features:
+        model.neck.requires_grad_(False)
 
 
 class GlobalBatchNorm(_BatchNorm):
@@ -85,7 +98,7 @@ def _over_processes(norm: _BatchNorm, device: torch.device) -> nn.Module:
     if not (plain and norm.affine and norm.track_running_stats and norm.momentum is not None):
         raise InputError(
             f"The network's {type(norm).__name__} cannot take its statistics over several processes. "
-            "Train it in one process, or choose another model.backbone."
+            "Train it in one process, or choose another `backbone`."
         )
     kind = nn.SyncBatchNorm if device.type == "cuda" else GlobalBatchNorm
     shared = kind(norm.num_features, eps=norm.eps, momentum=norm.momentum)

@@ -1,10 +1,20 @@
-"""The learning rate as one pure function of the epoch: linear warm-up, then steps down (Luo et al. 2019, section 3.1).
+"""The learning rate as a pure function of the time: linear warm-up, then steps down (Luo et al. 2019, section 3.1).
 
 The numbers follow the authors' code where it differs from the paper's text: the rate falls AT epochs 40 and 70, and
 the warm-up rises from 1/100 of the base rate, not along the misprinted line of the paper.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from strongreid.errors import InputError
+
+Schedule = Callable[[int, float], float]
+"""The learning rate in an epoch, counted from 1, of which a share (0 to below 1) is done. Asked before every step."""
+
+
+def by_epoch(rate: Callable[[int], float]) -> Schedule:
+    """Turn a rate that is the same for a whole epoch, such as `warmup_multistep`, into a schedule."""
+    return lambda epoch, share: rate(epoch)
 
 
 def warmup_multistep(
@@ -27,7 +37,7 @@ def warmup_multistep(
         decay: The factor at each milestone.
     """
     if epoch < 1:
-        raise ValueError(f"Epochs count from 1; {epoch} came.")
+        raise InputError(f"Epochs count from 1; {epoch} came.")
     share = min(epoch / warmup_epochs, 1.0) if warmup_epochs else 1.0
     passed = sum(milestone <= epoch for milestone in milestones)
     return base * (warmup_factor * (1 - share) + share) * decay**passed
