@@ -1,7 +1,8 @@
 """Files: the one place for writing them (`writing`), for reading untrusted ones (`reading`) and for locks (`locks`)."""
 
 from strongreid.files.locks import only_process, refuse_second_process
-from strongreid.files.reading import open_regular, parse_json, read_json, read_text, read_yaml, unreadable, why
+from strongreid.files.reading import open_regular, parse_json, read_json, read_text, read_yaml, unreadable
+from strongreid.files.system import make_folder, sync, why
 from strongreid.files.writing import (
     atomic_file,
     atomic_folder,
@@ -10,7 +11,6 @@ from strongreid.files.writing import (
     remove_folder,
     require_target,
     sweep,
-    sync,
     write_json,
     write_text,
 )
@@ -19,6 +19,7 @@ __all__ = [
     "atomic_file",
     "atomic_folder",
     "inside",
+    "make_folder",
     "only_process",
     "open_regular",
     "parse_json",

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from strongreid.errors import InputError
-from strongreid.files.reading import why
+from strongreid.files.system import make_folder, why
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def refuse_second_process(path: Path, work: str, warn: Callable[[str], None]) ->
 def _held(path: Path, occupied: Callable[[int], None]) -> Iterator[str | None]:
     """Hold a lock file; where another process does, first call `occupied` with it. Yields why it cannot be locked."""
     path = path / ".lock" if path.is_dir() else path
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     while True:
         descriptor = _opened(path)
         try:

@@ -7,7 +7,6 @@ twice, no NaN. Whatever is wrong is an `InputError` that names the file, the lin
 
 import json
 import math
-import os
 import re
 import stat
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, BinaryIO, Final, NoReturn
 import yaml
 
 from strongreid.errors import InputError
+from strongreid.files.system import why
 
 JSON_LIMIT: Final = 8 * 2**20
 """Most bytes of a JSON file: the labels of hundreds of thousands of people."""
@@ -43,13 +43,6 @@ def open_regular(path: Path, remedy: str = "") -> BinaryIO:
 def unreadable(path: Path, reason: str, remedy: str = "") -> InputError:
     """Return the error that says why a file cannot be read and what to do about it."""
     return InputError(f"{path} cannot be read: {reason}. {remedy}".rstrip())
-
-
-def why(error: Exception) -> str:
-    """Say in a few words what the system refused, such as "permission denied"."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return os.strerror(error.errno).lower()
-    return str(error).split("\n", maxsplit=1)[0]
 
 
 def read_text(path: Path, *, limit: int, remedy: str = "") -> str:

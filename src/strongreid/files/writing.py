@@ -22,14 +22,12 @@ from typing import Any, Final
 
 from strongreid.errors import InputError
 from strongreid.files.locks import try_lock
-from strongreid.files.reading import why
+from strongreid.files.system import make_folder, sync, why
 
 LONGEST_PART: Final = 140
 """Most bytes of a name that `path_part` returns: with a suffix it fits into every file system."""
 _PARTIAL: Final = re.compile(r"\.(?P<name>.+)\.partial-[0-9a-z]+", re.DOTALL)
 _UNSAFE: Final = re.compile(r"^\.|[/\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_NO_FSYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
-"""What file systems answer that cannot flush a folder."""
 _MOST_LINKS: Final = 40
 
 
@@ -90,7 +88,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
             with partial.open("rb") as source, os.fdopen(_open_stream(target), "wb") as sink:
                 shutil.copyfileobj(source, sink)
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with _partial_folder(target) as beside:
         partial = beside / target.name
         yield partial
@@ -107,7 +105,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     `path` must not exist yet (`InputError`): a folder cannot be replaced in one step.
     """
     target = Path(os.path.realpath(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with _partial_folder(target) as partial:
         yield partial
         for folder, _, files in os.walk(partial, topdown=False):
@@ -139,18 +137,6 @@ def sweep(folder: Path, name: str | None = None) -> None:
             if match and wanted in (None, match["name"]) and not entry.is_symlink():
                 with suppress(OSError):  # another user's; or there are no locks, so its writer may live
                     _remove_if_dead(entry)
-
-
-def sync(path: Path) -> None:
-    """Flush a file or folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_FSYNC:
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

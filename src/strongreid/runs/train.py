@@ -31,11 +31,12 @@ from strongreid import build
 from strongreid.config import Config, DataConfig, as_plain, set_label
 from strongreid.errors import InputError
 from strongreid.evaluation import RetrievalResult
-from strongreid.files import atomic_folder, write_json
+from strongreid.files import atomic_folder, inside, path_part, write_json, write_text
 from strongreid.losses import Objective
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
 from strongreid.runs.folder import Run, refuse_changed
+from strongreid.runs.lock import lock_new_run, lock_run
 from strongreid.runs.test_sets import Prepared, TestSet, prepare
 from strongreid.training.checkpoint import damaged, newest_checkpoint, read_state
 from strongreid.training.images import TrainingImages
@@ -46,23 +47,21 @@ from strongreid.training.loop import StepReport, fit
 def run_folder(config: Config, recipe: str) -> Path:
     """Return the folder of a run: its name, or else recipe, training sets and seed, below the output folder."""
     sets = "+".join([config.data.name, *map(set_label, config.data.joined)])
-    return config.output / (config.name or f"{recipe}-{sets}-seed{config.seed}")
+    return config.output / (config.name or path_part(f"{recipe}-{sets}-seed{config.seed}"))
 
 
 def start(config: Config, folder: Path, console: Console) -> Run:
     """Train and evaluate in a new folder. Everything that can be refused is refused before the folder is made."""
-    if folder.exists():
-        raise InputError(
-            f"{folder} exists already. Go on with that run by --resume {folder}, choose another --name, or remove it."
-        )
-    parts = _assemble(config, console)
-    parts.fabric.barrier()  # no process may find the folder that the first one makes
-    if parts.fabric.is_global_zero:
-        with atomic_folder(folder) as partial:
-            text = yaml.safe_dump(as_plain(config), sort_keys=False)
-            (partial / "config.yaml").write_text(text, encoding="utf-8")
-            write_json(partial / "run.json", parts.record)
-    return _train(parts, folder, console, checkpoint=None)
+    with lock_new_run(folder, console):
+        parts = _assemble(config, console)
+        parts.fabric.barrier()  # no process may find the folder that the first one makes
+        if parts.fabric.is_global_zero:
+            with atomic_folder(folder) as partial:
+                write_text(partial / "config.yaml", yaml.safe_dump(as_plain(config), sort_keys=False))
+                write_json(partial / "run.json", parts.record)
+        parts.fabric.barrier()
+        with lock_run(folder, console):
+            return _train(parts, folder, console, checkpoint=None)
 
 
 def resume(folder: Path, console: Console, data: DataConfig | None = None) -> Run:
@@ -74,16 +73,17 @@ def resume(folder: Path, console: Console, data: DataConfig | None = None) -> Ru
     if run.finished:
         console.say(f"{folder} is finished already.")
         return run
-    config, checkpoint = run.config, newest_checkpoint(folder / "checkpoints")
-    where = f"from {checkpoint.name}" if checkpoint else "from its first epoch: it has no checkpoint yet"
-    console.say(f"Going on with {folder} {where}.")
-    recorded = _record_of(checkpoint) if checkpoint else None
-    if recorded is not None:
-        refuse_changed(config, recorded["config"], folder)
-    parts = _assemble(config if data is None else replace(config, data=data), console)
-    if recorded is not None:
-        _compare(recorded, parts.record, console)
-    return _train(parts, folder, console, checkpoint)
+    with lock_run(folder, console):
+        config, checkpoint = run.config, newest_checkpoint(folder / "checkpoints")
+        where = f"from {checkpoint.name}" if checkpoint else "from its first epoch: it has no checkpoint yet"
+        console.say(f"Going on with {folder} {where}.")
+        recorded = _record_of(checkpoint) if checkpoint else None
+        if recorded is not None:
+            refuse_changed(config, recorded["config"], folder)
+        parts = _assemble(config if data is None else replace(config, data=data), console)
+        if recorded is not None:
+            _compare(recorded, parts.record, console)
+        return _train(parts, folder, console, checkpoint)
 
 
 def show(run: Run, console: Console) -> None:
@@ -148,6 +148,7 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             resume=checkpoint,
             evaluate=lambda: _summary(evaluate_on(tests[0])),
             on_step=on_step,
+            warn=lambda text: console.say(f"Warning: {text}"),
         )
     trained = time.perf_counter()
     if fabric.is_global_zero:
@@ -164,9 +165,9 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             "images_per_second": _images_per_second(folder),
             "peak_memory_mb": _peak_memory_mb(),
         }
-        model.save(folder / "model.safetensors")
-        result.save(folder / "result.npz")
-        write_json(folder / "result.json", metrics)
+        model.save(inside(folder, "model.safetensors"))
+        result.save(inside(folder, "result.npz"))
+        write_json(inside(folder, "result.json"), metrics)
     fabric.barrier()  # nobody looks for the result before it is there
     return Run(folder)
 

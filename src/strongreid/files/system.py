@@ -1,0 +1,36 @@
+"""What readers, writers and locks share: what the system refuses in plain words, folders made, content flushed."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Final
+
+_NO_FSYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
+"""What file systems answer that cannot flush a folder."""
+
+
+def why(error: Exception) -> str:
+    """Say in a few words what the system refused, such as "permission denied"."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno).lower()
+    return str(error).split("\n", maxsplit=1)[0]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are not there yet; `NotADirectoryError` if a file is in the way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
+
+
+def sync(path: Path) -> None:
+    """Flush a file or folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,64 @@
+"""One process trains a run: its lock, what earlier ones left in its folder, and what may be written there."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from strongreid.errors import InputError
+from strongreid.files import inside, refuse_second_process, sweep
+from strongreid.reports.console import Console
+
+WRITTEN: Final = ("log.jsonl", "tensorboard", "checkpoints", "model.safetensors", "result.npz", "result.json")
+"""What a training writes in its run's folder."""
+
+
+@contextmanager
+def lock_new_run(folder: Path, console: Console) -> Iterator[None]:
+    """Hold the name of a run that is to be made; `InputError` where its folder exists or another process makes it.
+
+    Under torchrun the first process does so for all.
+    """
+    target = Path(os.path.realpath(folder))
+    missing = [parent for parent in target.parents if not parent.exists()]
+    try:
+        with _held(target.with_name(f".{target.name}.lock"), folder, console):
+            if folder.exists():
+                with lock_run(folder, console):  # says who is at work in it, if anybody is
+                    raise InputError(
+                        f"{folder} exists already. Go on with that run by --resume {folder}, choose another --name, or "
+                        "remove it."
+                    )
+            yield
+    finally:
+        with suppress(OSError):  # where the run was refused, the lock alone was in these
+            for parent in missing:
+                parent.rmdir()
+
+
+@contextmanager
+def lock_run(folder: Path, console: Console) -> Iterator[None]:
+    """Hold a run's folder to train in it, clear of what dead processes left; `InputError` where another one does.
+
+    Raises `InputError` too where something in the folder is a link: nothing is written through it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder.")
+    with _held(folder, folder, console) as first:
+        if first:
+            for name in WRITTEN:
+                inside(folder, name)
+            for part in (folder, folder / "checkpoints"):
+                sweep(part)
+        yield
+
+
+@contextmanager
+def _held(lock: Path, folder: Path, console: Console) -> Iterator[bool]:
+    """Hold a lock in the first process; the others leave it to that one. Yields whether this is the first."""
+    if os.environ.get("RANK", "0") != "0":
+        yield False
+        return
+    with refuse_second_process(lock, f"trains {folder}", lambda text: console.say(f"Warning: {text}")):
+        yield True
