@@ -12,10 +12,11 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from strongreid.data.benchmarks import load_benchmark, read_cuhk01, read_market1501
+from strongreid.data.benchmarks import load_benchmark
 from strongreid.data.cuhk03 import extract_cuhk03
+from strongreid.data.layouts import Folders, Lists
 from strongreid.data.msmt17 import TEST_PEOPLE_FROM
-from strongreid.data.specs import BENCHMARKS, NOT_READ, Folders, Lists
+from strongreid.data.specs import BENCHMARKS, NOT_READ
 from strongreid.data.table import ImageTable, ReIDData
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings, pool_queries
@@ -53,7 +54,7 @@ def expected(root: Path, part: str, *, distractors: bool = True) -> list[tuple[b
 
 
 def test_market1501_is_read_with_junk_dropped_and_distractors_kept(drawn: Path) -> None:
-    data = read_market1501(drawn)
+    data = load_benchmark("market1501", drawn)
     for part in PARTS:
         table = getattr(data, part)
         rows = rows_of(drawn, part)
@@ -68,7 +69,7 @@ def test_market1501_is_read_with_junk_dropped_and_distractors_kept(drawn: Path) 
 def test_counts_that_differ_from_drawn_json_are_warned_about(drawn_copy: Path) -> None:
     removed = next((drawn_copy / "bounding_box_train").iterdir())
     removed.unlink()
-    (warning,) = read_market1501(drawn_copy).warnings
+    (warning,) = load_benchmark("market1501", drawn_copy).warnings
     assert "bounding_box_train" in warning
     count = len(rows_of(drawn_copy, "train"))
     assert f"{count} images instead of {count + 1}" in warning
@@ -97,12 +98,12 @@ def test_distractors_of_the_500k_folder_join_the_gallery_as_person_0(drawn_copy:
 
 
 def test_multi_query_images_belong_to_the_query_of_their_person_and_camera(drawn_copy: Path) -> None:
-    assert read_market1501(drawn_copy).multi_query is None
+    assert load_benchmark("market1501", drawn_copy).multi_query is None
     (drawn_copy / "gt_bbox").mkdir()
     for part in PARTS:
         for path in (drawn_copy / PARTS[part]).iterdir():
             shutil.copy(path, drawn_copy / "gt_bbox")
-    data = read_market1501(drawn_copy)
+    data = load_benchmark("market1501", drawn_copy)
     assert data.multi_query is not None
     queries = list(zip(data.query.person, data.query.camera, strict=True))
     boxes = list(zip(data.multi_query.person, data.multi_query.camera, strict=True))
@@ -325,18 +326,18 @@ def test_cuhk01_is_split_by_people_with_the_seed(drawn: Path, tmp_path: Path) ->
     lay_out_cuhk01(drawn, tmp_path, 9)
     splits = set()
     for seed in range(6):
-        data = read_cuhk01(tmp_path, split_seed=seed)
+        data = load_benchmark("cuhk01", tmp_path, split_seed=seed)
         check_cuhk01_split(data, 9)
-        assert data.train.path == read_cuhk01(tmp_path, split_seed=seed).train.path
+        assert data.train.path == load_benchmark("cuhk01", tmp_path, split_seed=seed).train.path
         splits.add(tuple(data.train.people.tolist()))
     assert len(splits) > 1
     with pytest.raises(InputError, match="split_seed"):
-        read_cuhk01(tmp_path, split_seed=-1)
+        load_benchmark("cuhk01", tmp_path, split_seed=-1)
 
 
 @pytest.mark.skipif(not CUHK01.is_dir(), reason=f"CUHK01 is not in {CUHK01}")
 def test_cuhk01_as_it_ships() -> None:
-    data = read_cuhk01(CUHK01)
+    data = load_benchmark("cuhk01", CUHK01)
     check_cuhk01_split(data, 971)
     assert data.warnings == ()
 
@@ -346,19 +347,19 @@ def test_a_missing_folder_is_named_with_what_is_there(part: str, drawn_copy: Pat
     (drawn_copy / part).rename(drawn_copy / "elsewhere")
     missing = re.escape(str(drawn_copy / part))
     with pytest.raises(InputError, match=rf"needs `{part}`.*holds .*`elsewhere`.*: {missing} is not there.*archive"):
-        read_market1501(drawn_copy)
+        load_benchmark("market1501", drawn_copy)
 
 
 def test_a_folder_one_level_off_is_answered_with_the_right_one(drawn: Path, tmp_path: Path) -> None:
     nested = shutil.copytree(drawn, tmp_path / "Market-1501" / "v15.09.15")
     with pytest.raises(InputError, match=f"one level off.*{re.escape(str(nested))}"):
-        read_market1501(nested.parent)
+        load_benchmark("market1501", nested.parent)
     with pytest.raises(InputError, match=f"one level off.*{re.escape(str(nested))}"):
-        read_market1501(nested / "query")
+        load_benchmark("market1501", nested / "query")
     with pytest.raises(InputError, match="does not exist"):
-        read_market1501(tmp_path / "nowhere")
+        load_benchmark("market1501", tmp_path / "nowhere")
     with pytest.raises(InputError, match="is a file"):
-        read_market1501(nested / "drawn.json")
+        load_benchmark("market1501", nested / "drawn.json")
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None:
@@ -398,20 +399,20 @@ def test_what_stands_in_the_way_of_training_is_refused(damage: str, said: str, d
                 if not path.name.startswith(first):
                     path.unlink()
     with pytest.raises(InputError, match=said):
-        read_market1501(drawn_copy)
+        load_benchmark("market1501", drawn_copy)
 
 
 def test_a_spoilt_drawn_json_is_named(drawn_copy: Path) -> None:
     (drawn_copy / "drawn.json").write_text(json.dumps({"splits": {}}))
     with pytest.raises(InputError, match=r"drawn\.json cannot be read"):
-        read_market1501(drawn_copy)
+        load_benchmark("market1501", drawn_copy)
 
 
 def test_other_files_in_a_folder_are_passed_over(drawn_copy: Path) -> None:
-    before = read_market1501(drawn_copy).train.path
+    before = load_benchmark("market1501", drawn_copy).train.path
     (drawn_copy / "bounding_box_train" / "Thumbs.db").write_bytes(b"")
     (drawn_copy / "bounding_box_train" / "._0001_c1s1_000001_00.jpg").write_bytes(b"")
-    assert read_market1501(drawn_copy).train.path == before
+    assert load_benchmark("market1501", drawn_copy).train.path == before
 
 
 def test_every_benchmark_says_where_it_is_from_and_on_what_terms() -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from strongreid.data.listing import Finding, image_paths, scan_folder
-from strongreid.data.specs import BENCHMARKS, MARKET_NAMES, Folders
+from strongreid.data.layouts import Folders
+from strongreid.data.listing import Finding, contents, scan_folder
+from strongreid.data.specs import BENCHMARKS, MARKET_NAMES
 
 
 def test_a_hundred_thousand_images_are_listed_in_under_two_seconds(tmp_path: Path) -> None:
@@ -28,18 +29,18 @@ def test_images_are_sorted_and_found_deep_only_when_asked(tmp_path: Path) -> Non
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     shallow = [str(tmp_path / name) for name in ("a.png", "b.JPG")]
-    assert image_paths(tmp_path) == shallow
-    assert image_paths(tmp_path, deep=True) == sorted([*shallow, str(tmp_path / "deep" / "er" / "c.jpeg")])
+    assert contents(tmp_path).images == shallow
+    assert contents(tmp_path, deep=True).images == sorted([*shallow, str(tmp_path / "deep" / "er" / "c.jpeg")])
 
 
 def test_a_link_that_leads_back_is_not_followed_again(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "1.jpg").write_bytes(b"")
     (tmp_path / "a" / "b" / "back").symlink_to(tmp_path)
-    assert image_paths(tmp_path / "a", deep=True) == [str(tmp_path / "a" / "1.jpg")]
-    assert image_paths(tmp_path, deep=True) == [str(tmp_path / "a" / "1.jpg")]
+    assert contents(tmp_path / "a", deep=True).images == [str(tmp_path / "a" / "1.jpg")]
+    assert contents(tmp_path, deep=True).images == [str(tmp_path / "a" / "1.jpg")]
     (tmp_path / "linked").symlink_to(tmp_path / "a")
-    assert image_paths(tmp_path / "linked", deep=True) == [str(tmp_path / "linked" / "1.jpg")]
+    assert contents(tmp_path / "linked", deep=True).images == [str(tmp_path / "linked" / "1.jpg")]
 
 
 def test_what_is_wrong_is_collected_beside_what_is_sound(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from strongreid.data.benchmarks import load_benchmark
-from strongreid.data.own import read_own_table, split_rows
+from strongreid.data.own_table import read_own_table
 from strongreid.data.packed import PackedImages
+from strongreid.data.splitting import split_rows
 from strongreid.errors import InputError
 
 ALL_PARTS = ("bounding_box_train", "query", "bounding_box_test")
@@ -288,7 +289,7 @@ def test_what_parquet_alone_can_hold_is_read_or_refused_with_its_row(tmp_path: P
         ("path,camera\na.jpg,1\n", "no column `person`"),
         ("path,person\n", "no rows"),
         ("", "no column `path`; it has none"),
-        ("path;person\na.jpg;1\n", "no column `path`; it has path;person"),
+        ("path|person\na.jpg|1\n", "no column `path`; it has path|person"),
         ("path,person\na.jpg,-1\nb.jpg,-1\n", "part is empty"),
         ("path,person\na.jpg,1\n\nb.jpg,-2\n", "row 4: `person` is '-2'; it must be a number from 0 on, a name, or -1"),
         ("path,person\na.jpg,\n", "row 2: `person` is ''"),
@@ -313,7 +314,7 @@ def test_tables_of_other_kinds_are_refused(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(InputError, match="There is no table"):
         load_benchmark("table", tmp_path / "none.csv")
     (tmp_path / "t.xlsx").write_bytes(b"")
-    with pytest.raises(InputError, match=r"\.csv or \.parquet"):
+    with pytest.raises(InputError, match=r"\.csv, \.tsv, \.txt or \.parquet"):
         load_benchmark("table", tmp_path / "t.xlsx")
     (tmp_path / "t.csv").write_bytes(b"path,person\n\xff\xfe,1\n")
     with pytest.raises(InputError, match="UTF-8"):

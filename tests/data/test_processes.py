@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from strongreid.data import ImageTable, PKBatchSampler, join_sets, load_benchmark
-from strongreid.data.benchmarks import read_cuhk01
 
 OWN = {"folder": "own", "table": "own.csv"}
 CODE = """
@@ -23,7 +22,7 @@ def facts(root: Path) -> str:
     paths = tuple(sorted(str(path) for path in (root / "campus").iterdir()))
     table = ImageTable(paths, [int(path[-11:-7]) for path in paths], [0] * len(paths))
     sampler = PKBatchSampler(table.person, 3, 2, seed=1)
-    data = read_cuhk01(root, split_seed=4)
+    data = load_benchmark("cuhk01", root, split_seed=4)
     folder, listed = (load_benchmark(name, root / where, split_seed=2) for name, where in OWN.items())
     joined = join_sets({"first": folder, "second": data, "third": listed})
     return str(

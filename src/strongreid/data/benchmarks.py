@@ -1,68 +1,99 @@
 """From a name and a folder to a data set that can be trained on.
 
 Reading goes in two steps, so that training and checking see the same: `read_data` lists what is there with all that
-is wrong with it; `load_benchmark` refuses a reading with faults.
+is wrong with it; `load_benchmark` refuses a reading with faults. Lists that come with a set name files below its
+folder only; a table that the user names may lead anywhere.
 """
 
 import difflib
 import json
+import operator
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from strongreid.data.cuhk01 import scan_cuhk01
 from strongreid.data.cuhk03 import scan_cuhk03
+from strongreid.data.layouts import Campus, Counts, Cuhk03, Folders, Lists, Names
 from strongreid.data.listing import Part, find_root, scan_folder
 from strongreid.data.msmt17 import scan_msmt17
-from strongreid.data.own import read_own_folder, read_own_table
+from strongreid.data.own import doubts, read_own_folder
+from strongreid.data.own_table import read_own_table
 from strongreid.data.reading import Reading, usable
-from strongreid.data.specs import BENCHMARKS, Benchmark, Campus, Counts, Cuhk03, Folders, Lists, Names
+from strongreid.data.specs import BENCHMARKS, OWN_NAMES, Benchmark
+from strongreid.data.splitting import own_reading
 from strongreid.data.table import ImageTable, ReIDData
 from strongreid.errors import InputError
 
+Layout = Literal["market1501"]
+"""How own data may lie, other than in a folder for each person."""
+DRAWN = "drawn"
+"""The name of drawn people. They lie in Market-1501's layout, and `drawn.json` beside them tells them from it."""
+NAMES = (*BENCHMARKS, DRAWN, "folder", "table")
+"""Every name that can be read."""
 
-def load_benchmark(name: str, root: str | Path, *, split_seed: int = 0) -> ReIDData:
+
+def load_benchmark(
+    name: str, root: str | Path, *, split_seed: int = 0, layout: Layout | None = None, columns: str = ""
+) -> ReIDData:
     """Load the data set `name` that lies in `root`.
 
-    `name` is one of `BENCHMARKS`, or "folder" (a folder for each person) or "table" (a CSV or Parquet file, which
-    `root` then names) for own data. `split_seed` (at least 0) chooses the split of those that have none. Raises
+    `name` is one of `BENCHMARKS`, or "drawn" for drawn people, or for own data "folder" (a folder for each person) or
+    "table" (a CSV or Parquet file, which `root` then names). `split_seed` (0 to 2^63 - 1) chooses the split of those
+    that have none. `layout` "market1501" says that a "folder" is in Market-1501's folders and file names, with any
+    cameras and counts; `columns` what a "table" calls its columns, as in "person=pid,camera=camid". Raises
     `InputError` for an unknown name, and where folders or files are not as the set ships them.
     """
-    return usable(read_data(name, root, split_seed=split_seed))
+    return usable(read_data(name, root, split_seed=split_seed, layout=layout, columns=columns))
 
 
-def read_market1501(root: str | Path) -> ReIDData:
-    """Load Market-1501, or drawn people in its layout; `root` is the folder that holds `bounding_box_train`."""
-    return load_benchmark("market1501", root)
-
-
-def read_cuhk01(root: str | Path, split_seed: int = 0) -> ReIDData:
-    """Load CUHK01 with a seeded split of its people into 485 and 486; `root` is the folder that holds `campus`."""
-    return load_benchmark("cuhk01", root, split_seed=split_seed)
-
-
-def read_data(name: str, root: str | Path, *, split_seed: int = 0) -> Reading:
+def read_data(
+    name: str, root: str | Path, *, split_seed: int = 0, layout: Layout | None = None, columns: str = ""
+) -> Reading:
     """List what is there of a data set, with what is wrong. Arguments and errors as in `load_benchmark`."""
-    if split_seed < 0:
-        raise InputError(f"`data.split_seed` is {split_seed}; it must be at least 0.")
-    root = Path(root)
+    if not 0 <= split_seed < 2**63:
+        raise InputError(f"`split_seed` is {split_seed}; it must lie between 0 and 2^63 - 1.")
+    if layout is not None and (name != "folder" or layout != "market1501"):
+        raise InputError(f"`layout` is {layout!r} for `{name}`; it may be market1501, for own data, `folder`, alone.")
+    if columns and name != "table":
+        raise InputError(f"`columns` names those of a `table`; `{name}` has none. Leave it out.")
+    try:
+        return _read(name, Path(root), split_seed, layout, columns)
+    except OSError as error:
+        raise InputError(f"{error.filename or root} cannot be read ({error.strerror}).") from error
+
+
+def _read(name: str, root: Path, split_seed: int, layout: Layout | None, columns: str) -> Reading:
     match name:
-        case "folder":
+        case "folder" if layout is None:
             return read_own_folder(root, split_seed)
+        case "folder":
+            return _read_own_layout(root)
         case "table":
-            return read_own_table(root, split_seed)
-    if name not in BENCHMARKS:
-        names = [*BENCHMARKS, "folder", "table"]
-        near = difflib.get_close_matches(name, names, n=1)
-        meant = f" Did you mean `{near[0]}`?" if near else ""
-        raise InputError(f"There is no data set `{name}`.{meant} Known are: {', '.join(names)}.")
-    return _read_benchmark(BENCHMARKS[name], root, split_seed)
+            return read_own_table(root, split_seed, columns)
+        case "drawn":
+            return _read_benchmark(replace(BENCHMARKS["market1501"], name=DRAWN, title="drawn people"), root, 0)
+        case _ if name in BENCHMARKS:
+            return _read_benchmark(BENCHMARKS[name], root, split_seed)
+    near = difflib.get_close_matches(name, NAMES, n=1)
+    meant = f" Did you mean `{near[0]}`?" if near else ""
+    raise InputError(f"There is no data set `{name}`.{meant} Known are: {', '.join(NAMES)}.")
 
 
-def is_split_by_seed(name: str) -> bool:
+def set_name(name: str, root: Path) -> str:
+    """What the set in `root` is called: `drawn` where people are drawn, whatever name they are asked for by."""
+    layout = BENCHMARKS[name].layout if name in BENCHMARKS else None
+    return DRAWN if isinstance(layout, Folders) and (root / "drawn.json").is_file() else name
+
+
+def is_split_by_seed(name: str, layout: Layout | None = None) -> bool:
     """Whether `split_seed` decides who trains and who tests in the data set `name`."""
-    return name in ("folder", "table") or (name in BENCHMARKS and isinstance(BENCHMARKS[name].layout, Campus))
+    own = name == "table" or (name == "folder" and layout is None)
+    return own or (name in BENCHMARKS and isinstance(BENCHMARKS[name].layout, Campus))
 
 
 def _read_benchmark(spec: Benchmark, root: Path, split_seed: int) -> Reading:
@@ -77,12 +108,24 @@ def _read_benchmark(spec: Benchmark, root: Path, split_seed: int) -> Reading:
         case Campus():
             parts = scan_cuhk01(root, split_seed)
             how = f"485/486 people with split seed {split_seed}, query camera A, gallery camera B"
-    drawn = root / "drawn.json"
-    title, expected = spec.title, spec.published
-    if isinstance(spec.layout, Folders) and drawn.is_file():
-        title, expected = f"Drawn people ({spec.title}'s layout)", _drawn_counts(drawn, spec.layout)
+    name, title, expected = set_name(spec.name, root), spec.title, spec.published
+    if name == DRAWN:
+        assert isinstance(spec.layout, Folders)
+        title, expected = "Drawn people", _drawn_counts(root / "drawn.json", spec.layout)
     protocol = f"{title}: {how}, single query, gallery images of the same person and camera left out"
-    return Reading(spec.name, title, parts, expected, protocol, known_copies=spec.known_copies)
+    return Reading(name, title, parts, expected, protocol, known_copies=spec.known_copies)
+
+
+def _read_own_layout(root: Path) -> Reading:
+    """Read own data in Market-1501's folders: any cameras and counts, and names of which the beginning matters."""
+    market = BENCHMARKS["market1501"]
+    assert isinstance(market.layout, Folders)
+    layout = replace(market.layout, names=OWN_NAMES)
+    parts = _scan_folders(replace(market, title=str(root), cameras=None), layout, root)
+    people = np.unique(np.concatenate([part.table.people for part in parts.values()]))
+    few = doubts(str(root), [str(person) for person in people.tolist()])
+    parts["train"] = replace(parts["train"], findings=(*parts["train"].findings, *few))
+    return own_reading("folder", str(root), parts, "split as given", known_cameras=True)
 
 
 def _scan_folders(spec: Benchmark, layout: Folders, root: Path) -> dict[str, Part]:
@@ -112,8 +155,9 @@ def _with_distractors(gallery: Part, more: Part) -> Part:
         np.concatenate((first.camera, second.camera)),
         frame=np.concatenate((first.frame, second.frame)),
     )
-    place = f"{gallery.place} and {more.place}"
-    return Part(place, table, gallery.junk + more.junk, gallery.findings + more.findings)
+    source = f"{gallery.source} and {more.source}"
+    unread = Counter(gallery.unread) + Counter(more.unread)
+    return Part(source, table, gallery.junk + more.junk, gallery.findings + more.findings, unread)
 
 
 def _of_queries(boxes: Part, query: ImageTable) -> Part:
@@ -121,22 +165,24 @@ def _of_queries(boxes: Part, query: ImageTable) -> Part:
     wanted = set(zip(query.person.tolist(), query.camera.tolist(), strict=True))
     rows = zip(boxes.table.person.tolist(), boxes.table.camera.tolist(), strict=True)
     kept = np.array([row in wanted for row in rows], dtype=np.bool_)
-    return Part(boxes.place, boxes.table.select(kept), boxes.junk, boxes.findings)
+    return replace(boxes, table=boxes.table.select(kept))
 
 
 def _drawn_counts(path: Path, layout: Folders) -> Mapping[str, Counts]:
     """What `drawn.json` says of each part, in the terms of `Counts`: without junk, distractors as one person."""
+    if not path.is_file():
+        raise InputError(
+            f"There is no {path}, which comes with drawn people. Draw some with `strongreid data draw DIR`, or give "
+            "the set's own name."
+        )
+    counts = {}
     try:
         splits = json.loads(path.read_text(encoding="utf-8"))["splits"]
-        counts = {
-            part: Counts(
-                splits[folder]["people"] + (splits[folder]["distractors"] > 0),
-                splits[folder]["images"] - splits[folder]["junk"],
-                splits[folder]["cameras"],
-            )
-            for part, folder in (("train", layout.train), ("query", layout.query), ("gallery", layout.gallery))
-        }
-    except (KeyError, TypeError, ValueError) as error:
+        for part, folder in (("train", layout.train), ("query", layout.query), ("gallery", layout.gallery)):
+            names = ("people", "distractors", "images", "junk", "cameras")
+            people, distractors, images, junk, cameras = (operator.index(splits[folder][name]) for name in names)
+            counts[part] = Counts(people + (distractors > 0), images - junk, cameras)
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path} cannot be read ({error!r}). Draw the set again with `strongreid data draw`."
         ) from error

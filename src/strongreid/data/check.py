@@ -2,6 +2,7 @@
 
 Every image is decoded once, on all cores. What is wrong is told with the path it is wrong at; what is sound is not
 named. A finding that is not serious (an image twice within one part, as CUHK01 has them) does not stop a training.
+Doubts, such as pictures wider than high, are told of own data only: the public sets are what they are.
 """
 
 import hashlib
@@ -13,26 +14,30 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from strongreid.data.benchmarks import read_data
+from strongreid.data.benchmarks import Layout, read_data
 from strongreid.data.decoding import available_cores
+from strongreid.data.layouts import Counts
 from strongreid.data.listing import Finding
 from strongreid.data.reading import (
     Reading,
     absent_people,
     count_differences,
     counts_of,
+    files_not_read,
     people_in_both,
     queries_without_match,
     too_few_people,
 )
-from strongreid.data.specs import Counts
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
 from strongreid.pixels import read_image
 
 IMAGES_AT_ONCE = 256
 """Images handed to the decoding threads at a time, so that memory stays constant."""
+WIDE_SHARE = 0.1
+"""Share of pictures wider than high from which on own data is doubted."""
 _UNSEEN = "no other camera sees its person in the gallery; take the query out, or add an image by another camera"
 
 
@@ -42,16 +47,16 @@ class PartReport:
 
     Attributes:
         name: of the part.
-        place: the folder or file that lists it.
-        found: its counts, without junk.
+        source: the folder or file that lists it.
+        found: its counts, without junk; None for cameras that are not known.
         expected: what was published (or drawn), or None.
         junk: how many images were dropped as junk.
-        people_per_camera: how many people each camera shows.
+        people_per_camera: how many people each camera shows; empty where cameras are not known.
         images_per_person: smallest, median and largest number, distractors (person 0 of the gallery) apart.
     """
 
     name: str
-    place: str
+    source: str
     found: Counts
     expected: Counts | None
     junk: int
@@ -67,7 +72,8 @@ class CheckReport:
         title: the data set's.
         protocol: how it is split and tested.
         parts: numbers of each part.
-        sizes: smallest, median and largest (height, width) in pixels, each side by itself.
+        sizes: smallest, median and largest (height, width) in pixels, each side by itself: of boxes where images are
+            boxes, and of no more of them than lies in their frame.
         findings: all that is wrong or worth knowing, serious ones first.
     """
 
@@ -92,21 +98,31 @@ class _Decoded(NamedTuple):
 
 
 def check_data(
-    name: str, root: str | Path, *, split_seed: int = 0, progress: Callable[[int, int], None] | None = None
+    name: str,
+    root: str | Path,
+    *,
+    split_seed: int = 0,
+    layout: Layout | None = None,
+    columns: str = "",
+    progress: Callable[[int, int], None] | None = None,
 ) -> CheckReport:
     """Check the data set `name` in `root`; arguments as in `load_benchmark`.
 
     `progress` is called with (images looked at, images in all). Raises `InputError` where there is nothing to check:
     an unknown name, a folder that is missing or one level off.
     """
-    reading = read_data(name, root, split_seed=split_seed)
+    reading = read_data(name, root, split_seed=split_seed, layout=layout, columns=columns)
     decoded = _decode_all(reading, progress)
-    findings = [finding for part in reading.parts.values() for finding in part.findings]
+    findings = [finding for part in reading.parts.values() for finding in part.findings] + files_not_read(reading)
     findings += count_differences(reading) + too_few_people(reading) + people_in_both(reading)
     findings += absent_people(reading) + _unmatched(reading)
     findings += [Finding(path, image.problem) for path, image in decoded.items() if image.problem]
     findings += _boxes_outside(reading, decoded) + _duplicates(reading, decoded)
-    sizes = np.array([image.size for image in decoded.values() if not image.problem] or [(0, 0)])
+    seen = np.concatenate([_sizes(part.table, decoded) for part in reading.parts.values()])
+    sizes = seen[seen.min(1) > 0] if len(seen) else seen
+    findings += _wider_than_high(reading, sizes)
+    if not len(sizes):
+        sizes = np.zeros((1, 2), dtype=np.int64)
     return CheckReport(
         title=reading.title,
         protocol=reading.protocol,
@@ -126,11 +142,11 @@ def _report(reading: Reading, name: str) -> PartReport:
     spread = (int(images.min()), float(np.median(images)), int(images.max())) if len(images) else (0, 0.0, 0)
     return PartReport(
         name=name,
-        place=part.place,
-        found=counts_of(table),
+        source=part.source,
+        found=counts_of(table, reading.known_cameras),
         expected=reading.expected.get(name),
         junk=part.junk,
-        people_per_camera=dict(zip(cameras.tolist(), people.tolist(), strict=True)),
+        people_per_camera=dict(zip(cameras.tolist(), people.tolist(), strict=True)) if reading.known_cameras else {},
         images_per_person=spread,
     )
 
@@ -168,21 +184,48 @@ def _decode(path: str) -> _Decoded:
     return _Decoded(size, hashlib.blake2b(repr(size).encode() + pixels.tobytes(), digest_size=16).digest(), "")
 
 
+def _sizes(table: ImageTable, decoded: dict[str, _Decoded]) -> npt.NDArray[np.int64]:
+    """Height and width in pixels of each image, of its box if it has one as far as that lies in its frame: [N, 2].
+
+    Both are 0 for what cannot be decoded; one is 0 or less for a box of which nothing lies in its frame.
+    """
+    frames = np.array([decoded[path].size for path in table.path], dtype=np.int64).reshape(-1, 2)
+    if table.box is None:
+        return frames
+    start, extent = table.box[:, 1::-1], table.box[:, :1:-1]  # y, x and height, width
+    inside: npt.NDArray[np.int64] = np.minimum(start + extent, frames) - np.maximum(start, 0)
+    return inside
+
+
 def _boxes_outside(reading: Reading, decoded: dict[str, _Decoded]) -> list[Finding]:
     """Boxes of which nothing lies in their image."""
     findings = []
     for part in reading.parts.values():
-        if part.table.box is None:
+        table = part.table
+        if table.box is None:
             continue
-        sizes = np.array([decoded[path].size for path in part.table.path]).reshape(-1, 2)
-        x, y, width, height = part.table.box.T
-        outside = (x >= sizes[:, 1]) | (y >= sizes[:, 0]) | (x + width <= 0) | (y + height <= 0)
-        for row in np.flatnonzero(outside & (sizes[:, 0] > 0)).tolist():
-            box = part.table.box[row].tolist()
-            findings.append(
-                Finding(part.table.path[row], f"the box {box} (x, y, width, height) lies outside the image")
+        readable = np.array([not decoded[path].problem for path in table.path], dtype=np.bool_)
+        for row in np.flatnonzero((_sizes(table, decoded) < 1).any(1) & readable).tolist():
+            where = "" if part.lines is None else f" in row {part.lines[row]}"
+            height, width = decoded[table.path[row]].size
+            problem = (
+                f"the box {table.box[row].tolist()} (x, y, width, height){where} lies outside the image, which has "
+                f"{width} x {height} pixels"
             )
+            findings.append(Finding(table.path[row], problem))
     return findings
+
+
+def _wider_than_high(reading: Reading, sizes: npt.NDArray[np.int64]) -> list[Finding]:
+    """A doubt about own data of which a good part lies down or shows whole frames; `sizes` is [N, 2]."""
+    wide = int((sizes[:, 1] > sizes[:, 0]).sum())
+    if reading.expected or wide <= len(sizes) * WIDE_SHARE:
+        return []
+    problem = (
+        f"{wide} of {len(sizes)} images are wider than high; people who stand are not. Whole frames need a table with "
+        "a box for each person"
+    )
+    return [Finding(reading.title, problem, serious=False)]
 
 
 def _duplicates(reading: Reading, decoded: dict[str, _Decoded]) -> list[Finding]:
@@ -191,7 +234,7 @@ def _duplicates(reading: Reading, decoded: dict[str, _Decoded]) -> list[Finding]
     for group in _groups(reading, decoded):
         first_part, first, first_person = group[0]
         for part, path, person in group[1:]:
-            known = frozenset((Path(path).name, Path(first).name)) in reading.known_copies
+            known = frozenset((Path(path).name.lower(), Path(first).name.lower())) in reading.known_copies
             where = ["in training and test"] if (part == "train") != (first_part == "train") else []
             whom = [f"another person, {first_person}"] if person != first_person else []
             if where or whom:
@@ -218,5 +261,5 @@ def _groups(reading: Reading, decoded: dict[str, _Decoded]) -> Iterator[list[tup
     yield from (group for group in same.values() if len(group) > 1)
 
 
-def _pair(sides: np.ndarray) -> tuple[int, int]:
+def _pair(sides: npt.NDArray[np.float64]) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from strongreid.data.layouts import Names
 from strongreid.data.listing import Finding, Part, find_root, scan_folder
-from strongreid.data.specs import Names
 from strongreid.data.table import ImageTable
 
-_NAMES = Names(r"(?P<person>\d{4})(?P<camera>00)(?P<frame>[1-4])\.png", "0001001.png, the image 001 to 004")
+_NAMES = Names(r"(?P<person>\d{4})(?P<camera>00)(?P<frame>[1-4])(?i:\.png)", "0001001.png, the image 001 to 004")
 SPLIT_STREAM = 0xC01
 """Second word of the generator's key: keeps the split apart from other draws with the same seed."""
 
@@ -32,7 +32,7 @@ def scan_cuhk01(root: Path, split_seed: int) -> dict[str, Part]:
     if not findings and len(people) < 2:
         findings = (Finding(str(folder), "there is one person only; a split needs at least 2"),)
     return {
-        "train": Part(whole.place, table.select(learned), 0, findings),
-        "query": Part(whole.place, table.select(~learned & (table.camera == 1))),
-        "gallery": Part(whole.place, table.select(~learned & (table.camera == 2))),
+        "train": Part(whole.source, table.select(learned), 0, findings, whole.unread),
+        "query": Part(whole.source, table.select(~learned & (table.camera == 1))),
+        "gallery": Part(whole.source, table.select(~learned & (table.camera == 2))),
     }

@@ -4,12 +4,17 @@ It is found in two shapes. CUHK03-NP ships folders like Market-1501's, below `de
 one MATLAB file, `cuhk03_release/cuhk-03.mat`: `extract_cuhk03` writes its images, once, to `images_detected` or
 `images_labeled`, and the protocol's own .mat file then says which image belongs where. Extracting is asked for and
 never happens by the way, because it writes 14,000 files into the user's folder.
+
+A .mat file may hold anything. What is read of one is checked against what the set ships: names, types and shapes; and
+of HDF5 only what lies in the file itself, not what it links to or keeps in other files.
 """
 
 import importlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,17 +23,22 @@ import numpy.typing as npt
 import scipy.io
 from PIL import Image
 
+from strongreid.data.layouts import Names
 from strongreid.data.listing import Finding, Part, Row, find_root, scan_folder, table_of
-from strongreid.data.specs import Names
 from strongreid.errors import InputError
 from strongreid.files import atomic_folder
 
 Boxes = Literal["detected", "labeled"]
 _Integers = npt.NDArray[np.int64]
 _NP_FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
-_NP_NAMES = Names(r"(?P<person>\d+)_c(?P<camera>\d+)_.*\.(?:png|jpg)", "0003_c1_21.png")
-_NAME = re.compile(r"(?P<pair>\d)_(?P<number>\d{3})_(?P<camera>[12])_(?P<frame>\d{2})\.(?:png|jpg)")
+_NP_NAMES = Names(r"(?P<person>\d+)_c(?P<camera>\d+)_.*(?i:\.png|\.jpg)", "0003_c1_21.png")
+_NAME = re.compile(r"(?P<pair>\d)_(?P<number>\d{3})_(?P<camera>[12])_(?P<frame>\d{2})(?i:\.png|\.jpg)")
 _RELEASE = Path("cuhk03_release", "cuhk-03.mat")
+_LISTS = ("filelist", "labels", "train_idx", "query_idx", "gallery_idx")
+_MOST_CELLS = 100_000
+"""Cells of a matrix at most; the set's have up to 8,430."""
+_LONGEST_SIDE = 4_096
+"""Height and width of an image at most, in pixels; the set's are below 500."""
 
 
 def scan_cuhk03(root: Path, boxes: Boxes) -> dict[str, Part]:
@@ -58,30 +68,59 @@ def scan_cuhk03(root: Path, boxes: Boxes) -> dict[str, Part]:
 def _scan_protocol(config: Path, images: Path) -> dict[str, Part]:
     """Read the protocol's file: `filelist`, `labels` and three lists of indices that count from 1."""
     try:
-        protocol = scipy.io.loadmat(str(config))
-        files = [str(np.ravel(entry)[0]) for entry in np.ravel(protocol["filelist"])]
-        people = np.ravel(protocol["labels"]).astype(np.int64)
-        parts = {part: np.ravel(protocol[f"{part}_idx"]).astype(np.int64) - 1 for part in ("train", "query", "gallery")}
-    except (KeyError, ValueError, NotImplementedError, OSError) as error:
-        raise InputError(f"{config} is not the new protocol's file ({error!r}). Download it again.") from error
-    return {part: _scan_rows(config, images, files, people, rows) for part, rows in parts.items()}
+        protocol: Mapping[str, Any] = scipy.io.loadmat(str(config), variable_names=_LISTS)
+    except Exception as error:  # SciPy's parser raises errors of almost any type for a file that is no such file
+        raise InputError(
+            f"{config} is not the new protocol's file: it cannot be read ({error!r}). Download it again."
+        ) from error
+    for name in _LISTS:
+        if name not in protocol:
+            raise InputError(f"{config} is not the new protocol's file: it holds no `{name}`. Download it again.")
+    files = _file_names(config, protocol["filelist"])
+    people = _whole_numbers(config, "labels", protocol["labels"], 0)
+    if len(people) != len(files):
+        raise InputError(f"{config} holds {len(files)} names in `filelist` and {len(people)} `labels`, not as many.")
+    return {
+        part: _scan_rows(
+            config, images, files, people, _whole_numbers(config, f"{part}_idx", protocol[f"{part}_idx"], 1)
+        )
+        for part in ("train", "query", "gallery")
+    }
 
 
-def _scan_rows(
-    config: Path, images: Path, files: list[str], people: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
-) -> Part:
+def _file_names(config: Path, value: object) -> list[str]:
+    """The names in a column of cells, each of which holds one text."""
+    cells = value.ravel().tolist() if isinstance(value, np.ndarray) and value.dtype == object else []
+    texts = [cell.item() if isinstance(cell, np.ndarray) and cell.size == 1 else None for cell in cells]
+    names = [text for text in texts if isinstance(text, str)]
+    if not names or len(names) < len(cells):
+        raise InputError(f"{config}: `filelist` must be a column of cells, each with the name of an image.")
+    return names
+
+
+def _whole_numbers(config: Path, name: str, value: object, least: int) -> _Integers:
+    """A column of whole numbers from `least` on, which MATLAB may store as floats."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iuf" and value.size == max(value.shape, default=0):
+        column = np.ravel(value)
+        if len(column) and np.all((column >= least) & (column < 2**31)) and np.all(column == np.floor(column)):
+            return column.astype(np.int64)
+    raise InputError(f"{config}: `{name}` must be a column of whole numbers from {least} on.")
+
+
+def _scan_rows(config: Path, images: Path, files: list[str], people: _Integers, numbers: _Integers) -> Part:
     found: list[Row] = []
     findings: list[Finding] = []
-    for row in rows.tolist():
-        if not 0 <= row < min(len(files), len(people)):
-            findings.append(Finding(str(config), f"it names image {row + 1} of {len(files)}"))
+    for number in numbers.tolist():
+        if number > len(files):
+            findings.append(Finding(str(config), f"it names image {number} of {len(files)}"))
             continue
-        match = _NAME.fullmatch(files[row])
-        path = f"{images}{os.sep}{files[row]}"
-        if match is None:
+        name = files[number - 1]
+        match = _NAME.fullmatch(name)
+        path = f"{images}{os.sep}{name}"
+        if match is None:  # so that no name leads to another folder either
             findings.append(Finding(path, "the name is not like 1_001_1_01.png"))
         else:
-            found.append(Row(path, int(people[row]), int(match["camera"]), int(match["frame"])))
+            found.append(Row(path, int(people[number - 1]), int(match["camera"]), int(match["frame"])))
     return Part(str(config), table_of(found), 0, tuple(findings))
 
 
@@ -89,50 +128,101 @@ def extract_cuhk03(root: Path, boxes: Boxes, progress: Callable[[int, int], None
     """Write the images of `cuhk03_release/cuhk-03.mat` as PNG files to `images_detected` or `images_labeled`.
 
     Returns that folder; one that exists is left as it is. `progress` is called with (people done, people in all).
-    Needs the package h5py, because the file is MATLAB's version 7.3. The folder appears whole or not at all.
+    Needs the package h5py, because the file is MATLAB's version 7.3. The folder appears whole or not at all. Raises
+    `InputError` for a file that is damaged, or holds something else than the set ships.
     """
     folder = root / f"images_{boxes}"
     if folder.is_dir():
         return folder
     source = find_root(root, (str(_RELEASE),), "CUHK03") / _RELEASE
-    with _opened(source) as matrix, atomic_folder(folder) as partial:
-        if boxes not in matrix:
-            raise InputError(f"{source} holds {', '.join(matrix)}, but not `{boxes}`. Take it from its archive again.")
-        for name, pixels in _images(matrix, boxes, progress):
+    h5py = _hdf5(source)
+    with _distrusted(source):
+        file = h5py.File(source, "r")
+        names = list(file)
+    with file, atomic_folder(folder) as partial:
+        if boxes not in names:
+            raise InputError(f"{source} holds {', '.join(names)}, but not `{boxes}`. Take it from its archive again.")
+        for name, pixels in _images(_Release(h5py, source, file), boxes, progress):
             Image.fromarray(pixels).save(partial / name)
     return folder
 
 
-def _opened(source: Path) -> Any:
-    """The file of MATLAB's version 7.3, which is HDF5, as h5py shows it."""
+def _hdf5(source: Path) -> Any:
     try:
-        h5py = importlib.import_module("h5py")
+        return importlib.import_module("h5py")
     except ImportError as error:
         raise InputError(
             f"Reading {source} needs the package h5py, which is not installed: `pip install h5py`. "
             "Or take CUHK03-NP, which comes as folders of images."
         ) from error
+
+
+@contextmanager
+def _distrusted(source: Path) -> Iterator[None]:
+    """Anything that goes wrong in the block is the file's fault: HDF5's library raises errors of almost any type."""
     try:
-        return h5py.File(source, "r")
-    except OSError as error:
-        raise InputError(f"{source} cannot be read ({error}). Take it from its archive again.") from error
+        yield
+    except Exception as error:
+        raise InputError(f"{source} cannot be read ({error!r}). Take it from its archive again.") from error
+
+
+@dataclass(frozen=True)
+class _Release:
+    """`cuhk-03.mat`, of MATLAB's version 7.3, which is HDF5: cells are references, axes are reversed."""
+
+    h5py: Any
+    source: Path
+    file: Any
+
+    def dataset(self, key: Any) -> Any:
+        """What a name or a reference stands for: values that the file itself keeps."""
+        with _distrusted(self.source):
+            linked = isinstance(key, str) and not isinstance(self.file.get(key, getlink=True), self.h5py.HardLink)
+            found = None if linked else self.file[key]
+            if isinstance(found, self.h5py.Dataset) and not found.external and not found.is_virtual:
+                return found
+        raise self.wrong(f"{key} must be values in the file itself, no group and nothing kept in another file")
+
+    def cells(self, key: Any) -> npt.NDArray[np.object_]:
+        """A matrix of cells, as references."""
+        found = self.dataset(key)
+        with _distrusted(self.source):
+            is_cells = self.h5py.check_ref_dtype(found.dtype) is self.h5py.Reference
+            if is_cells and found.ndim == 2 and found.size <= _MOST_CELLS:
+                return np.asarray(found[()])
+        raise self.wrong(f"{found.name} must be a matrix of cells, and is {found.dtype} {list(found.shape)}")
+
+    def pixels(self, reference: Any) -> npt.NDArray[np.uint8] | None:
+        """An image, uint8 [H, W, 3]; None for an empty cell, of which MATLAB keeps the two sizes alone."""
+        found = self.dataset(reference)
+        if found.size == 2:
+            return None
+        with _distrusted(self.source):
+            sound = (
+                found.ndim == 3 and found.shape[0] == 3 and 0 < min(found.shape) <= max(found.shape) <= _LONGEST_SIDE
+            )
+            if sound and found.dtype == np.uint8:
+                return np.ascontiguousarray(np.asarray(found[()]).T)
+        raise self.wrong(f"{found.name} must be an image, uint8 [3, W, H], and is {found.dtype} {list(found.shape)}")
+
+    def wrong(self, problem: str) -> InputError:
+        return InputError(f"{self.source}: {problem}. Take it from its archive again.")
 
 
 def _images(
-    matrix: Any, boxes: Boxes, progress: Callable[[int, int], None] | None
+    release: _Release, boxes: Boxes, progress: Callable[[int, int], None] | None
 ) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
-    """Names and pixels (uint8 [H, W, 3]) of all images. MATLAB's arrays come with their axes reversed."""
-    pairs = [matrix[reference] for reference in np.ravel(matrix[boxes][()])]
-    total = sum(pair.shape[-1] for pair in pairs)
+    """Names and pixels (uint8 [H, W, 3]) of all images."""
+    pairs = [release.cells(reference).T for reference in np.ravel(release.cells(boxes))]  # each [people, 10]
+    total = sum(map(len, pairs))
     done = 0
     for pair_number, pair in enumerate(pairs, start=1):
-        cells = np.asarray(pair[()]).T  # [people, 10]: five images of each of two cameras
-        for person, row in enumerate(cells, start=1):
+        for person, row in enumerate(pair, start=1):
             for number, reference in enumerate(row, start=1):
-                pixels = np.asarray(matrix[reference][()])
-                if pixels.ndim == 3:  # an empty cell has two axes
-                    view = 1 if number <= 5 else 2
-                    yield f"{pair_number}_{person:03}_{view}_{number:02}.png", np.ascontiguousarray(pixels.T)
+                pixels = release.pixels(reference)
+                if pixels is not None:
+                    view = 1 if number <= 5 else 2  # five images of each of two cameras
+                    yield f"{pair_number}_{person:03}_{view}_{number:02}.png", pixels
             done += 1
             if progress is not None:
                 progress(done, total)

@@ -1,24 +1,32 @@
 """Listing the files of a data set: fast, sorted, and collecting what is wrong instead of stopping at the first.
 
-Folders are read with `os.scandir` and names stay strings: 100,000 images take a fraction of a second. What is wrong
-is kept as findings beside the rows that are sound: loading refuses a set that has any, checking tells them all.
+Folders are read with `os.scandir` and paths stay strings: 100,000 images take a fraction of a second. What is wrong
+is kept as findings beside the rows that are sound: loading refuses a set that has any, checking tells them all. Links
+are followed for reading, folders and images alike, so that a set may be put together of links.
 """
 
 import os
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from strongreid.data.specs import Names
+from strongreid.data.layouts import Names
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
+from strongreid.pixels import image_suffixes
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-"""Files with other endings (Thumbs.db, .txt, .mat) are no images and are passed over."""
+LARGEST = 2**63 - 1
+"""The largest number of a person, a camera or a frame: columns are int64."""
+SYSTEM_FILES = ("thumbs.db", "desktop.ini")
+"""Files that Windows leaves in folders of images; what begins with a dot is a program's too. Neither is told."""
+LEVELS = 2
+"""How many levels up and down the right folder is looked for, where another was given."""
 
 
 class Finding(NamedTuple):
@@ -50,22 +58,61 @@ class Part:
     """One part of a set, as found: where it was looked for, what is sound, what is not.
 
     Attributes:
-        place: the folder or file that lists the images.
-        table: the images that are sound.
+        source: the folder or file that lists the images.
+        table: the N images that are sound.
         junk: how many images were dropped because they are marked as neither right nor wrong.
         findings: what is wrong with the others.
+        unread: how many files were passed over, by their ending, because they are no images or of another format.
+        lines: int64 [N], where each image stands in a user's table, as people count rows; None elsewhere.
     """
 
-    place: str
+    source: str
     table: ImageTable
     junk: int = 0
     findings: tuple[Finding, ...] = ()
+    unread: Mapping[str, int] = field(default_factory=dict)
+    lines: npt.NDArray[np.int64] | None = None
+
+
+class Contents(NamedTuple):
+    """What a folder holds: sorted paths of images and of folders, and how many other files, by their ending."""
+
+    images: list[str]
+    folders: list[str]
+    unread: Counter[str]
+
+
+def contents(folder: Path, *, deep: bool = False) -> Contents:
+    """List `folder`; with `deep` the folders below it too. What begins with a dot is passed over."""
+    suffixes = image_suffixes()
+    images, folders, unread = list[str](), list[str](), Counter[str]()
+    waiting, seen = [os.fspath(folder)], set[str]()
+    while waiting:
+        inner = waiting.pop()
+        real = os.path.realpath(inner)  # a link may lead back to where it lies
+        if real in seen:
+            continue
+        seen.add(real)
+        with os.scandir(inner) as entries:
+            for entry in entries:
+                name = entry.name.lower()
+                if name[0] == ".":
+                    continue
+                if name.endswith(suffixes):
+                    images.append(entry.path)
+                elif entry.is_dir():
+                    folders.append(entry.path)
+                    if deep:
+                        waiting.append(entry.path)
+                elif name not in SYSTEM_FILES:
+                    unread[os.path.splitext(name)[1] or "files without an ending"] += 1  # noqa: PTH122 - strings
+    return Contents(sorted(images), sorted(folders), unread)
 
 
 def find_root(root: Path, needed: tuple[str, ...], title: str, others: Sequence[tuple[str, ...]] = ()) -> Path:
     """Return `root` if it holds all of `needed`; else raise `InputError` that names the right folder, if it is near.
 
-    One level up and one level down are looked at; nothing is guessed. `others` are what a set may hold instead.
+    Two levels up and down are looked at; nothing is guessed. `others` are what a set may hold instead.
     """
     if not root.is_dir():
         kind = "is a file, not a folder" if root.exists() else "does not exist"
@@ -73,9 +120,10 @@ def find_root(root: Path, needed: tuple[str, ...], title: str, others: Sequence[
     shapes = (needed, *others)
     if _holds_one(root, shapes):
         return root
-    for candidate in (root.absolute().parent, *sorted(child for child in root.iterdir() if child.is_dir())):
-        if _holds_one(candidate, shapes):
-            raise InputError(f"{root} is one level off: {title} lies in {candidate}. Give that folder.")
+    for levels, folder in _near(root):
+        if _holds_one(folder, shapes):
+            off = "one level off" if levels == 1 else f"{levels} levels off"
+            raise InputError(f"{root} is {off}: {title} lies in {folder}. Give that folder.")
     found = sorted(child.name for child in root.iterdir())
     missing = [name for name in needed if not (root / name).exists()]
     if len(missing) < len(needed):
@@ -90,84 +138,63 @@ def find_root(root: Path, needed: tuple[str, ...], title: str, others: Sequence[
     )
 
 
+def _near(root: Path) -> Iterator[tuple[int, Path]]:
+    """Folders above and below `root`, the nearest first, each with how many levels away it is."""
+    above, below = list(root.absolute().parents), [root]
+    for level in range(1, LEVELS + 1):
+        yield from ((level, folder) for folder in above[level - 1 : level])
+        below = [Path(inner) for folder in below for inner in _folders_in(folder)]
+        yield from ((level, folder) for folder in below)
+
+
+def _folders_in(folder: Path) -> list[str]:
+    try:
+        return contents(folder).folders
+    except PermissionError:  # another user's, on the way to what is looked for
+        return []
+
+
 def _holds_one(folder: Path, shapes: Iterable[tuple[str, ...]]) -> bool:
-    return any(all((folder / name).exists() for name in shape) for shape in shapes)
-
-
-def image_paths(folder: Path, *, deep: bool = False) -> list[str]:
-    """The paths of all images in `folder`, sorted; with `deep` those in folders below it too."""
-    if not deep:
-        return [os.path.join(folder, name) for name in _contents(folder)[0]]  # noqa: PTH118 - see the head
-    paths: list[str] = []
-    waiting, seen = [os.fspath(folder)], set[str]()
-    while waiting:
-        inner = waiting.pop()
-        real = os.path.realpath(inner)  # a link may lead back to where it lies
-        if real in seen:
-            continue
-        seen.add(real)
-        with os.scandir(inner) as entries:
-            for entry in entries:
-                if _is_image(entry.name):
-                    paths.append(entry.path)
-                elif entry.name[0] != "." and entry.is_dir():  # what begins with a dot is a program's, not the user's
-                    waiting.append(entry.path)
-    return sorted(paths)
-
-
-def _contents(folder: Path) -> tuple[list[str], list[str]]:
-    """The sorted names of the images in `folder`, and those of all else."""
-    images, others = list[str](), list[str]()
-    for name in sorted(os.listdir(folder)):  # noqa: PTH208 - see the head
-        (images if _is_image(name) else others).append(name)
-    return images, others
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(IMAGE_SUFFIXES) and name[0] != "."
-
-
-def _folder_of_images(folder: Path, names: Iterable[str]) -> str | None:
-    """The first folder at or below `folder / name`, for some name, that holds images; None if there is none."""
-    inner = (folder / name for name in names if name[0] != ".")
-    found = (image_paths(path, deep=True) for path in inner if path.is_dir())
-    return next((os.path.dirname(paths[0]) for paths in found if paths), None)  # noqa: PTH120 - see the head
+    # Unlike a Path, os.path says that what may not be looked at is not there.
+    return any(all(os.path.exists(folder / name) for name in shape) for shape in shapes)  # noqa: PTH110
 
 
 def scan_folder(folder: Path, naming: Names, cameras: int | None, junk: frozenset[int] = frozenset()) -> Part:
     """Read the images of `folder` by their names.
 
-    Other names, cameras outside 1..`cameras`, and images that lie too deep, as some programs unpack them, become
-    findings; people in `junk` are counted. A folder of images beside the others is worth knowing.
+    Other names, cameras outside 1..`cameras` (None allows any), and images that lie too deep, as some programs unpack
+    them, become findings; people in `junk` are counted. A folder of images beside the others is worth knowing.
     """
-    names, others = _contents(folder)
-    nested = _folder_of_images(folder, others)
-    if nested is not None and not names:
+    found = contents(folder)
+    inner = next((images for path in found.folders if (images := contents(Path(path), deep=True).images)), None)
+    nested = None if inner is None else os.path.dirname(inner[0])  # noqa: PTH120 - see the head
+    if nested is not None and not found.images:
         finding = Finding(nested, f"the images lie here, too deep: move them to {folder}")
-        return Part(os.fspath(folder), table_of([]), 0, (finding,))
-    part = _scan_names(folder, names, naming, cameras, junk)
+        return Part(os.fspath(folder), table_of([]), 0, (finding,), found.unread)
+    part = replace(_scan_names(folder, found.images, naming, cameras, junk), unread=found.unread)
     if nested is None:
         return part
     ignored = Finding(nested, f"its images are not read: they lie in a folder of their own in {folder}", serious=False)
     return replace(part, findings=(*part.findings, ignored))
 
 
-def _scan_names(folder: Path, names: Sequence[str], naming: Names, cameras: int | None, junk: frozenset[int]) -> Part:
-    pattern, place = re.compile(naming.pattern), os.fspath(folder)
-    prefix = os.path.join(folder, "")  # noqa: PTH118 - a Path has no such form
+def _scan_names(folder: Path, images: Sequence[str], naming: Names, cameras: int | None, junk: frozenset[int]) -> Part:
+    pattern, source = re.compile(naming.pattern), os.fspath(folder)
+    start = len(os.path.join(folder, ""))  # noqa: PTH118 - a Path has no such form
     has_frame = "frame" in pattern.groupindex
     # Columns, because an object for each row takes longer than all else.
     paths, people, seen_by, frames = list[str](), list[int](), list[int](), list[int]()
     findings: list[Finding] = []
     dropped = 0
-    for name in names:
-        path = prefix + name
-        match = pattern.fullmatch(name)
+    for path in images:
+        match = pattern.fullmatch(path[start:])
         if match is None:
             findings.append(Finding(path, f"the name is not like {naming.example}"))
             continue
-        person, camera = int(match["person"]), int(match["camera"])
-        if person in junk:
+        person, camera, frame = int(match["person"]), int(match["camera"]), int((has_frame and match["frame"]) or 0)
+        if max(person, camera, frame) > LARGEST:
+            findings.append(Finding(path, f"a number in the name is above {LARGEST}"))
+        elif person in junk:
             dropped += 1
         elif person < 0:
             findings.append(Finding(path, f"the person is {person}; people are numbered from 0"))
@@ -177,13 +204,13 @@ def _scan_names(folder: Path, names: Sequence[str], naming: Names, cameras: int 
             paths.append(path)
             people.append(person)
             seen_by.append(camera)
-            frames.append(int(match["frame"]) if has_frame else 0)
+            frames.append(frame)
     if not paths and not findings:
-        findings.append(Finding(place, "there are no images"))
-    return Part(place, _table(paths, people, seen_by, frames), dropped, tuple(findings))
+        findings.append(Finding(source, "there are no images"))
+    return Part(source, _table(paths, people, seen_by, frames), dropped, tuple(findings))
 
 
-def table_of(rows: list[Row]) -> ImageTable:
+def table_of(rows: Sequence[Row]) -> ImageTable:
     """Put rows into columns."""
     path, person, camera, frame = zip(*rows, strict=True) if rows else ((), (), (), ())
     return _table(path, person, camera, frame)
@@ -192,6 +219,20 @@ def table_of(rows: list[Row]) -> ImageTable:
 def _table(path: Sequence[str], person: Sequence[int], camera: Sequence[int], frame: Sequence[int]) -> ImageTable:
     person_column, camera_column, frame_column = (np.array(column, np.int64) for column in (person, camera, frame))
     return ImageTable(tuple(path), person_column, camera_column, frame=frame_column)
+
+
+def utf8_text(path: Path) -> str:
+    """The text of a file in UTF-8. Raises `InputError` with the line of what is none."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        kind = "the file is UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else f"byte {data[error.start]:#04x}"
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}, line {line}: the text is not UTF-8 ({kind}). Save the file in UTF-8.") from error
+    if "\0" in text:
+        raise InputError(f"{path}, line {text[: text.index(chr(0))].count(chr(10)) + 1}: a byte 0 is no text.")
+    return text
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -1,22 +1,24 @@
 """MSMT17: two folders and lists of `path person` lines (Wei et al., CVPR 2018).
 
 The lists number the people of training and test from 0 each; the test's are moved up so that no number is two people.
+A list names files below its folder only: a line that climbs out of it is a finding.
 """
 
 import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from strongreid.data.listing import Finding, Part, Row, find_root, table_of
-from strongreid.data.specs import Benchmark, Lists
-from strongreid.errors import InputError
+from strongreid.data.layouts import Lists
+from strongreid.data.listing import Finding, Part, Row, find_root, table_of, utf8_text
+from strongreid.data.specs import Benchmark
 
 TEST_PEOPLE_FROM = 10_000
 """Number of the test's person 0."""
 _LIKE = "0000/0000_000_01_0303morning_0015_0.jpg 0"
-_LINE = re.compile(r"(?P<path>\S+) +(?P<person>\d+)")
-_CAMERA = re.compile(r"\d+_\d+_(\d+)_.*")
+_SHOWN = 100
+"""Characters of a wrong line that are quoted."""
+_LINE = re.compile(r"(?P<path>\S+) +(?P<person>\d{1,18})")
+_CAMERA = re.compile(r"\d+_\d+_(\d{1,18})_.*")
 
 
 def scan_msmt17(spec: Benchmark, layout: Lists, root: Path) -> dict[str, Part]:
@@ -33,33 +35,32 @@ def scan_msmt17(spec: Benchmark, layout: Lists, root: Path) -> dict[str, Part]:
     }
 
 
-def _scan(root: Path, folder: str, lists: tuple[str, ...], cameras: int, first_person: int) -> Part:
+def _scan(root: Path, folder: str, lists: tuple[str, ...], cameras: int | None, first_person: int) -> Part:
     rows: list[Row] = []
     findings: list[Finding] = []
     prefix = f"{root / folder}{os.sep}"
     for name in lists:
-        before = len(rows) + len(findings)
-        for number, line in _lines(root / name):
+        lines = [line.strip() for line in utf8_text(root / name).splitlines()]
+        for number, line in enumerate(lines, start=1):
+            if not line:
+                continue
             match = _LINE.fullmatch(line)
             camera = _CAMERA.fullmatch(match["path"].rsplit("/", 1)[-1]) if match else None
             if match is None or camera is None:
-                findings.append(Finding(str(root / name), f"line {number} is {line!r}; expected {_LIKE!r}"))
-                continue
-            path = prefix + match["path"]
-            if 1 <= int(camera[1]) <= cameras:
-                rows.append(Row(path, int(match["person"]) + first_person, int(camera[1]), 0))
+                findings.append(Finding(str(root / name), f"line {number} is {line[:_SHOWN]!r}; expected {_LIKE!r}"))
+            elif _leads_out(match["path"]):
+                problem = f"line {number} leads out of {root / folder}: {line[:_SHOWN]!r}; take it out"
+                findings.append(Finding(str(root / name), problem))
+            elif cameras is not None and not 1 <= int(camera[1]) <= cameras:
+                problem = f"the camera is {int(camera[1])}; the set has cameras 1 to {cameras}"
+                findings.append(Finding(prefix + match["path"], problem))
             else:
-                findings.append(Finding(path, f"the camera is {int(camera[1])}; the set has cameras 1 to {cameras}"))
-        if before == len(rows) + len(findings):
+                rows.append(Row(prefix + match["path"], int(match["person"]) + first_person, int(camera[1]), 0))
+        if not any(lines):
             findings.append(Finding(str(root / name), "the list is empty"))
     return Part(" and ".join(str(root / name) for name in lists), table_of(rows), 0, tuple(findings))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text file ({error}). Take it from the data set's archive again.") from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield number, line.strip()
+def _leads_out(path: str) -> bool:
+    """Whether a list's path, joined to its folder, may end elsewhere."""
+    return path.startswith("/") or ".." in PurePosixPath(path).parts

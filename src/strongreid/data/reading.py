@@ -10,10 +10,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from strongreid.data.layouts import Counts
 from strongreid.data.listing import Finding, Part
-from strongreid.data.specs import Counts
 from strongreid.data.table import ImageTable, ReIDData
 from strongreid.errors import InputError
+from strongreid.pixels import image_suffixes
 
 SHOWN = 3
 """How many faults a refusal quotes; `strongreid data check` tells all."""
@@ -24,12 +25,12 @@ class Reading:
     """A data set as read.
 
     Attributes:
-        name: as the command line takes it.
+        name: what results call it: `drawn` for drawn people, whatever name they were asked for by.
         title: for people.
         parts: "train", "query", "gallery" and perhaps "multi_query".
         expected: the counts that each part should have; empty for own data.
         protocol: how the split was made and what the test counts, in one sentence.
-        same_camera: as in `ReIDData`.
+        same_camera: as in `ReIDData`; "include" where cameras are not known.
         known_copies: as in `Benchmark`.
     """
 
@@ -41,11 +42,17 @@ class Reading:
     same_camera: Literal["exclude", "include"] = "exclude"
     known_copies: frozenset[frozenset[str]] = frozenset()
 
+    @property
+    def known_cameras(self) -> bool:
+        """Whether cameras are known; where they are not, no camera's image is left out of a test."""
+        return self.same_camera == "exclude"
+
 
 def usable(reading: Reading) -> ReIDData:
     """Make the data set of a reading. Raises `InputError` when a file or a person stands in the way.
 
-    Counts that differ from what was expected, and people in both training and test, become warnings.
+    Counts that differ from what was expected, people in both training and test, and files that are not read become
+    warnings.
     """
     faults = [finding for part in reading.parts.values() for finding in part.findings if finding.serious]
     if not faults:
@@ -55,10 +62,8 @@ def usable(reading: Reading) -> ReIDData:
     if faults:
         quoted = " ".join(f"{fault}." for fault in faults[:SHOWN])
         more = f" And {len(faults) - SHOWN} more faults." if len(faults) > SHOWN else ""
-        raise InputError(
-            f"{reading.title} cannot be used. {quoted}{more} `strongreid data check {reading.name} DIR` names them all."
-        )
-    warnings = count_differences(reading) + people_in_both(reading)
+        raise InputError(f"{reading.title} cannot be used. {quoted}{more} `strongreid data check` names them all.")
+    warnings = count_differences(reading) + people_in_both(reading) + files_not_read(reading)
     extra = reading.parts.get("multi_query")
     return ReIDData(
         name=reading.name,
@@ -72,9 +77,24 @@ def usable(reading: Reading) -> ReIDData:
     )
 
 
-def counts_of(table: ImageTable) -> Counts:
-    """Count a table's people, images and cameras."""
-    return Counts(len(table.people), len(table), len(table.cameras))
+def counts_of(table: ImageTable, known_cameras: bool = True) -> Counts:
+    """Count a table's people, images and cameras, these as None where they are not known."""
+    return Counts(len(table.people), len(table), len(table.cameras) if known_cameras else None)
+
+
+def files_not_read(reading: Reading) -> list[Finding]:
+    """One finding for each part that lies beside files of other endings than images have."""
+    return [
+        Finding(
+            part.source, f"not read: {_by_ending(part)}; images end in {', '.join(image_suffixes())}", serious=False
+        )
+        for part in reading.parts.values()
+        if part.unread
+    ]
+
+
+def _by_ending(part: Part) -> str:
+    return ", ".join(f"{count} {ending}" for ending, count in sorted(part.unread.items(), key=lambda item: -item[1]))
 
 
 def count_differences(reading: Reading) -> list[Finding]:
@@ -90,7 +110,7 @@ def count_differences(reading: Reading) -> list[Finding]:
         ]
         if differing and (len(part.table) or not part.findings):
             problem = f"the {name} part has {', '.join(differing)}; take the set from its source again"
-            findings.append(Finding(part.place, problem))
+            findings.append(Finding(part.source, problem))
     return findings
 
 
@@ -111,9 +131,9 @@ def too_few_people(reading: Reading) -> list[Finding]:
     """Findings for a training set of one person, and for a part that is empty without another finding saying why."""
     train = reading.parts["train"]
     problem = "the training set has one person only; telling people apart needs at least 2"
-    findings = [Finding(train.place, problem)] if len(train.table.people) == 1 else []
+    findings = [Finding(train.source, problem)] if len(train.table.people) == 1 else []
     return findings + [
-        Finding(part.place, f"the {name} part is empty")
+        Finding(part.source, f"the {name} part is empty")
         for name, part in reading.parts.items()
         if not len(part.table) and not part.findings and name != "multi_query"
     ]
@@ -124,7 +144,7 @@ def absent_people(reading: Reading) -> list[Finding]:
     query, gallery = reading.parts["query"].table, reading.parts["gallery"]
     missing = np.setdiff1d(query.person, gallery.table.person) if len(gallery.table) else np.empty(0, dtype=np.int64)
     return [
-        Finding(_first(query, person), f"query person {person} is not in the gallery ({gallery.place}); take it out")
+        Finding(_first(query, person), f"query person {person} is not in the gallery ({gallery.source}); take it out")
         for person in missing.tolist()
     ]
 
@@ -137,7 +157,7 @@ def without_any_match(reading: Reading) -> list[Finding]:
     # The first query has a match in almost every set, so this is over at once.
     if any(np.any((gallery.person == who) & (anywhere | (gallery.camera != where))) for who, where in wanted):
         return []
-    return [Finding(query.place, "none of the queries has a match: no other camera sees its person in the gallery")]
+    return [Finding(query.source, "none of the queries has a match: no other camera sees its person in the gallery")]
 
 
 def queries_without_match(query: ImageTable, gallery: ImageTable, same_camera: str) -> npt.NDArray[np.int64]:

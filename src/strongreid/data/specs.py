@@ -1,84 +1,14 @@
 """What is known of the public benchmarks: where their files lie, how they are named, what was published of them.
 
-A benchmark is a value, not a class. Its layout says how to read it: most are three folders and a pattern of file
-names; MSMT17 comes with lists, CUHK03 with .mat files, CUHK01 without a split.
+A benchmark is a value, not a class, and this file is all that a new one needs if its files lie in one of the known
+layouts.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-
-@dataclass(frozen=True)
-class Counts:
-    """How many people, images and cameras a part of a set has; None where it was not published.
-
-    Junk images are not counted; distractors count as images, and person 0 as one person.
-    """
-
-    people: int | None = None
-    images: int | None = None
-    cameras: int | None = None
-
-
-@dataclass(frozen=True)
-class Names:
-    """How a set names its files.
-
-    Attributes:
-        pattern: a regular expression with the groups `person`, `camera` and perhaps `frame`.
-        example: a name as people read it, for errors.
-    """
-
-    pattern: str
-    example: str
-
-
-@dataclass(frozen=True)
-class Folders:
-    """Three folders of images whose names say all.
-
-    Attributes:
-        train, query, gallery: the folders, below the root.
-        names: of the files.
-        junk: person numbers of boxes that are neither right nor wrong: dropped and counted.
-        distractors: a further folder, with the names there; its images, all of them person 0, join the gallery.
-        multi_query: a folder that may be there, with more images of each query's person and camera.
-    """
-
-    train: str
-    query: str
-    gallery: str
-    names: Names
-    junk: frozenset[int] = frozenset()
-    distractors: tuple[str, Names] | None = None
-    multi_query: str | None = None
-
-
-@dataclass(frozen=True)
-class Lists:
-    """Two folders of images and text files that list them, a line `path person` for each (MSMT17).
-
-    Attributes:
-        train, test: the folders, below the root.
-        train_lists: the lists whose images make up the training set.
-    """
-
-    train: str
-    test: str
-    train_lists: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Campus:
-    """CUHK01: one folder, no split."""
-
-
-@dataclass(frozen=True)
-class Cuhk03:
-    """CUHK03 with the new protocol: which of its two sets of boxes."""
-
-    boxes: Literal["detected", "labeled"]
+from strongreid.data.layouts import Campus, Counts, Cuhk03, Folders, Lists, Names
 
 
 @dataclass(frozen=True)
@@ -89,33 +19,35 @@ class Benchmark:
         name: as the command line takes it.
         title: as papers print it.
         layout: how its files lie.
-        cameras: how many cameras there are; their numbers in file names are 1 to this.
+        cameras: how many cameras there are; their numbers in file names are 1 to this. None where any number will do.
         published: the counts of "train", "query" and "gallery", as published.
         terms: on what terms the images may be used.
         source: who made it, and where it is described.
         url: where its makers offer or describe it.
+        getting: how a user comes by it.
         note: what else a user should know.
-        known_copies: pairs of files with one image as the set ships them: told when checking, but no reason to stop.
+        known_copies: names, in small letters, of files with one image as the set ships them: told when checking, but
+            no reason to stop.
     """
 
     name: str
     title: str
     layout: Folders | Lists | Campus | Cuhk03
-    cameras: int
+    cameras: int | None
     published: Mapping[str, Counts]
     terms: str
     source: str
     url: str
+    getting: str = "download by hand"
     note: str = ""
     known_copies: frozenset[frozenset[str]] = frozenset()
 
 
 _RESEARCH = "Real people; academic research only."
-MARKET_NAMES = Names(
-    r"(?P<person>-?\d+)_c(?P<camera>\d+)s\d+_(?P<frame>\d+)_\d+(?:\.jpg|\.png)+", "0002_c1s1_000451_03.jpg"
-)
+_SUFFIX = r"(?i:\.jpg|\.png)+"
+MARKET_NAMES = Names(rf"(?P<person>-?\d+)_c(?P<camera>\d+)s\d+_(?P<frame>\d+)_\d+{_SUFFIX}", "0002_c1s1_000451_03.jpg")
 """File names of Market-1501: person, camera, sequence, frame, box."""
-_DUKE_NAMES = Names(r"(?P<person>\d+)_c(?P<camera>\d+)_f(?P<frame>\d+)(?:\.jpg|\.png)+", "0001_c2_f0046182.jpg")
+_DUKE_NAMES = Names(rf"(?P<person>\d+)_c(?P<camera>\d+)_f(?P<frame>\d+){_SUFFIX}", "0001_c2_f0046182.jpg")
 _MARKET_SOURCE = "Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 2015"
 _MARKET_URL = "https://zheng-lab.cecs.anu.edu.au/Project/project_reid.html"
 _MSMT17_SOURCE = "Wei et al., Person Transfer GAN to Bridge Domain Gap for Person Re-Identification, CVPR 2018"
@@ -156,7 +88,7 @@ _ALL = (
             frozenset({-1}),
             distractors=(
                 "images",
-                Names(r"(?P<person>-?\d+)_c(?P<camera>\d).*\.(?:jpg|png)", "0000_c1s1_000151_01.jpg"),
+                Names(rf"(?P<person>-?\d+)_c(?P<camera>\d).*{_SUFFIX}", "0000_c1s1_000151_01.jpg"),
             ),
             multi_query="gt_bbox",
         ),
@@ -180,6 +112,7 @@ _ALL = (
         terms="Real people; withdrawn by its authors in 2019.",
         source="Ristani et al., ECCV Workshops 2016; Zheng et al., Unlabeled Samples Generated by GAN, ICCV 2017",
         url="https://exposing.ai/duke_mtmc/",
+        getting="withdrawn in 2019",
         note="Withdrawn in 2019 because the people were filmed without their consent. It is read where a user has it, "
         "for comparison with older papers, and fetched never. Prefer another set for new work.",
     ),
@@ -196,6 +129,7 @@ _ALL = (
         terms="Made of DukeMTMC-reID, withdrawn by its authors in 2019.",
         source="Miao et al., Pose-Guided Feature Alignment for Occluded Person Re-Identification, ICCV 2019",
         url="https://github.com/lightas/Occluded-DukeMTMC-Dataset",
+        getting="withdrawn in 2019",
         note="A list of files that is applied to DukeMTMC-reID; see the note on that set.",
     ),
     *(
@@ -208,6 +142,7 @@ _ALL = (
             terms=f"{_RESEARCH} To be asked for from its authors.",
             source=_MSMT17_SOURCE,
             url=_MSMT17_URL,
+            getting="ask its authors",
             note="V2 is V1 with blurred faces and other folder names." if version == 2 else "",
         )
         for version, folders in ((1, ("train", "test")), (2, ("mask_train_v2", "mask_test_v2")))
@@ -254,19 +189,25 @@ _ALL = (
             "image_train",
             "image_query",
             "image_test",
-            Names(r"(?P<person>\d+)_c(?P<camera>\d+)_(?P<frame>\d+)_\d+\.jpg", "0001_c001_00016450_0.jpg"),
+            Names(rf"(?P<person>\d+)_c(?P<camera>\d+)_(?P<frame>\d+)_\d+{_SUFFIX}", "0001_c001_00016450_0.jpg"),
         ),
         cameras=20,
         published={"train": Counts(576, 37_778, 20), "query": Counts(200, 1_678), "gallery": Counts(200, 11_579)},
         terms="Academic research only; to be asked for from its authors.",
         source="Liu et al., A Deep Learning-based Approach to Progressive Vehicle Re-identification, ECCV 2016",
         url="https://vehiclereid.github.io/VeRi/",
+        getting="ask its authors",
         note="Query images are in the gallery too; the rule on same person and camera leaves them out.",
     ),
 )
 
 BENCHMARKS: Mapping[str, Benchmark] = {benchmark.name: benchmark for benchmark in _ALL}
 """Every benchmark that can be read, by its name."""
+
+OWN_NAMES = Names(
+    r"(?P<person>-?\d+)_c(?P<camera>\d+)(?:s\d+_(?P<frame>\d+))?.*", "0002_c1s1_000451_03.jpg or 2_c1_7.jpg"
+)
+"""File names of own data in Market-1501's layout: what follows the camera is free."""
 
 NOT_READ = (
     "Video sets (MARS, LS-VID): tracklets are no images; bring them as a table of frames and boxes.",

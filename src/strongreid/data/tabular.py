@@ -1,18 +1,18 @@
-"""Tables of own data: CSV with Python's own reader, Parquet where pyarrow is installed."""
+"""Tables as columns of text: CSV with Python's own reader, Parquet where pyarrow is installed."""
 
 import csv
 import importlib
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from strongreid.data.listing import utf8_text
 from strongreid.errors import InputError
 
-_WHOLE = re.compile(r"^(-?\d+)\.0+$")
+COLUMNS = ("path", "person", "camera", "split", "frame", "x", "y", "w", "h")
+"""The columns of a table that mean something; others are passed over."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,17 @@ class Columns:
     """
 
     path: Path
-    values: dict[str, list[str]]
+    values: Mapping[str, list[str]]
     lines: Sequence[int]
 
     def needed(self, name: str) -> list[str]:
         """A column that must be there, without an empty value."""
         column = self.optional(name)
         if column is None:
-            raise InputError(f"{self.path} has no column `{name}`; it has {', '.join(sorted(self.values)) or 'none'}.")
+            raise InputError(
+                f"{self.path} has no column `{name}`; it has {', '.join(sorted(self.values)) or 'none'}. If one of "
+                f"them is it, say so by `columns`: {name}=ITS_NAME."
+            )
         return column
 
     def optional(self, name: str) -> list[str] | None:
@@ -41,67 +44,93 @@ class Columns:
                 raise self.wrong(row, name, value, "a value in every row, or no such column")
         return column
 
-    def integers(self, names: Sequence[str]) -> npt.NDArray[np.int64] | None:
-        """Columns that belong together, rounded: int64 [N, names], or None if none of them is there."""
-        if not any(name in self.values for name in names):
-            return None
-        result = np.empty((len(self.needed(names[0])), len(names)), dtype=np.int64)
-        for place, name in enumerate(names):
-            for row, value in enumerate(self.needed(name)):
-                try:
-                    result[row, place] = round(float(value))
-                except (ValueError, OverflowError) as error:
-                    raise self.wrong(row, name, value, "a number") from error
-        return result
+    def numbers(self, name: str, end: int) -> list[float]:
+        """A column of numbers between -`end` and `end`, as whole numbers where they are written so."""
+        column = self.needed(name)
+        numbers = [_number(value) for value in column]
+        for row, number in enumerate(numbers):
+            if not -end < number < end:  # nor is NaN
+                raise self.wrong(row, name, column[row], f"a number of less than {end}")
+        return numbers
 
     def wrong(self, row: int, name: str, value: str, allowed: str) -> InputError:
         """The error for one value."""
         return InputError(f"{self.path}, row {self.lines[row]}: `{name}` is {value!r}; it must be {allowed}.")
 
 
-def labels(column: Sequence[str]) -> list[str]:
-    """Names and numbers of a column, where 3.0 is 3: so programs write it whose columns hold floats."""
-    return [_WHOLE.sub(r"\1", value) for value in column]
+def _number(text: str) -> float:
+    """A number, NaN for what is none; whole ones are exact."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return math.nan
 
 
-def read_columns(path: Path) -> Columns:
-    """Read a .csv or .parquet file. Raises `InputError` if it is missing, empty or of another kind."""
+def column_names(text: str) -> dict[str, str]:
+    """What columns are called in a table, from `person=pid,camera=camid`. Raises `InputError` for another form."""
+    names: dict[str, str] = {}
+    for pair in filter(None, text.split(",")):
+        column, equals, name = (word.strip() for word in pair.partition("="))
+        if not equals or not name or column not in COLUMNS or column in names:
+            raise InputError(
+                f"`columns` is {text!r}; write it as person=pid,camera=camid, with each of {', '.join(COLUMNS)} once "
+                "at most on the left, and what it is called in the table on the right."
+            )
+        names[column] = name
+    return names
+
+
+def read_columns(path: Path, names: Mapping[str, str]) -> Columns:
+    """Read a table's columns; `names` says what some are called in it. Raises `InputError` for what is no table."""
     if not path.is_file():
-        raise InputError(f"There is no table {path}. Give a .csv or .parquet file with the columns path and person.")
+        kind = "; this is a folder, and one for each person is read by the name `folder`" if path.is_dir() else ""
+        raise InputError(f"There is no table {path}{kind}. Give a .csv or .parquet file with columns path and person.")
     match path.suffix.lower():
-        case ".csv":
+        case ".csv" | ".tsv" | ".txt":
             columns = _read_csv(path)
         case ".parquet":
             columns = _read_parquet(path)
         case other:
-            raise InputError(f"{path} ends in {other or 'nothing'}; tables end in .csv or .parquet.")
+            raise InputError(f"{path} ends in {other or 'nothing'}; tables end in .csv, .tsv, .txt or .parquet.")
+    for name in names.values():
+        if name not in columns.values:
+            raise InputError(
+                f"{path} has no column `{name}`, which `columns` names; it has {', '.join(sorted(columns.values))}."
+            )
+    renamed = {column: columns.values[name] for column, name in names.items()}
+    columns = replace(columns, values={**columns.values, **renamed})
     if not columns.needed("path"):
         raise InputError(f"{path} has no rows.")
     return columns
 
 
 def _read_csv(path: Path) -> Columns:
+    text = utf8_text(path)
+    first = text.partition("\n")[0]
+    separator = max(",;\t", key=lambda one: len(next(csv.reader([first], delimiter=one), [])))
+    rows, lines = list[list[str]](), list[int]()
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream, strict=True)
-            names = [name.strip() for name in next(reader, [])]
-            if len(set(names)) != len(names):
-                raise InputError(f"{path} has two columns of one name: {', '.join(names)}.")
-            rows, lines = list[list[str]](), list[int]()
-            for row in reader:
-                if row and len(row) != len(names):
-                    raise InputError(f"{path}, row {reader.line_num}: {len(row)} values for {len(names)} columns.")
-                if row:
-                    rows.append([value.strip() for value in row])
-                    lines.append(reader.line_num)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not CSV in UTF-8 ({error}).") from error
-    return Columns(path, {name: [row[place] for row in rows] for place, name in enumerate(names)}, lines)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        names = [name.strip() for name in next(reader, [])]
+        if len(set(names)) != len(names):
+            raise InputError(f"{path} has two columns of one name: {', '.join(names)}.")
+        for row in reader:
+            if row and len(row) != len(names):
+                raise InputError(f"{path}, row {reader.line_num}: {len(row)} values for {len(names)} columns.")
+            if row:
+                rows.append([value.strip() for value in row])
+                lines.append(reader.line_num)
+    except csv.Error as error:
+        raise InputError(f"{path}, row {reader.line_num}: this is not CSV ({error}).") from error
+    return Columns(path, {name: [row[index] for row in rows] for index, name in enumerate(names)}, lines)
 
 
 def _read_parquet(path: Path) -> Columns:
     try:
         parquet = importlib.import_module("pyarrow.parquet")
+        arrow = importlib.import_module("pyarrow")
     except ImportError as error:
         raise InputError(
             f"Reading {path} needs the package pyarrow, which is not installed: `pip install pyarrow`. "
@@ -109,12 +138,12 @@ def _read_parquet(path: Path) -> Columns:
         ) from error
     try:
         table = parquet.read_table(path)
-    except (OSError, ValueError) as error:  # pyarrow's errors are kinds of these
+        values = {name: [_as_text(value) for value in column] for name, column in table.to_pydict().items()}
+    except (OSError, ValueError, arrow.ArrowException) as error:
         raise InputError(f"{path} is not Parquet ({error}).") from error
-    values = {name: [_text(value) for value in column] for name, column in table.to_pydict().items()}
     return Columns(path, values, range(1, table.num_rows + 1))
 
 
-def _text(value: object) -> str:
+def _as_text(value: object) -> str:
     """A value as text; empty where there is none (NaN is the one that does not equal itself)."""
     return "" if value is None or value != value else str(value)
