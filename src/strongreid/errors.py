@@ -1,9 +1,10 @@
-"""The one exception for what the user can mend: it says what came, what is allowed and what to do next.
+"""The one exception for what the user can fix: it says what came, what is allowed and what to do next.
 
-The command line prints it without a traceback and exits with code 2; everything else is a defect of ours and keeps
-its traceback.
+The command line prints it without a traceback and exits with code 2; everything else is a defect of ours, whose
+traceback goes into a file.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -12,7 +13,18 @@ class InputError(ValueError):
     """Input that cannot be used: a folder, a file, an array, a setting. The message is complete sentences."""
 
 
+def nearest_name(word: str, known: Iterable[str]) -> str | None:
+    """Return the known name nearest to a word, whatever its capitals and separators; None if none is near."""
+    plain = {_letters(name): name for name in known}
+    near = get_close_matches(_letters(word), plain, n=1)
+    return plain[near[0]] if near else None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ` Did you mean ...?` with the nearest of the known words, to end a refusal with; empty if none is near."""
-    near = get_close_matches(word, known, n=1)
-    return f" Did you mean {near[0]}?" if near else ""
+    near = nearest_name(word, known)
+    return f" Did you mean {near}?" if near else ""
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())

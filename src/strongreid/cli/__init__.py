@@ -1,88 +1,100 @@
-"""The commands. Each is a small typed function; its options come from its signature and its docstring.
+"""The command line: one table of commands, and how one of them is found and run.
 
-What the user can mend ends with one message and exit code 2, Ctrl-C with 130, and neither with a traceback. Heavy
-imports are made inside the commands, so that `--help` does not wait for PyTorch.
+Heavy imports are made inside the commands, after everything that can be refused without them: `--help` and a slip do
+not wait for PyTorch.
 """
 
-import errno
 import sys
+import warnings
 from collections.abc import Sequence
+from functools import partial
+from importlib.metadata import version
+from typing import TextIO
 
-from jsonargparse import ArgumentParser
-
-from strongreid.cli.datasets import DATA_COMMANDS, add_data_commands
-from strongreid.cli.evaluating import calibrate, evaluate_model, evaluate_parser
-from strongreid.cli.parsing import complain, first_process, parse, parser_of
-from strongreid.cli.reporting import report
-from strongreid.cli.tables import compare, compare_parser, reproduce, reproduce_parser, split_settings
-from strongreid.cli.training import demo, go_on, train, train_base, train_parser
+from strongreid.cli.command import Command
+from strongreid.cli.datasets import DATASETS
+from strongreid.cli.evaluating import EVALUATING
+from strongreid.cli.tables import TABLES
+from strongreid.cli.training import TRAINING
+from strongreid.cli.trouble import FIXED_BY_USER, guarded, require_working_folder
 from strongreid.errors import InputError
-from strongreid.recipes import config_from
+from strongreid.launch import read_launch
+from strongreid.recipes.in_words import unknown
+from strongreid.reports.terminal import guarded_streams, printable
 
+COMMANDS: dict[str, Command] = {**TRAINING, **EVALUATING, **TABLES, **DATASETS}
+"""All commands by name, in the order in which they are listed; those of two words form a group."""
 DESCRIPTION = "Person re-identification: train, evaluate and compare the strong baseline and its tricks."
-
-NOT_OURS = {errno.EACCES, errno.EDQUOT, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS}
-"""Errors of the file system that the user can mend: no room, no right, a file where a folder is wanted."""
+HELP = ("-h", "--help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code: 0, 2 for what the user can mend, 130 after Ctrl-C."""
-    try:
-        _run(list(sys.argv[1:] if arguments is None else arguments))
-    except InputError as error:
-        complain(f"error: {error}")
-        return 2
-    except OSError as error:
-        if error.errno not in NOT_OURS:
-            raise
-        where = f"{error.filename}: " if error.filename else ""
-        complain(f"error: {where}{error.strerror}. Make room or choose another place.")
-        return 2
-    except KeyboardInterrupt as stop:
-        if first_process():
-            complain(f"stopped. {stop}")
-        return 130
+    """Run one command and return the exit code: 0, 2 for what the user can fix, 70 for a defect, 130 after Ctrl-C."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    with guarded_streams(), warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return guarded(partial(_run, words))
+
+
+def _run(words: list[str]) -> int:
+    if words[:1] == ["--version"]:
+        sys.stdout.write(f"strongreid {version('strongreid')}\n")
+        return 0
+    groups = {name.split()[0] for name in COMMANDS if " " in name}
+    group = words[0] if words and words[0] in groups else ""
+    rest = words[1:] if group else words
+    if not rest or rest[0] in HELP:
+        stream = sys.stdout if rest else sys.stderr
+        stream.write(_overview(group))
+        return 0 if rest else FIXED_BY_USER
+    name = f"{group} {rest[0]}".strip()
+    command = _command(name, group)
+    if any(word in HELP for word in rest):
+        sys.stdout.write(command.help(name, [word for word in rest[1:] if word not in HELP]))
+        return 0
+    read_launch()  # what torchrun said is checked before any library believes it
+    work = command.prepare(rest[1:])
+    require_working_folder()
+    work()
     return 0
 
 
-def _run(words: list[str]) -> None:
-    parser = ArgumentParser(prog="strongreid", description=DESCRIPTION, allow_abbrev=False)
-    commands = parser.add_subcommands(dest="command", required=True)
-    recipe, resume = train_base(words)
-    training = train_parser(recipe)
-    commands.add_subcommand("demo", parser_of(demo), help="see it work: draw people, train, compare; minutes")
-    commands.add_subcommand("train", training, help="train a recipe on a data set and evaluate it")
-    commands.add_subcommand("evaluate", evaluate_parser(), help="evaluate a run, or features of any model")
-    commands.add_subcommand("calibrate", parser_of(calibrate), help="find and store the threshold for the same person")
-    commands.add_subcommand("report", parser_of(report), help="one HTML page about a run: pictures, curves, figures")
-    data = ArgumentParser(description="Draw, list, check and pack data sets.", allow_abbrev=False)
-    commands.add_subcommand("data", data, help="draw, list, check and pack data sets")
-    add_data_commands(data)
-    commands.add_subcommand("reproduce", reproduce_parser(), help="fill one of the paper's tables, or one's own")
-    commands.add_subcommand("compare", compare_parser(), help="runs side by side, with the paired test")
-    overrides: list[str] = []
-    other: list[str] = []
-    if words[:1] == ["reproduce"]:
-        words, overrides, other = split_settings(words)
-    parsed = parse(parser, words)
-    values = parsed[parsed["command"]]
-    match parsed["command"]:
-        case "demo":
-            demo(**values.as_dict())
-        case "train" if resume is not None:
-            go_on(resume)
-        case "train":
-            train(config_from(training, values), "run" if recipe.name == "config.yaml" else recipe.stem)
-        case "evaluate":
-            evaluate_model(**values.as_dict())
-        case "calibrate":
-            calibrate(**values.as_dict())
-        case "reproduce":
-            reproduce(**values.as_dict(), overrides=overrides, other=other)
-        case "compare":
-            compare(tuple(values["runs"]))
-        case "report":
-            report(**values.as_dict())
-        case "data":
-            command, _ = DATA_COMMANDS[values["data_command"]]
-            command(**values[values["data_command"]].as_dict())
+def _command(name: str, group: str) -> Command:
+    if name not in COMMANDS:
+        if name.startswith("-"):
+            raise InputError(f"A command comes first, its options follow: {name} stands before any. See --help.")
+        known = [one for one in COMMANDS if one.startswith(group)]
+        raise InputError(unknown("command", name, known, f"See: strongreid {group} --help".replace("  ", " ")))
+    return COMMANDS[name]
+
+
+def _overview(group: str) -> str:
+    """Return the list of commands, all of them or those of a group."""
+    shown = {name: command for name, command in COMMANDS.items() if name.startswith(group)}
+    width = max(map(len, shown)) + 2
+    examples = next(iter(shown.values())).examples if group else ("demo", "train folder people")
+    return "\n".join(
+        [
+            "Examples:",
+            *(f"  strongreid {example}" for example in examples),
+            "",
+            DESCRIPTION,
+            "",
+            *(f"  {name:<{width}}{command.purpose}" for name, command in shown.items()),
+            "",
+            "Each of them explains itself: strongreid COMMAND --help",
+            "",
+        ]
+    )
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Write a warning of any library in one line, without the source line that gave it."""
+    sys.stderr.write(f"Warning: {printable(str(message))}\n")

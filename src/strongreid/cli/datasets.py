@@ -1,11 +1,9 @@
 """`data`: list, check, draw, extract and pack data sets."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
-
-from strongreid.cli.parsing import parser_of
+from strongreid.cli.checks import require_set
+from strongreid.cli.command import Command
 from strongreid.errors import InputError
 
 
@@ -41,7 +39,8 @@ def data_draw(
             domain=domain,
             progress=report,
         )
-    console.say(f"Drawn: {folder}. Train with --data.name market1501 --data.root {folder}")
+    console.say(f"Drawn: {folder}.")
+    console.suggest("train", "market1501", folder)
 
 
 def data_list() -> None:
@@ -49,7 +48,9 @@ def data_list() -> None:
     from strongreid.reports.console import Console
     from strongreid.runs.datasets import list_known
 
-    list_known(Console())
+    console = Console()
+    list_known(console)
+    console.say("Next: strongreid data check NAME DIR")
 
 
 def data_check(name: str, root: Path, split_seed: int = 0, sheet: Path | None = None) -> None:
@@ -61,11 +62,15 @@ def data_check(name: str, root: Path, split_seed: int = 0, sheet: Path | None = 
         split_seed: Seed of the split, for sets that leave it to the user.
         sheet: File for a contact sheet, a picture of some people (.png or .jpg).
     """
+    require_set(name, root)
+
     from strongreid.reports.console import Console
     from strongreid.runs import datasets
 
-    if not datasets.check(name, root, split_seed, sheet, Console()):
-        raise InputError(f"{root} is not ready for training; what to mend is listed above.")
+    console = Console()
+    if not datasets.check(name, root, split_seed, sheet, console):
+        raise InputError(f"{root} is not ready for training; what to fix is listed above.")
+    console.suggest("train", name, root)
 
 
 def data_pack(
@@ -84,10 +89,14 @@ def data_pack(
         cache: The folder to write to: what data.cache will be, by default `packed` in the output folder.
         split_seed: Seed of the split, for sets that leave it to the user.
     """
+    require_set(name, root)
+
     from strongreid.reports.console import Console
     from strongreid.runs import datasets
 
-    datasets.pack(name, root, size, cache, split_seed, Console())
+    console = Console()
+    datasets.pack(name, root, size, cache, split_seed, console)
+    console.suggest("train", name, root, "--data.cache", cache, "--model.image_size", f"[{size[0]},{size[1]}]")
 
 
 def data_extract(name: str, root: Path) -> None:
@@ -103,17 +112,28 @@ def data_extract(name: str, root: Path) -> None:
     datasets.extract(name, root, Console())
 
 
-DATA_COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
-    "list": (data_list, "list the known data sets, their terms and where they are found"),
-    "check": (data_check, "say whether a data set is ready, and what to mend if not"),
-    "draw": (data_draw, "draw people in Market-1501's layout"),
-    "extract": (data_extract, "write CUHK03's images out of its .mat file"),
-    "pack": (data_pack, "decode and resize a data set ahead of training"),
+DATASETS = {
+    "data list": Command(
+        data_list,
+        "list the known data sets, their terms and where they are found",
+        ("data list", "data check NAME DIR"),
+    ),
+    "data check": Command(
+        data_check,
+        "say whether a data set is ready, and what to fix if not",
+        ("data check folder people", "data check market1501 DIR --sheet people.png"),
+    ),
+    "data draw": Command(
+        data_draw, "draw people in Market-1501's layout", ("data draw people", "data draw people2 --seed 1 --domain 1")
+    ),
+    "data extract": Command(
+        data_extract,
+        "write CUHK03's images out of its .mat file",
+        ("data extract cuhk03_labeled DIR", "data extract cuhk03_detected DIR"),
+    ),
+    "data pack": Command(
+        data_pack,
+        "decode and resize a data set ahead of training",
+        ("data pack market1501 DIR", "data pack folder people --size [128,64]"),
+    ),
 }
-
-
-def add_data_commands(parser: ArgumentParser) -> None:
-    """Add each of `DATA_COMMANDS` to the parser of `data`, which must be a subcommand already."""
-    commands = parser.add_subcommands(dest="data_command", required=True)
-    for name, (command, purpose) in DATA_COMMANDS.items():
-        commands.add_subcommand(name, parser_of(command), help=purpose)

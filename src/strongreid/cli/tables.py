@@ -1,29 +1,33 @@
-"""`reproduce`: the paper's tables, or one's own. `compare`: runs side by side."""
+"""`reproduce`: the paper's tables, or one's own."""
 
-import os
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.parsing import complain
+from strongreid.cli.checks import require_set, require_table
+from strongreid.cli.command import Command, parser_of
+from strongreid.config import Config, DataConfig
 from strongreid.errors import InputError
-
-DESCRIPTION = """Fill one of the paper's tables: train what its rows need, measure, and write the table (Markdown, CSV,
-JSON), pictures and one HTML page. Stopped and started again with the same command, it goes on where it was; rows that
-need the same training share it. Without a data set it runs on drawn people, at CPU size. Any setting of `strongreid
-train --help` can be given for all rows, such as --schedule.base_rate 1e-3; the second data set of a table across
-domains is chosen by --other.name and --other.root."""
+from strongreid.launch import read_launch
+from strongreid.recipes.parsing import given_values, hide, parse, tell_apart
+from strongreid.recipes.values import with_values
 
 CHANGES_LITTLE = ("runtime.", "model.weights", "evaluation.every_epochs")
 """Settings with which a training still counts as the paper's own: the machine, and where ImageNet weights lie."""
+SETTINGS = {
+    **{item.name: item.type for item in dataclasses.fields(Config) if dataclasses.is_dataclass(item.type)},
+    "other": DataConfig,
+}
+"""The groups of settings that can be set for all rows, and the second data set of a table across domains."""
 
 
 def reproduce(
     table: str,
-    overrides: Sequence[str] = (),
-    other: Sequence[str] = (),
+    settings: Mapping[str, Any],
     seeds: tuple[int, ...] = (0,),
     rows: tuple[int, ...] = (),
     epochs: int | None = None,
@@ -32,52 +36,65 @@ def reproduce(
     output: Path = Path("runs/reproduce"),
     file: Path | None = None,
 ) -> None:
-    """Fill a table; `overrides` and `other` are words such as --data.root=DIR, of all rows and of the second set."""
-    from strongreid.config import Config
-    from strongreid.recipes import read_values
-    from strongreid.recipes.values import with_values
-    from strongreid.reports.console import Console
-    from strongreid.tables import fill
-    from strongreid.tables.plan import plan_sweep
-    from strongreid.tables.spec import read_table
+    """Fill one of the paper's tables: train what its rows need, measure, write the table, pictures and one HTML page.
 
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError(
-            "reproduce is one process: start it without torchrun. Several that share an output folder share trainings."
-        )
-    console = Console()
-    content = read_table(table, file)
-    values, others = read_values(overrides), read_values(other)
-    data = {name: value for name, value in values.items() if name.startswith("data.")}
-    settings = {name: value for name, value in values.items() if name not in data}
+    Stopped and started again with the same command, it goes on where it was; rows that need the same training share it.
+    Without a data set it runs on drawn people, at CPU size. Any setting of `strongreid train --help` can be given for
+    all rows, such as --schedule.base_rate 1e-3; the second data set of a table across domains is chosen by --other.name
+    and --other.root.
+
+    Args:
+        table: tricks, cross_domain, bnneck, batch, size or backbones; own: the table in the YAML file of --file.
+        settings: Settings of all rows by dotted name, those of the second data set below `other`.
+        seeds: Seeds of the trainings, such as 0 1 2.
+        rows: Numbers of the rows to fill, from 1; default all.
+        epochs: Epochs of each training; warm-up and milestones keep their shares of it.
+        scale: The paper's recipes, or the small ones for CPUs; default: paper with a data set, cpu on drawn people.
+        plan: Only say what would be done, and how long it may take.
+        output: The folder for everything.
+        file: The YAML file of the table own; see docs/tables.md.
+    """
+    require_table(table, file)
+    data = {name: value for name, value in settings.items() if name.startswith("data.")}
+    other = {name.replace("other.", "data.", 1): value for name, value in settings.items() if name.startswith("other.")}
+    own = {name: value for name, value in settings.items() if name.split(".")[0] not in ("data", "other")}
     given = "data.root" in data
     if "data.name" in data and not given:
         raise InputError(
             "--data.name needs --data.root DIR, the folder of the data set; without both, people are drawn."
         )
+    sets = [with_values(Config(), values).data for values in (data, other) if values]
+    for one in sets:
+        require_set(one.name, one.root)
+
+    from strongreid.reports.console import Console
+    from strongreid.tables import fill
+    from strongreid.tables.plan import plan_sweep
+    from strongreid.tables.spec import read_table
+
+    console = Console()
+    content = read_table(table, file)
     scale = scale or ("paper" if given else "cpu")
-    directions = (
-        fill.data_directions(
-            with_values(Config(), data).data,
-            with_values(Config(), others).data if others else None,
+    if given:
+        directions = fill.data_directions(
+            sets[0],
+            sets[1] if other else None,
             across=content.across,
-            papers_settings=as_in_paper(scale, epochs, settings),
+            papers_settings=as_in_paper(scale, epochs, own),
         )
-        if given
-        else fill.drawn_directions(output, content.across, console)
-    )
-    sweep = plan_sweep(
-        content, directions, output, scale=scale, seeds=seeds, rows=rows, epochs=epochs, overrides=settings
-    )
+    else:
+        directions = fill.drawn_directions(output, content.across, console)
+    sweep = plan_sweep(content, directions, output, scale=scale, seeds=seeds, rows=rows, epochs=epochs, overrides=own)
     if plan:
         fill.show_plan(sweep, console)
+        console.say("Next: the same command without --plan.")
         return
     try:
         found = fill.reproduce(sweep, console)
-    except KeyboardInterrupt:
-        complain("Go on with the same command; what is finished stays.")
-        raise
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt("Go on with the same command; finished work is kept.") from stop
     fill.show(sweep, found, console)
+    console.suggest("report", sweep.trainings[-1].folder)
 
 
 def as_in_paper(scale: str, epochs: int | None, settings: Iterable[str]) -> bool:
@@ -85,65 +102,45 @@ def as_in_paper(scale: str, epochs: int | None, settings: Iterable[str]) -> bool
     return scale == "paper" and epochs is None and all(name.startswith(CHANGES_LITTLE) for name in settings)
 
 
-def compare(runs: tuple[Path, ...]) -> None:
-    """Show finished runs side by side: figures, the paired test against the first, and the settings that differ."""
-    from strongreid.reports.console import Console
-    from strongreid.runs.compare import compare_runs
-
-    compare_runs(runs, Console())
-
-
 def reproduce_parser() -> ArgumentParser:
-    """Return the parser of `reproduce`; settings of all rows are taken out of the words before (`split_settings`)."""
-    parser = ArgumentParser(description=DESCRIPTION, allow_abbrev=False)
-    parser.add_argument(
-        "table",
-        help="tricks, cross_domain, bnneck, batch, size or backbones; own: the table in the YAML file of --file",
+    """Return the parser of `reproduce`: its own options, and unlisted an option for each setting of all rows."""
+    parser = parser_of(
+        reproduce,
+        skip={"settings", "seeds", "rows", "plan"},
+        usage="strongreid reproduce TABLE [--data.name NAME --data.root DIR] [--seeds 0 1 2] [--any.setting VALUE ...]",
     )
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="seeds of the trainings, such as 0 1 2")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="Seeds of the trainings, such as 0 1 2.")
     parser.add_argument(
-        "--rows", nargs="+", type=int, default=[], help="numbers of the rows to fill, from 1; default all"
+        "--rows", nargs="+", type=int, default=[], help="Numbers of the rows to fill, from 1; default all."
     )
-    parser.add_argument("--epochs", type=int | None, help="epochs of each training; warm-up and milestones follow")
-    parser.add_argument(
-        "--scale",
-        type=Literal["paper", "cpu"] | None,
-        help="the paper's recipes, or the small ones for CPUs; default: paper with a data set, cpu on drawn people",
-    )
-    parser.add_argument("--plan", action="store_true", help="only say what would be done, and how long it may take")
-    parser.add_argument("--output", type=Path, default=Path("runs/reproduce"), help="the folder for everything")
-    parser.add_argument("--file", type=Path | None, help="the YAML file of the table own; see docs/tables.md")
+    parser.add_argument("--plan", action="store_true", help="Only say what would be done, and how long it may take.")
+    for name, section in SETTINGS.items():
+        parser.add_class_arguments(section, name)
+    hide(parser, *SETTINGS)  # `strongreid train --help` lists them
     return parser
 
 
-def compare_parser() -> ArgumentParser:
-    """Return the parser of `compare`."""
-    parser = ArgumentParser(description=compare.__doc__, allow_abbrev=False)
-    parser.add_argument(
-        "runs", nargs="+", type=Path, help="folders of finished runs, the first is the one compared with"
-    )
-    return parser
+def read_reproduce(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
+    """Return the filling of the table that `words` ask for."""
+    if read_launch().processes > 1:
+        raise InputError(
+            "reproduce is one process: start it without torchrun. Several that share an output folder share trainings."
+        )
+    given = tell_apart(parser, words)
+    for name in given.options.keys() & SETTINGS.keys():
+        raise InputError(f"--{name} is a group of settings; give its fields, such as --{name}.FIELD VALUE.")
+    values = parse(parser, words)
+    own = {name: value for name, value in vars(values).items() if name not in SETTINGS}
+    settings = {name: value for name, value in given_values(parser, words).items() if "." in name}
+    return partial(reproduce, settings=settings, **own)
 
 
-def split_settings(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-    """Split the words of `reproduce` into its own, settings (`--section.field value`) and `--other.field value`.
-
-    The latter two come back as `--data.field=value` and the like.
-    """
-    own, settings, other = [], [], []
-    left = list(words)
-    while left:
-        word = left.pop(0)
-        name, equals, value = word.partition("=")
-        if not (name.startswith("--") and "." in name):
-            own.append(word)
-            continue
-        if not equals:
-            if not left:
-                raise InputError(f"{name} needs a value.")
-            value = left.pop(0)
-        if name.startswith("--other."):
-            other.append(f"--data.{name.removeprefix('--other.')}={value}")
-        else:
-            settings.append(f"{name}={value}")
-    return own, settings, other
+TABLES = {
+    "reproduce": Command(
+        reproduce,
+        "fill one of the paper's tables, or one's own",
+        ("reproduce tricks --plan", "reproduce tricks --data.name market1501 --data.root $MARKET1501 --seeds 0 1 2"),
+        make_parser=reproduce_parser,
+        read=read_reproduce,
+    ),
+}

@@ -1,89 +1,227 @@
 """`demo` and `train`."""
 
-import argparse
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.parsing import complain, first_process
-from strongreid.config import Config
+from strongreid.cli.checks import require_run, require_set
+from strongreid.cli.command import Command
+from strongreid.config import Config, DataConfig, ScheduleConfig, dotted
 from strongreid.errors import InputError
-from strongreid.recipes import config_parser, recipe_path
+from strongreid.launch import read_launch
+from strongreid.recipes import add_settings, config_from, recipe_path, recipe_values, scaled_schedule
+from strongreid.recipes.parsing import Given, new_parser, parse, tell_apart
 
-DEFAULT_RECIPE = "bag_of_tricks"
+GPU_RECIPE, CPU_RECIPE = "bag_of_tricks", "bag_of_tricks_small"
+"""What `train` takes where no recipe is named."""
+FIRST = (
+    "recipe",
+    "epochs",
+    "data.name",
+    "data.root",
+    "seed",
+    "name",
+    "output",
+    "resume",
+    "model.backbone",
+    "model.weights",
+    "batch.people_per_batch",
+    "runtime.accelerator",
+)
+"""The options that matter first, in the order of `--help`."""
 
 
 def demo(output: Path = Path("runs/demo"), seed: int = 0) -> None:
     """See it work in two to five minutes on two CPU cores: draw people, train two recipes, compare them.
 
     Args:
-        output: The folder to write to; it must not exist yet.
+        output: The folder to write to; started again, the demo goes on with what is there.
         seed: Seed of the drawn people and of both trainings.
     """
     from strongreid.reports.console import Console
     from strongreid.runs.demo import run_demo
 
-    run_demo(output, seed, Console())
+    console = Console()
+    run_demo(output, seed, console)
+    console.suggest("report", output / GPU_RECIPE)
 
 
-def train(config: Config, recipe: str) -> None:
-    """Train a recipe on a data set, then evaluate the last epoch's weights."""
+def train(config: Config, recipe: str, by_default: bool) -> None:
+    """Train, then evaluate the last epoch's weights. `by_default`: nobody named the recipe, so it is said."""
     from strongreid.reports.console import Console
     from strongreid.runs import train as training
 
-    console = Console(quiet=not first_process())
+    console = Console(quiet=not read_launch().first)
+    if by_default and recipe == CPU_RECIPE:
+        console.say(f"No GPU here: {CPU_RECIPE}, a recipe for CPUs. The paper's own is --recipe {GPU_RECIPE}.")
     folder = training.run_folder(config, recipe)
-    try:
+    with _resumable(folder):
         finished = training.start(config, folder, console)
-    except KeyboardInterrupt:
-        _hint_at_resuming(folder)
-        raise
     training.show(finished, console)
+    console.suggest("report", folder)
 
 
-def go_on(folder: Path) -> None:
+def resume(folder: Path) -> None:
     """Go on with a run that was stopped, from its newest checkpoint."""
     from strongreid.reports.console import Console
     from strongreid.runs import train as training
 
-    console = Console(quiet=not first_process())
-    try:
+    console = Console(quiet=not read_launch().first)
+    with _resumable(folder):
         finished = training.resume(folder, console)
-    except KeyboardInterrupt:
-        _hint_at_resuming(folder)
-        raise
     training.show(finished, console)
+    console.suggest("report", folder)
 
 
-def train_base(words: list[str]) -> tuple[Path, Path | None]:
-    """Look for --recipe and --resume before parsing: a recipe's values are the defaults of all other options."""
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--recipe", default=DEFAULT_RECIPE)
-    early.add_argument("--resume", type=Path)
-    if words[:1] != ["train"]:
-        return recipe_path(DEFAULT_RECIPE), None
-    known, others = early.parse_known_args(words[1:])
-    if known.resume is not None and others:
+@contextmanager
+def _resumable(folder: Path) -> Iterator[None]:
+    """Say after Ctrl-C in the block how to go on, if there is anything to go on with."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if (folder / "config.yaml").is_file():
+            raise KeyboardInterrupt(f"Go on with: strongreid train --resume {shlex.quote(str(folder))}") from stop
+        raise
+
+
+def train_parser() -> ArgumentParser:
+    """Return the parser of `train`, with an option for each setting, those that matter first in front."""
+    parser = new_parser(
+        "Train a recipe on a data set and evaluate the last epoch's weights. NAME and DIR are the data set and its "
+        "folder, as --data.name and --data.root: `folder` for a folder of images a person; `strongreid data list` "
+        "names the others.",
+        usage="strongreid train [NAME DIR] [--recipe RECIPE] [--epochs N] [--any.setting VALUE ...]",
+    )
+    parser.add_argument(
+        "--recipe",
+        type=str,
+        help=f"A recipe's name ({GPU_RECIPE}, standard_baseline, and each with _small for CPUs) or a YAML file; its "
+        f"values are the defaults of all settings. Without one: {GPU_RECIPE}, and where there is no GPU {CPU_RECIPE}.",
+    )
+    parser.add_argument(
+        "--epochs", type=int | None, help="Length of the training; warm-up and milestones keep their shares of it."
+    )
+    parser.add_argument(
+        "--resume", type=Path | None, help="Go on with the stopped run in this folder; no other option."
+    )
+    add_settings(parser)
+    first = parser.add_argument_group("What matters first")
+    *others, _ = parser._action_groups
+    actions = {action.dest: action for action in parser._actions}
+    for name in FIRST:
+        for group in others:
+            if actions[name] in group._group_actions:
+                group._group_actions.remove(actions[name])
+        first._group_actions.append(actions[name])
+    parser._action_groups = [first, *others]
+    return parser
+
+
+def show_recipe(parser: ArgumentParser, words: list[str]) -> None:
+    """Make a recipe's values the defaults that `--help` shows."""
+    recipe = tell_apart(parser, words).value("recipe") or GPU_RECIPE
+    parser.set_defaults(dotted(recipe_values(parser, recipe_path(recipe)).as_dict()))
+
+
+def read_train(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
+    """Return the training that `words` ask for, ready to start; what can be refused without PyTorch is refused."""
+    given = tell_apart(parser, words)
+    if "resume" in given.options:
+        return partial(resume, _run_to_resume(given))
+    named = given.value("recipe")
+    recipes = [named] if named else [GPU_RECIPE, CPU_RECIPE]
+    configs = [_config(parser, given, recipe) for recipe in recipes]
+    possible = [config for config in configs if isinstance(config, Config)]
+    for config in possible[:1]:
+        _require_sets(config.data)
+    chosen = int(not named and possible != [] and _on_cpu(possible[0]))
+    found = configs[chosen]
+    if isinstance(found, InputError):
+        raise found
+    path = recipe_path(recipes[chosen])
+    return partial(train, found, "run" if path.name == "config.yaml" else path.stem, by_default=not named)
+
+
+def _config(parser: ArgumentParser, given: Given, recipe: str) -> Config | InputError:
+    """Return the settings of a recipe with what was given on top, or why they cannot be trained with."""
+    base = recipe_values(parser, recipe_path(recipe))
+    if "epochs" in given.options:
+        if "schedule.epochs" in given.options:
+            raise InputError("--epochs and --schedule.epochs both say how long to train; give one of them.")
+        epochs = parse(parser, [f"--epochs={given.value('epochs')}"]).epochs
+        if epochs < 1:
+            raise InputError(f"--epochs is {epochs}; it must be 1 or more.")
+        schedule = scaled_schedule(ScheduleConfig(**base.schedule.as_dict()), epochs)
+        for name, value in asdict(schedule).items():
+            base[f"schedule.{name}"] = value
+    values = parse(parser, [*given.with_dashes, *_set_words(given)], base)
+    try:
+        return config_from(parser, values)
+    except InputError as error:
+        return error
+
+
+def _set_words(given: Given) -> list[str]:
+    """Return the options for NAME DIR, the words that stand alone."""
+    match given.alone:
+        case []:
+            return []
+        case [name, root]:
+            if given.options.keys() & {"data.name", "data.root"}:
+                raise InputError(
+                    f"{name} {root} and --data.name or --data.root both name the data set; give one of them."
+                )
+            return [f"--data.name={name}", f"--data.root={root}"]
+        case [one] if Path(one).is_dir():
+            raise InputError(f"{one} is a folder; name its data set before it: strongreid train folder {one}")
+        case [one]:
+            raise InputError(f"{one} stands alone; a data set takes two words: strongreid train NAME DIR")
+        case _:
+            raise InputError(f"Two words, NAME DIR, name the data set, but {len(given.alone)} came: {given.alone}.")
+
+
+def _run_to_resume(given: Given) -> Path:
+    others = [f"--{name}={value[-1]}" for name, value in given.options.items() if name != "resume"] + given.alone
+    if others:
         raise InputError(
             f"--resume goes on with a run as it was; it takes no other option, but {' '.join(others)} came. "
             "To change a setting, start a new run: --recipe RUN/config.yaml with the options to change."
         )
-    return recipe_path(known.recipe), known.resume
+    folder = Path(given.value("resume") or "")
+    require_run(folder)
+    return folder
 
 
-def train_parser(recipe: Path) -> ArgumentParser:
-    """Return the parser of `train`, with an option for each setting and the recipe's values as defaults."""
-    parser = config_parser(recipe, description="Train a recipe on a data set and evaluate the last epoch's weights.")
-    parser.add_argument(
-        "--recipe",
-        default=DEFAULT_RECIPE,
-        help="a recipe's name (bag_of_tricks, standard_baseline, and each with _small for CPUs) or a YAML file; "
-        "its values are the defaults of the options below",
-    )
-    parser.add_argument("--resume", type=Path | None, help="go on with the stopped run in this folder; no other option")
-    return parser
+def _require_sets(data: DataConfig) -> None:
+    require_set(data.name, data.root)
+    for one in (*data.joined, *data.tested):
+        require_set(one.name, one.root)
 
 
-def _hint_at_resuming(folder: Path) -> None:
-    if first_process() and (folder / "config.yaml").is_file():
-        complain(f"Go on with: strongreid train --resume {folder}")
+def _on_cpu(config: Config) -> bool:
+    """Whether a training will compute on the CPU. It takes PyTorch to know, where the settings leave it open."""
+    if config.runtime.accelerator != "auto":
+        return config.runtime.accelerator == "cpu"
+    import torch
+
+    return not torch.cuda.is_available()
+
+
+TRAINING = {
+    "demo": Command(
+        demo, "see it work: draw people, train, compare; minutes", ("demo", "demo --output runs/demo1 --seed 1")
+    ),
+    "train": Command(
+        train,
+        "train a recipe on a data set and evaluate it",
+        ("train folder people --epochs 24", "train market1501 $MARKET1501 --recipe bag_of_tricks --seed 1"),
+        make_parser=train_parser,
+        read=read_train,
+        set_defaults=show_recipe,
+    ),
+}

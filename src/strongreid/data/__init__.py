@@ -1,12 +1,19 @@
-"""Data sets as tables of images, packed, sampled and augmented; the public names of this room."""
+"""Data sets as tables of images, packed, sampled and augmented; the public names of this room.
 
-from strongreid.data.augment import Augmentation, AugmentationDraws
-from strongreid.data.benchmarks import is_split_by_seed, load_benchmark
-from strongreid.data.joining import DomainBalancedSampler, join_sets, refuse_leaks
-from strongreid.data.packed import PackedImages, bytes_to_pack, pack_bytes
-from strongreid.data.sampler import PKBatchSampler
-from strongreid.data.specs import BENCHMARKS, NOT_READ, Benchmark
-from strongreid.data.table import ImageTable, ReIDData
+They are imported when they are first asked for: whoever only looks up the name of a data set does not wait for PyTorch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from strongreid.data.augment import Augmentation, AugmentationDraws
+    from strongreid.data.benchmarks import is_split_by_seed, load_benchmark
+    from strongreid.data.joining import DomainBalancedSampler, join_sets, refuse_leaks
+    from strongreid.data.packed import PackedImages, bytes_to_pack, pack_bytes
+    from strongreid.data.sampler import PKBatchSampler
+    from strongreid.data.specs import BENCHMARKS, NOT_READ, Benchmark
+    from strongreid.data.table import ImageTable, ReIDData
 
 __all__ = [
     "BENCHMARKS",
@@ -26,3 +33,20 @@ __all__ = [
     "pack_bytes",
     "refuse_leaks",
 ]
+
+_FILES = {
+    "augment": ("Augmentation", "AugmentationDraws"),
+    "benchmarks": ("is_split_by_seed", "load_benchmark"),
+    "joining": ("DomainBalancedSampler", "join_sets", "refuse_leaks"),
+    "packed": ("PackedImages", "bytes_to_pack", "pack_bytes"),
+    "sampler": ("PKBatchSampler",),
+    "specs": ("BENCHMARKS", "NOT_READ", "Benchmark"),
+    "table": ("ImageTable", "ReIDData"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for file, names in _FILES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{file}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,19 +1,29 @@
-"""The console: progress bars on all long work, tables, plain messages. The one door to rich."""
+"""The console: progress of all long work, tables, plain messages. The one door to rich.
 
+On a terminal progress is one line, drawn again and again in the width that there is. In a pipe or a file (nohup, CI)
+it is plain lines: one an epoch of a training, and of other work one at its end and one every half minute until then.
+"""
+
+import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Literal
 
 import rich.box
 import rich.console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
+
+from strongreid.reports.progress import Work, shown_values
+from strongreid.reports.terminal import Outlet, printable, standard_error
 
 ReportProgress = Callable[[int, int], None]
 """Called with (done, total) by long work."""
-SHOWN = ("total", "identity", "triplet", "center", "rate", "images_per_second")
-"""Values of a log line that the training bar shows, in this order."""
+ReportEpoch = Callable[[int, float, Mapping[str, float]], None]
+"""Called with the epoch (from 1), the share of it that is done (0 to 1) and the values to show."""
 WHOLE_WORD = 16
 """Longest word that a table never breaks, in characters; longer ones, such as paths, may have to be."""
 WIDTH_OF_FILES = 240
@@ -30,58 +40,95 @@ class Console:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = rich.console.Console(stderr=True, quiet=quiet, highlight=False)
-        if not self._console.is_terminal:
+        stream = standard_error()
+        self._console = rich.console.Console(file=stream, quiet=quiet, highlight=False)
+        self._live = stream.isatty() and not self._console.is_dumb_terminal and not quiet
+        self._training = False
+        if not stream.isatty():
             self._console.width = WIDTH_OF_FILES
 
-    def say(self, text: str) -> None:
-        """Write a line. The text is taken as it is: brackets in it are no markup."""
-        self._console.print(escape(text), soft_wrap=True)
+    def say(self, *lines: str) -> None:
+        """Write lines as they are: brackets are no markup, and what would break a line is shown as `repr` does."""
+        for line in lines:
+            self._console.print(Text(printable(line)), soft_wrap=True)
+
+    def suggest(self, *words: str | Path) -> None:
+        """Write the command to go on with, as it can be pasted into a shell: `strongreid` and `words`."""
+        self.say(f"Next: {shlex.join(['strongreid', *map(str, words)])}")
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write a table; the first column is aligned left, the others right. A narrow terminal breaks between words."""
-        table = Table(title=escape(title), title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False)
-        cells = [[column, *(row[index] for row in rows)] for index, column in enumerate(columns)]
-        for index, (column, width) in enumerate(zip(columns, column_widths(cells, self._console.width), strict=True)):
+        table = Table(title=Text(printable(title)), title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False)
+        cells = [[printable(line[index]) for line in (columns, *rows)] for index in range(len(columns))]
+        for index, (column, width) in enumerate(zip(cells, column_widths(cells, self._console.width), strict=True)):
             side: Literal["left", "right"] = "left" if index == 0 else "right"
-            table.add_column(escape(column), justify=side, overflow="fold", width=width)
-        for row in rows:
-            table.add_row(*(escape(cell) for cell in row))
+            table.add_column(Text(column[0]), justify=side, overflow="fold", width=width)
+        for row in list(zip(*cells, strict=True))[1:]:
+            table.add_row(*map(Text, row))
         self._console.print(table)
 
     @contextmanager
     def bar(self, title: str) -> Iterator[ReportProgress]:
-        """Show a progress bar while the work in the block reports (done, total); it goes when the block ends."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            task: TaskID | None = None
+        """Show how far the work in the block is while it reports (done, total)."""
+        work = Work(title)
 
-            def report(done: int, total: int) -> None:
-                nonlocal task
-                if task is None:
-                    task = progress.add_task(escape(title), total=total)
-                progress.update(task, completed=done, total=total)
+        def report(done: int, total: int) -> None:
+            work.update(done / max(total, 1), f"{done:,}/{total:,}")
+            if not self._live and work.due():
+                self.say(work.sentence())
 
+        with self._drawn(work):
             yield report
+        if not self._live and work.count and not self._training:
+            self.say(work.finished())
 
     @contextmanager
-    def training_bar(self, title: str, epochs: int) -> Iterator["ReportEpoch"]:
-        """Show a training's progress: epoch, losses, rate, images a second, time left."""
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[values]}"),
-        )
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            task = progress.add_task(escape(title), total=epochs, epoch=1, epochs=epochs, values="")
+    def training_bar(self, title: str, epochs: int) -> Iterator[ReportEpoch]:
+        """Show a training's progress: epoch, time left, losses, rate, speed.
 
-            def report(epoch: int, share: float, values: Mapping[str, float]) -> None:
-                shown = "  ".join(f"{name.replace('_', ' ')} {values[name]:.4g}" for name in SHOWN if name in values)
-                progress.update(task, completed=epoch - 1 + share, epoch=epoch, values=shown)
+        Without a terminal it is a line an epoch, which waits for what may be measured at the epoch's end: for that,
+        report the end of the epoch once more, with the metrics among the values.
+        """
+        work = Work(title)
+        ended: dict[int, str] = {}
 
-            yield report
+        def tell_ended() -> None:
+            while ended:
+                self.say(ended.popitem()[1])
+
+        def report(epoch: int, share: float, values: Mapping[str, float]) -> None:
+            if epoch not in ended:
+                tell_ended()
+            work.update((epoch - 1 + share) / epochs, f"epoch {epoch}/{epochs}", shown_values(values))
+            if share >= 1 and not self._live:
+                ended[epoch] = work.sentence()
+
+        self._training = True
+        try:
+            with self._drawn(work):
+                yield report
+        finally:
+            self._training = False
+            tell_ended()
+
+    @contextmanager
+    def _drawn(self, work: Work) -> Iterator[None]:
+        """Draw the work's line in the block, below what is written meanwhile; it goes when the block ends."""
+        if not self._live:
+            yield
+            return
+        marks = ("━", "━") if self._console.encoding.startswith("utf") else ("#", "-")
+
+        def line() -> Text:
+            return work.line(self._console.width, *marks)
+
+        # Live prints what others write above its line, and would obey control characters in it.
+        with (
+            Live(get_renderable=line, console=self._console, transient=True),
+            redirect_stdout(Outlet(sys.stdout, harmless=True)),
+            redirect_stderr(Outlet(sys.stderr, harmless=True)),
+        ):
+            yield
 
 
 def column_widths(cells: Sequence[Sequence[str]], room: int) -> list[int]:
@@ -95,7 +142,3 @@ def column_widths(cells: Sequence[Sequence[str]], room: int) -> list[int]:
             break
         widths[widest] -= 1
     return widths
-
-
-ReportEpoch = Callable[[int, float, Mapping[str, float]], None]
-"""Called with the epoch (from 1), the share of it that is done (0 to 1) and the values to show."""

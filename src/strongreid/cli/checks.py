@@ -1,0 +1,106 @@
+"""What can be refused at once, before any library that trains networks is loaded: names, folders, files."""
+
+import os
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from strongreid import tables
+from strongreid.errors import InputError, did_you_mean, nearest_name
+
+MOST_BESIDE = 1000
+"""Names in a folder that are looked at for the one that was meant."""
+OWN_SETS = ("folder", "table")
+"""Data sets of one's own."""
+
+
+def require_set(name: str, root: Path | None) -> None:
+    """Refuse a data set whose name is not known, or that cannot lie in `root`; slips are told from mistakes."""
+    from strongreid.data.specs import BENCHMARKS
+
+    known = [*BENCHMARKS, *OWN_SETS]
+    if name not in known:
+        if root is not None and str(root) in known:
+            raise InputError(
+                f"{name} is no data set, but {root} is: the name comes first, then its folder: {root} {name}"
+            )
+        listed = f"Known are: {', '.join(known)}."
+        raise InputError(f"There is no data set {name}.{did_you_mean(name, known)} {listed}")
+    if root is None:
+        raise InputError(f"data.root is missing, the folder of {name}: write --data.root DIR.")
+    wanted = "the table, such as people.csv" if name == "table" else "its folder"
+    if not root.exists():
+        raise InputError(f"There is no {root}{_hint(root)}. Name {wanted}.")
+    if name == "table" and root.is_dir():
+        raise InputError(
+            f"{root} is a folder. Name {wanted}; for a folder of images a person the data set is `folder`."
+        )
+    if name != "table" and root.is_file():
+        raise InputError(
+            f"{root} is a file, but {name} is read from a folder. For a table of images the data set is `table`."
+        )
+
+
+def require_table(table: str, file: Path | None) -> None:
+    """Refuse a table that does not come with the package, and `own` without its file."""
+    names = [*sorted(path.stem for path in (Path(tables.__file__).parent / "paper").glob("*.yaml")), "own"]
+    if table not in names:
+        if Path(table).is_file():
+            raise InputError(f"{table} is a file; a table of one's own is filled by: reproduce own --file {table}")
+        raise InputError(f"There is no table {table}.{did_you_mean(table, names)} Name one of {', '.join(names)}.")
+    if table == "own" and file is None:
+        raise InputError("The table own is written in a YAML file: name it by --file FILE.")
+    if table != "own" and file is not None:
+        raise InputError(f"--file belongs to the table own, not to {table}.")
+    if file is not None:
+        require_file(file, "the YAML file of the table")
+
+
+def require_run(run: Path) -> None:
+    """Refuse what is not the folder of a run; `InputError` names the folder that was probably meant."""
+    if (run / "config.yaml").is_file():
+        return
+    if run.suffix == ".npz":
+        raise InputError(
+            f"{run} is a file of features: strongreid evaluate --embeddings QUERY.npz GALLERY.npz takes two."
+        )
+    if run.is_file():
+        raise InputError(f"{run} is a file; name the folder of a run" + _within_run(run))
+    if not run.is_dir():
+        raise InputError(f"There is no folder {run}{_hint(run)}. Name the folder that a training wrote.")
+    inside = sorted(file.parent.name for file in run.glob("*/config.yaml"))
+    hint = f"It holds the runs {', '.join(inside)}: name one." if inside else "Name the folder that a training wrote."
+    raise InputError(f"{run} is not the folder of a run: it holds no config.yaml{_within_run(run)}. {hint}")
+
+
+def require_file(path: Path, what: str) -> None:
+    """Refuse a path where there is no file, `what` it should be in the error."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name {what} in it.")
+    if not path.exists():
+        raise InputError(f"There is no {path}{_hint(path)}. Name {what}.")
+
+
+def require_output_file(option: str, path: Path | None, example: str) -> None:
+    """Refuse a folder where a file is to be written."""
+    if path is not None and path.is_dir():
+        raise InputError(f"{option} {path} is a folder. Name a file in it, such as {path / example}.")
+
+
+def _within_run(path: Path) -> str:
+    above = next((folder for folder in path.parents if (folder / "config.yaml").is_file()), None)
+    return f": {above}" if above is not None else ""
+
+
+def _hint(path: Path) -> str:
+    """Return, in parentheses, what may have happened to a path that does not exist."""
+    text = str(path)
+    if text.startswith("~"):
+        return " (the shell did not expand ~: write $HOME, or a space in place of =)"
+    if "$" in text:
+        return " (the shell did not expand $: write it without single quotes)"
+    with suppress(OSError):
+        beside = [entry.name for entry in islice(os.scandir(path.parent), MOST_BESIDE)]
+        near = nearest_name(path.name, beside)
+        return f" (but there is {path.with_name(near)})" if near else ""
+    return ""
