@@ -70,11 +70,12 @@ def evaluate_model(
     for file in embeddings or ():
         require_file(file, "a file of features (.npz)")
 
+    from strongreid.evaluation import Reranking
     from strongreid.reports.console import Console
     from strongreid.runs import evaluate_features
 
     console = Console()
-    protocol = evaluate_features.Protocol(metric, same_camera, average_precision, reranking)
+    protocol = evaluate_features.Protocol(metric, same_camera, average_precision, Reranking() if reranking else None)
     if run is None:
         assert embeddings is not None
         found = {"features": evaluate_features.evaluate_files(*embeddings, protocol, console)}

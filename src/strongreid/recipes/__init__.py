@@ -17,7 +17,7 @@ from strongreid.config import Config, ScheduleConfig, as_plain, dotted
 from strongreid.errors import InputError, did_you_mean
 from strongreid.files import read_yaml
 from strongreid.recipes.parsing import given_values, hide, new_parser, parse
-from strongreid.recipes.values import _value
+from strongreid.recipes.values import checked
 
 RECIPES = Path(__file__).parent
 """The folder of the recipes that come with the package."""
@@ -62,7 +62,7 @@ def recipe_values(parser: ArgumentParser, recipe: Path) -> Namespace:
         for key, value in content.items():
             if key not in kinds:
                 raise InputError(f"{key} is no setting.{did_you_mean(key, dotted(as_plain(Config())))}")
-            _value(kinds[key], value, key, exact=False)
+            checked(kinds[key], value, key, exact=False)
     except InputError as error:
         raise InputError(f"{recipe}: {error}") from error
     values: Namespace = parser.parse_object(content)

@@ -10,8 +10,8 @@ from strongreid.data.benchmarks import read_data
 from strongreid.data.check import CheckReport, PartReport, check_data
 from strongreid.data.contact_sheet import contact_sheet
 from strongreid.data.cuhk03 import extract_cuhk03
+from strongreid.data.layouts import Counts
 from strongreid.data.listing import Finding
-from strongreid.data.specs import Counts
 from strongreid.errors import InputError
 from strongreid.reports.console import Console
 from strongreid.runs.test_sets import tell_disk_need
