@@ -1,8 +1,11 @@
 """The only way from a configuration to objects. Each function reads the settings it names and builds one part."""
 
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
@@ -78,20 +81,22 @@ def build_packed(config: Config, table: ImageTable, progress: ReportProgress | N
 def build_sampler(config: Config, table: ImageTable) -> PKBatchSampler | DomainBalancedSampler:
     """Build the P x K sampler of the training images."""
     people, images = config.batch.people_per_batch, config.batch.images_per_person
-    if config.batch.domain_balanced and table.domain is not None:
-        return DomainBalancedSampler(table.person, table.domain, people, images, seed=config.seed)
-    return PKBatchSampler(table.person, people, images, seed=config.seed)
+    with _naming_fields_of(config, "batch"):
+        if config.batch.domain_balanced and table.domain is not None:
+            return DomainBalancedSampler(table.person, table.domain, people, images, seed=config.seed)
+        return PKBatchSampler(table.person, people, images, seed=config.seed)
 
 
 def build_training_images(config: Config, table: ImageTable, packed: PackedImages) -> TrainingImages:
     """Put the training set together with its sampler and its augmentation."""
     sampler = build_sampler(config, table)
-    augmentation = Augmentation(
-        flip_probability=config.augment.flip_probability,
-        padding=config.augment.padding,
-        erase_probability=config.augment.erase_probability,
-        erase_fill=config.augment.erase_fill,
-    )
+    with _naming_fields_of(config, "augment"):
+        augmentation = Augmentation(
+            flip_probability=config.augment.flip_probability,
+            padding=config.augment.padding,
+            erase_probability=config.augment.erase_probability,
+            erase_fill=config.augment.erase_fill,
+        )
     return TrainingImages(table, packed, sampler, augmentation)
 
 
@@ -103,7 +108,7 @@ def build_model(config: Config, people: int, fabric: Fabric | None = None) -> Re
             weights = config.model.weights
         case path:
             weights = Path(path)
-    with torch.random.fork_rng(devices=[]):
+    with _naming_fields_of(config, "model", "evaluation"), torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = ReIDModel(
             backbone=config.model.backbone,
@@ -116,10 +121,10 @@ def build_model(config: Config, people: int, fabric: Fabric | None = None) -> Re
             metric=config.evaluation.metric,
             weights=weights,
         )
+        if fabric is not None:
+            share_batch_statistics(model, fabric)
     if config.runtime.channels_last:
         model.to(memory_format=torch.channels_last)
-    if fabric is not None:
-        share_batch_statistics(model, fabric)
     return model
 
 
@@ -188,3 +193,18 @@ def build_fabric(config: Config) -> Fabric:
             f"by {fabric.world_size} processes: make the product divisible by {fabric.world_size}."
         )
     return fabric
+
+
+@contextmanager
+def _naming_fields_of(config: Config, *sections: str) -> Iterator[None]:
+    """Name the settings in errors of the parts that are built in the block: `padding` becomes `augment.padding`.
+
+    Parts know their own arguments only, and set their names in backquotes; those that are fields of one of the sections
+    get its name in front.
+    """
+    fields = {name: f"{section}.{name}" for section in sections for name in vars(attrgetter(section)(config))}
+    try:
+        yield
+    except InputError as error:
+        said = re.sub(r"`(\w+)`", lambda found: f"`{fields.get(found[1], found[1])}`", str(error))
+        raise InputError(said) from error

@@ -129,3 +129,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "b.jpg").unlink()
     with pytest.raises(InputError, match=r"b\.jpg cannot be found"):
         ImageTable(paths, [1, 2], [1, 2]).fingerprint()
+
+
+def test_cameras_are_numbered_among_those_of_the_training_set():
+    train = ImageTable(("a", "b", "c", "d"), [1, 1, 2, 2], [3, 1, 7, 3])
+    query = ImageTable(("e", "f"), [8, 9], [7, 1])
+    assert train.camera_index().tolist() == [1, 0, 2, 1]
+    assert query.camera_index().tolist() == [1, 0]
+    assert query.camera_index(train.cameras).tolist() == [2, 0]
+    with pytest.raises(InputError, match=r"cameras \[3\], which are not among \[1, 7\]"):
+        train.camera_index(query.cameras)

@@ -215,13 +215,116 @@ def test_files_that_are_no_model_are_clear_errors(tmp_path):
         ('{"format": 1}', "damaged"),
         ('{"format": 1, "arguments": {"image_size": 3}}', "damaged"),
         ('{"format": 2, "arguments": {}}', "format 2"),
-        ('{"format": 1, "arguments": {"image_size": [4, 2], "new": 1}}', "backbone.*new"),
+        ('{"format": 1, "arguments": {"image_size": [4, 2], "new": 1}}', "lacks the arguments backbone, people .* new"),
+        ('{"format": 1, "arguments": {"backbone": "resnet18", "people": 2, "a": 1, "b": 2}}', "unknown arguments a, b"),
+        ('{"format": 1, "arguments": {"backbone": "resnet18", "people": "2"}}', "people cannot be"),
+        ('{"format": 1, "arguments": {"backbone": "resnet18", "people": true}}', "people cannot be"),
+        ('{"format": 1, "arguments": {"backbone": "resnet18", "people": 2, "neck": []}}', "neck cannot be"),
+        (
+            '{"format": 1, "arguments": {"backbone": ["a"], "people": 2, "image_size": "ab"}}',
+            "backbone, image_size cannot",
+        ),
+        ('{"format": 1, "arguments": 3}', "damaged"),
+        ('{"format": 1, "arguments": {"backbone": "resnet18", "people": 2}, "objects": 3}', "damaged"),
+        ('{"format": 1, "arguments": {"backbone": "resnet18", "people": 2}, "objects": ["head"]}', "unknown .* head"),
     ],
 )
 def test_a_foreign_header_is_a_clear_error(tmp_path, header, message):
     save_file({"weight": torch.zeros(2)}, tmp_path / "model.safetensors", metadata={"strongreid": header})
     with pytest.raises(InputError, match=message):
         ReIDModel.load(tmp_path)
+
+
+def test_arguments_with_defaults_may_be_missing_from_a_header(tmp_path):
+    file = tmp_path / "model.safetensors"
+    model = small(image_size=(256, 128))
+    model.save(file)
+    arguments = json.loads(read_header(file)["strongreid"])["arguments"]
+    first_version = {name: value for name, value in arguments.items() if name != "pooling"}
+    assert set(first_version) == {
+        "backbone", "people", "last_stride", "stem_relu", "neck", "image_size", "feature", "metric"
+    }  # fmt: skip
+    for kept in (first_version, {"backbone": "resnet10_small", "people": 5}):
+        header = json.dumps({"format": 1, "arguments": kept})
+        save_file(model.state_dict(), file, metadata={"strongreid": header})
+        loaded = ReIDModel.load(file)
+        assert loaded.arguments == model.arguments
+        assert torch.equal(loaded.embed(pictures(2)), model.embed(pictures(2)))
+
+
+class Half(nn.Module):
+    """A pooling that makes shorter features: the first half of the channels, at one place."""
+
+    def forward(self, feature_map):
+        return feature_map[:, : feature_map.shape[1] // 2, 0, 0]
+
+
+def test_objects_are_given_again_when_a_model_is_loaded(tmp_path):
+    file = tmp_path / "model.safetensors"
+    own = small(backbone=nn.Conv2d(3, 8, 3, stride=2), pooling=Half())
+    assert own.width == 4
+    own.save(file)
+    header = json.loads(read_header(file)["strongreid"])
+    assert header["objects"] == ["backbone", "pooling"]
+    assert (header["arguments"]["backbone"], header["arguments"]["pooling"]) == ("Conv2d", "Half")
+    loaded = ReIDModel.load(file, backbone=nn.Conv2d(3, 8, 3, stride=2), pooling=Half())
+    assert torch.equal(loaded.embed(pictures(3)), own.embed(pictures(3)))
+    with pytest.raises(InputError, match=r"made with Half as its pooling.*pooling=\.\.\."):
+        ReIDModel.load(file, backbone=nn.Conv2d(3, 8, 3, stride=2))
+    with pytest.raises(InputError, match=r"made with Conv2d as its backbone.*backbone=\.\.\."):
+        ReIDModel.load(file, pooling=Half())
+    with pytest.raises(InputError, match="another architecture"):
+        ReIDModel.load(file, backbone=nn.Conv2d(3, 8, 5), pooling=Half())
+    small().save(file)
+    with pytest.raises(InputError, match=r"average as its pooling.*Leave `pooling` out"):
+        ReIDModel.load(file, pooling=Half())
+
+
+def test_parts_that_do_not_fit_together_are_refused():
+    class Flat(nn.Module):
+        def forward(self, feature_map):
+            return feature_map.mean((1, 2, 3))
+
+    with pytest.raises(InputError, match=r"pooling Flat makes \[1\]"):
+        small(pooling=Flat())
+    with pytest.raises(InputError, match="pooling Linear does not take maps"):
+        small(pooling=nn.Linear(3, 4))
+    for changes in ({"stem_relu": False}, {"weights": "imagenet"}):
+        with pytest.raises(InputError, match=r"`weights` and `stem_relu`.*Conv2d"):
+            small(backbone=nn.Conv2d(3, 8, 3), **changes)
+    with pytest.raises(InputError, match="Conv2d does not take images of 64 x 32"):
+        small(backbone=nn.Conv2d(4, 8, 3))
+
+
+class Seen(nn.Module):
+    """A backbone that adds the camera to the mean colour."""
+
+    takes_camera = True
+
+    def forward(self, images, camera):
+        colors = images.mean((2, 3))
+        return colors if camera is None else colors + camera[:, None]
+
+
+def test_the_camera_goes_to_a_backbone_that_wants_it_and_past_others(tmp_path):
+    model = small(backbone=Seen(), neck="none", feature="pooled").eval()
+    images = pictures(5)
+    plain = model.embed(images)
+    for camera in (np.array([0, 1, 2, 3, 4]), torch.arange(5, dtype=torch.int32), [0, 1, 2, 3, 4]):
+        assert torch.equal(model.embed(images, camera=camera, batch_size=2), plain + torch.arange(5)[:, None])
+    paths = []
+    for index, image in enumerate(images):
+        paths.append(tmp_path / f"{index}.png")
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(paths[-1])
+    assert torch.equal(
+        embed(model, paths, camera=[4, 3, 2, 1, 0], batch_size=2), plain + torch.arange(4, -1, -1)[:, None]
+    )
+    usual = small()
+    assert not usual.takes_camera
+    assert torch.equal(usual.embed(images, camera=[0, 1, 2, 3, 4]), usual.embed(images))
+    for wrong in ([0, 1], [0.5] * 5, [[0]] * 5):
+        with pytest.raises(InputError, match=r"`camera` must be integers \[5\]"):
+            model.embed(images, camera=wrong)
 
 
 @pytest.mark.parametrize("changes", [{"people": 6}, {"backbone": "resnet18"}, {"neck": "none"}])

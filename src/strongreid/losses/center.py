@@ -27,9 +27,9 @@ class CenterLoss(nn.Module):
     def __init__(self, people: int, dim: int, weight: float = 0.0005) -> None:
         super().__init__()
         if people < 1 or dim < 1:
-            raise InputError(f"The center loss needs at least one person and one dimension, not {people} and {dim}.")
+            raise InputError(f"The center loss needs `people` and `dim` of at least 1, not {people} and {dim}.")
         if not weight >= 0:
-            raise InputError(f"The center loss's weight is {weight}; it must be at least 0 (paper: 0.0005).")
+            raise InputError(f"The `weight` of the center loss is {weight}; it must be at least 0 (paper: 0.0005).")
         self.weight = weight
         self.centers = nn.Parameter(torch.randn(people, dim))
 

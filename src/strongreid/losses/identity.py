@@ -20,7 +20,7 @@ class IdentityLoss(nn.Module):
     def __init__(self, label_smoothing: float = 0.1) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
-            raise InputError(f"label_smoothing is {label_smoothing}; it must be at least 0 and below 1 (paper: 0.1).")
+            raise InputError(f"`label_smoothing` is {label_smoothing}; it must be at least 0 and below 1 (paper: 0.1).")
         self.label_smoothing = label_smoothing
 
     def forward(self, logits: Tensor, person: Tensor) -> Tensor:

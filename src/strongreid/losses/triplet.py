@@ -27,7 +27,7 @@ class BatchHardTripletLoss(nn.Module):
     def __init__(self, margin: float | None = 0.3) -> None:
         super().__init__()
         if margin is not None and not margin >= 0:
-            raise InputError(f"margin is {margin}; it must be at least 0 (paper: 0.3), or None for the soft margin.")
+            raise InputError(f"`margin` is {margin}; it must be at least 0 (paper: 0.3), or None for the soft margin.")
         self.margin = margin
 
     def forward(self, features: Tensor, person: Tensor) -> Tensor:

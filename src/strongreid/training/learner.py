@@ -6,7 +6,7 @@ are saved with the checkpoint under names of their own, so that a resumed traini
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import torch
 from lightning.fabric import Fabric
@@ -21,9 +21,10 @@ from strongreid.training.processes import freeze_unreached, share_batch_statisti
 AfterStep = Callable[[], object]
 """Called after each step. One that is a module, as an average of the weights, is saved with the checkpoint."""
 
-_MOMENT = re.compile(r"optimizer\.(\d+)\.(.+)")
 _NUMBER = "number."
 """What the names of plain numbers begin with, to tell them from tensors of one value."""
+_OF_PARAMETER = re.compile(r"optimizer\.(\d+)\.(.+)")
+_OF_GROUP = re.compile(r"group\.(\d+)\.(.+)")
 
 
 class Learner:
@@ -89,22 +90,21 @@ class Learner:
         Raises `InputError` for an optimiser that keeps something else than tensors and numbers.
         """
         tensors = {"sums": self.sums} | self._module_tensors()
-        numbers: dict[str, float] = {}
         for index, (optimizer, parameter) in enumerate(self._parameters()):
             for name, value in optimizer.state.get(parameter, {}).items():
-                if isinstance(value, Tensor):
-                    tensors[f"optimizer.{index}.{name}"] = value
-                elif isinstance(value, int | float):
-                    numbers[f"optimizer.{index}.{name}"] = value
+                if isinstance(value, Tensor | int | float):
+                    tensors |= _as_tensor(f"optimizer.{index}.{name}", value)
                 elif value is not None:
                     raise InputError(
                         f"{type(optimizer).__name__} keeps {name} as a {type(value).__name__}, which no checkpoint "
                         "holds. Use another optimiser, or train without a folder."
                     )
-        numbers |= {name: group[key] for name, group, key in self._group_numbers()}
-        for name, number in numbers.items():
-            kind = torch.float64 if isinstance(number, float) else None
-            tensors[_NUMBER + name] = torch.tensor(number, dtype=kind)
+        for index, (optimizer, group) in enumerate(self._groups()):
+            for name, value in group.items():
+                # What is no setting of the optimiser it counts itself; the rate may have been set by somebody else.
+                changes = name == "lr" or name not in optimizer.defaults
+                if changes and isinstance(value, Tensor | int | float):
+                    tensors |= _as_tensor(f"group.{index}.{name}", value)
         return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
     @torch.no_grad()
@@ -116,19 +116,18 @@ class Learner:
             if saved.shape != value.shape:
                 raise RuntimeError(f"{name} is {list(saved.shape)} in place of {list(value.shape)}")
             value.copy_(saved)
-        for name, group, key in self._group_numbers():
-            if _NUMBER + name in left:  # not in the first checkpoints of this format
-                group[key] = left.pop(_NUMBER + name).item()
-        parameters = list(self._parameters())
+        parameters, groups = self._parameters(), self._groups()
         moments: dict[int, dict[str, object]] = {index: {} for index in range(len(parameters))}
         for name, tensor in left.items():
-            match = _MOMENT.fullmatch(name.removeprefix(_NUMBER))
-            if match is None:
+            plain = name.removeprefix(_NUMBER)
+            found = tensor if plain == name else tensor.item()
+            if match := _OF_PARAMETER.fullmatch(plain):
+                index = int(match[1])
+                moments[index][match[2]] = _like(parameters[index][1], found)
+            elif match := _OF_GROUP.fullmatch(plain):
+                groups[int(match[1])][1][match[2]] = found
+            else:
                 raise LookupError(f"{name} is not known")
-            index = int(match[1])
-            moments[index][match[2]] = (
-                tensor.item() if name.startswith(_NUMBER) else _like(parameters[index][1], tensor)
-            )
         for optimizer in self.optimizers:
             mine = [index for index, (owner, _) in enumerate(parameters) if owner is optimizer]
             state = {place: moments[index] for place, index in enumerate(mine) if moments[index]}
@@ -145,26 +144,24 @@ class Learner:
             for name, tensor in module.state_dict().items()
         }
 
+    def _groups(self) -> list[tuple[Optimizer, dict[str, Any]]]:
+        """All groups of parameters with their optimiser."""
+        return [(optimizer, group) for optimizer in self.optimizers for group in optimizer.param_groups]
+
     def _parameters(self) -> list[tuple[Optimizer, Tensor]]:
         """All parameters with their optimiser, in an order that depends on nothing but the optimisers."""
-        return [
-            (optimizer, parameter)
-            for optimizer in self.optimizers
-            for group in optimizer.param_groups
-            for parameter in group["params"]
-        ]
-
-    def _group_numbers(self) -> list[tuple[str, dict[str, float], str]]:
-        """What changes in optimisers' groups, as name, group and key: the rate, and what is no setting of theirs."""
-        return [
-            (f"group.{number}.{place}.{key}", group, key)
-            for number, optimizer in enumerate(self.optimizers)
-            for place, group in enumerate(optimizer.param_groups)
-            for key, value in group.items()
-            if isinstance(value, int | float) and (key == "lr" or key not in optimizer.defaults)
-        ]
+        return [(optimizer, parameter) for optimizer, group in self._groups() for parameter in group["params"]]
 
 
-def _like(parameter: Tensor, tensor: Tensor) -> Tensor:
+def _as_tensor(name: str, value: Tensor | float) -> dict[str, Tensor]:
+    """Return a tensor under its name, and a number as a tensor of its own type under a name that says so."""
+    if isinstance(value, Tensor):
+        return {name: value}
+    return {_NUMBER + name: torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else None)}
+
+
+def _like(parameter: Tensor, value: Tensor | float) -> Tensor | float:
     """Lay a moment out as its parameter: fused optimisers walk both in memory order (channels_last)."""
-    return torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
+    if not isinstance(value, Tensor) or value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter).copy_(value)

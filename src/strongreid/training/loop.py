@@ -154,8 +154,8 @@ def fit(
                 camera = None if cameras is None else cameras[indices[mine]].to(fabric.device, non_blocking=True)
 
                 features = learner.module(batch, camera)._asdict()
-                everyone = {name: gather(features[name], fabric) for name in features if name in objective.inputs}
-                total, terms = objective(everyone, person)
+                features |= {name: gather(features[name], fabric) for name in features if name in objective.inputs}
+                total, terms = objective(features, person)
                 learner.step(total)
 
                 losses = torch.stack([total.detach().float(), *terms.values(), torch.ones_like(total)])
