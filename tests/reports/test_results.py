@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 from strongreid.errors import InputError
-from strongreid.evaluation import Embeddings, RetrievalResult, paired_test, verify
-from strongreid.reports.page import Headlines, Pictures, Section, Text
+from strongreid.evaluation import (
+    METRICS,
+    Embeddings,
+    QueryFigures,
+    RetrievalResult,
+    bootstrap_interval,
+    paired_test,
+    verify,
+)
+from strongreid.reports.page import Headlines, Pictures, Section, Table, Text
 from strongreid.reports.results import (
     better_worse_section,
     environment_section,
@@ -20,7 +28,7 @@ RECORDED = {"mean_ap": 0.5, "rank_1": 0.25}
 def result(precision: list[float]) -> RetrievalResult:
     values = np.array(precision)
     first = np.where(np.isnan(values), 0, np.where(values == 1, 1, 2)).astype(np.int64)
-    return RetrievalResult("", values, values, first)
+    return RetrievalResult("", QueryFigures(values, values, first))
 
 
 def pictures(section: Section) -> list[str]:
@@ -49,12 +57,21 @@ def test_of_a_log_what_is_there_is_drawn_and_the_rest_is_said() -> None:
     assert pictures(learning_section([line], RECORDED, 1)) == []
 
 
-def test_one_query_has_no_interval() -> None:
-    for count, interval in ((1, False), (2, True)):
-        section = result_section(result([0.5] * count), (count, 3), {})
+def test_every_metric_of_the_table_is_shown_with_its_interval_but_for_one_query() -> None:
+    for precision in ([0.5], [0.5, 1.0, 0.25]):
+        found = result(precision)
+        section = result_section(found, (len(precision), 3), {"elsewhere": {"mean_ap": 0.125}})
         (figures,) = [block.figures for block in section.blocks if isinstance(block, Headlines)]
-        assert [figure.span is not None for figure in figures[:2]] == [interval] * 2
-        assert ("no interval" in figures[0].note) is not interval
+        shown = [(figure.name, figure.value) for figure in figures]
+        assert shown == [(metric.label, f"{100 * metric(found):.1f} %") for metric in METRICS.values()]
+        for figure, metric in zip(figures, METRICS.values(), strict=True):
+            interval = bootstrap_interval(found, metric)
+            expected = None if len(precision) == 1 else (interval.low, interval.value, interval.high)
+            assert figure.span == expected
+        (table,) = [block for block in section.blocks if isinstance(block, Table)]
+        assert list(table.columns) == ["tested on", *(metric.label for metric in METRICS.values()), "queries"]
+        assert table.rows[0] == ["its own test set", *(value for _, value in shown), str(len(precision))]
+        assert table.rows[1] == ["elsewhere", "12.5 %", *["—"] * len(METRICS)]
 
 
 def test_without_pairs_of_different_people_there_is_a_sentence_in_place_of_thresholds() -> None:

@@ -12,6 +12,7 @@ import pytest
 from strongreid.cli import main
 from strongreid.data import load_benchmark
 from strongreid.errors import InputError
+from strongreid.evaluation import METRICS
 from strongreid.reports.console import Console
 from strongreid.reports.page import Headlines, Section, Table
 from strongreid.runs.folder import Run
@@ -76,8 +77,7 @@ def headlines(section: Section) -> dict[str, str]:
 def test_the_figures_are_those_of_the_run(sections: dict[str, Section], run: Path) -> None:
     recorded = json.loads((run / "result.json").read_text())
     shown = headlines(sections["Result"])
-    names = {"mAP": "mean_ap", "rank-1": "rank_1", "rank-5": "rank_5", "rank-10": "rank_10", "mINP": "mean_inp"}
-    assert shown == {name: f"{100 * recorded[key]:.1f} %" for name, key in names.items()}
+    assert shown == {metric.label: f"{100 * recorded[name]:.1f} %" for name, metric in METRICS.items()}
     assert not any("result.json says" in getattr(block, "text", "") for block in sections["Result"].blocks)
     assert {"TPR at FPR 0.1 %", "TPR at FPR 1 %", "EER"} <= set(headlines(sections["Ranking and thresholds"]))
     assert headlines(sections["Cost"])["training speed"] == f"{recorded['images_per_second']:,.0f}"
@@ -143,7 +143,7 @@ def test_an_older_run_without_its_cost_shows_dashes_and_further_tests_are_rows(c
     cost = headlines(sections["Cost"])
     assert cost["training speed"] == cost["peak memory"] == "—"
     (table,) = [block for block in sections["Result"].blocks if isinstance(block, Table)]
-    assert list(table.rows[1]) == ["<b>elsewhere", "12.5 %", "50.0 %", "—", "—", "—", "—"]
+    assert list(table.rows[1]) == ["<b>elsewhere", "12.5 %", "50.0 %", *["—"] * (len(METRICS) - 1)]
     assert any("result.json says" in getattr(block, "text", "") for block in sections["Result"].blocks)
     assert ["fingerprint of tested.elsewhere.query", "1a2b"] in list(sections["Environment"].blocks[0].rows)
     assert "no log" in sections["Learning"].blocks[0].text

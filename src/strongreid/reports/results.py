@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from strongreid.evaluation import RetrievalResult, Verification, bootstrap_interval, paired_test
+from strongreid.evaluation import (
+    METRICS,
+    RetrievalMetric,
+    RetrievalResult,
+    Verification,
+    bootstrap_interval,
+    paired_test,
+)
 from strongreid.reports.images import figure_picture
 from strongreid.reports.page import Block, Headline, Headlines, Picture, Pictures, Section, Table, Text
 from strongreid.reports.plots import (
@@ -48,15 +55,7 @@ def result_section(
         others: metrics on further test sets, by name.
         notes: sentences to add, such as what differs from the record.
     """
-    figures = []
-    for name, found in (("mAP", bootstrap_interval(result)), ("rank-1", bootstrap_interval(result, "rank_1"))):
-        if result.valid_queries == 1:
-            figures.append(Headline(name, percent(found.value), "one query, so no interval"))
-        else:
-            note = f"95 %: {100 * found.low:.1f} to {100 * found.high:.1f}"
-            figures.append(Headline(name, percent(found.value), note, (found.low, found.value, found.high)))
-    further = (("rank-5", result.rank(5)), ("rank-10", result.rank(10)), ("mINP", result.mean_inp))
-    figures += [Headline(name, percent(value)) for name, value in further]
+    figures = [_headline(metric, result) for metric in METRICS.values()]
     blocks: list[Block] = [Headlines(figures), *(Text(note) for note in notes)]
     if others:
         blocks.append(_tested(result, others))
@@ -68,16 +67,29 @@ def result_section(
     return Section("Result", blocks, lead)
 
 
+def _headline(metric: RetrievalMetric, result: RetrievalResult) -> Headline:
+    """Return a figure with its interval, which one query does not have, nor a figure that is no mean over queries."""
+    if metric.per_query is None or result.valid_queries == 1:
+        return Headline(metric.label, _words(metric, metric(result)))
+    found = bootstrap_interval(result, metric)
+    if not metric.fraction:
+        return Headline(metric.label, _words(metric, found.value), f"95 %: {found.low:.4g} to {found.high:.4g}")
+    note = f"95 %: {100 * found.low:.1f} to {100 * found.high:.1f}"
+    return Headline(metric.label, _words(metric, found.value), note, (found.low, found.value, found.high))
+
+
+def _words(metric: RetrievalMetric, value: float | None) -> str:
+    return percent(value) if metric.fraction or value is None else f"{value:.4g}"
+
+
 def _tested(result: RetrievalResult, tested: Mapping[str, Any]) -> Table:
-    names = ("mean_ap", "rank_1", "rank_5", "rank_10", "mean_inp")
-    rows = [["its own test set", *(percent(result.to_json()[name]) for name in names), f"{result.valid_queries:,}"]]
-    for title, metrics in tested.items():
+    rows = []
+    for title, metrics in {"its own test set": result.to_json(), **tested}.items():
         known = metrics if isinstance(metrics, Mapping) else {}
         queries = known.get("valid_queries")
-        rows.append(
-            [str(title), *(percent(known.get(name)) for name in names), DASH if queries is None else f"{queries:,}"]
-        )
-    return Table(("tested on", "mAP", "rank-1", "rank-5", "rank-10", "mINP", "queries"), rows)
+        figures = [_words(metric, known.get(name)) for name, metric in METRICS.items()]
+        rows.append([str(title), *figures, DASH if queries is None else f"{queries:,}"])
+    return Table(("tested on", *(metric.label for metric in METRICS.values()), "queries"), rows)
 
 
 def better_worse_section(first: str, before: RetrievalResult, second: str, after: RetrievalResult) -> Section:
