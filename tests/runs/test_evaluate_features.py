@@ -39,7 +39,7 @@ def test_intervals_are_shown_and_written_beside_every_figure(
     assert written["interval_confidence"] == 0.95
     assert written.items() >= result.to_json().items()
     text = said(capsys)
-    assert f"rank-1 {percent(rank_1)}, mAP {percent(mean_ap)}." in text
+    assert f"mAP {percent(mean_ap)}, rank-1 {percent(rank_1)}." in text
     assert "gallery images for" not in text  # a small set is not announced
 
 

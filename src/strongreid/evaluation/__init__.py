@@ -12,13 +12,14 @@ from strongreid.evaluation.pooling import (
     pool_queries,
 )
 from strongreid.evaluation.rerank import Reranking
-from strongreid.evaluation.result import METRICS, RetrievalMetric, RetrievalResult
+from strongreid.evaluation.result import HEADLINE, METRICS, RetrievalMetric, RetrievalResult
 from strongreid.evaluation.search import nearest
 from strongreid.evaluation.single_shot import RepeatedResult, evaluate_single_shot
 from strongreid.evaluation.statistics import Interval, PairedTest, bootstrap_interval, paired_test
 from strongreid.evaluation.verification import Calibration, Verification, calibrate, verify
 
 __all__ = [
+    "HEADLINE",
     "METRICS",
     "Calibration",
     "Cost",

@@ -45,6 +45,10 @@ class RetrievalMetric:
         """Compute it."""
         return self.figure(result)
 
+    def text(self, value: float) -> str:
+        """Write a value of it for a table: fractions in percent, without the sign."""
+        return f"{100 * value:.1f}" if self.fraction else f"{value:.4g}"
+
     @classmethod
     def mean_of(
         cls, label: str, per_query: Callable[["RetrievalResult"], Floats], *, fraction: bool = True
@@ -184,6 +188,8 @@ METRICS: Final[Mapping[str, RetrievalMetric]] = {
     "mean_inp": RetrievalMetric.mean_of("mINP", lambda result: result.inverse_negative_penalty),
 }
 """The usual figures, by the names that JSON files and commands use."""
+HEADLINE: Final = ("mean_ap", "rank_1")
+"""The two of them by which models are compared: these are given with an interval and tested."""
 
 
 def find_metric(metric: str | RetrievalMetric) -> RetrievalMetric:

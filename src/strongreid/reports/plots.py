@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from strongreid.evaluation import Verification
+from strongreid.evaluation import METRICS, Verification
 from strongreid.losses.objective import NOT_LOSSES, TOTAL
 from strongreid.reports.drawing import (
     COLORS,
@@ -25,9 +25,6 @@ from strongreid.reports.drawing import (
     plain_logarithmic,
     shortened,
 )
-
-SPOKEN: Final = {"mean_ap": "mAP", "rank_1": "rank-1"}
-"""How values of a log are called in a legend, where it is not their own name."""
 
 PERCENT: Final = FuncFormatter(lambda value, tick: f"{100 * value:.4g} %")
 """Writes fractions as percent."""
@@ -77,7 +74,7 @@ def curves_figure(
                 marker="o" if len(epochs) <= 15 else None,
                 markersize=4,
             )
-            words = SPOKEN.get(quantity, quantity.replace("_", " "))
+            words = METRICS[quantity].label if quantity in METRICS else quantity.replace("_", " ")
             names.append(words if not many_runs else name if len(quantities) == 1 else f"{name}: {words}")
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)

@@ -69,27 +69,27 @@ def result_section(
 
 def _headline(metric: RetrievalMetric, result: RetrievalResult) -> Headline:
     """Return a figure with its interval, which one query does not have, nor a figure that is no mean over queries."""
+    value = _figure(metric, metric(result))
     if metric.per_query is None or result.valid_queries == 1:
-        return Headline(metric.label, _words(metric, metric(result)))
+        return Headline(metric.label, value)
     found = bootstrap_interval(result, metric)
-    if not metric.fraction:
-        return Headline(metric.label, _words(metric, found.value), f"95 %: {found.low:.4g} to {found.high:.4g}")
-    note = f"95 %: {100 * found.low:.1f} to {100 * found.high:.1f}"
-    return Headline(metric.label, _words(metric, found.value), note, (found.low, found.value, found.high))
-
-
-def _words(metric: RetrievalMetric, value: float | None) -> str:
-    return percent(value) if metric.fraction or value is None else f"{value:.4g}"
+    note = f"95 %: {metric.text(found.low)} to {metric.text(found.high)}"
+    return Headline(metric.label, value, note, (found.low, found.value, found.high) if metric.fraction else None)
 
 
 def _tested(result: RetrievalResult, tested: Mapping[str, Any]) -> Table:
     rows = []
-    for title, metrics in {"its own test set": result.to_json(), **tested}.items():
-        known = metrics if isinstance(metrics, Mapping) else {}
-        queries = known.get("valid_queries")
-        figures = [_words(metric, known.get(name)) for name, metric in METRICS.items()]
-        rows.append([str(title), *figures, DASH if queries is None else f"{queries:,}"])
+    for title, figures in {"its own test set": result.to_json(), **tested}.items():
+        queries = figures.get("valid_queries")
+        cells = [_figure(metric, figures.get(name)) for name, metric in METRICS.items()]
+        rows.append([title, *cells, DASH if queries is None else f"{queries:,}"])
     return Table(("tested on", *(metric.label for metric in METRICS.values()), "queries"), rows)
+
+
+def _figure(metric: RetrievalMetric, value: float | None) -> str:
+    if value is None:
+        return DASH
+    return f"{metric.text(value)} %" if metric.fraction else metric.text(value)
 
 
 def better_worse_section(first: str, before: RetrievalResult, second: str, after: RetrievalResult) -> Section:
@@ -97,7 +97,7 @@ def better_worse_section(first: str, before: RetrievalResult, second: str, after
 
     Raises `InputError` where the results are not of the same queries, as `paired_test` does.
     """
-    blocks: list[Block] = [Text(paired_test(before, after, figure).sentence) for figure in ("mean_ap", "rank_1")]
+    blocks: list[Block] = [Text(paired_test(before, after, name).sentence) for name in HEADLINE]
     difference = (after.average_precision - before.average_precision)[before.first_match_rank > 0]
     better, equal, worse = better_equal_worse(difference)
     if equal == len(difference):
@@ -133,8 +133,8 @@ def learning_section(log: Sequence[Mapping[str, float]], recorded: Mapping[str, 
     else:
         notes.append(Text("No losses were logged: the training had fewer steps than runtime.log_every."))
     if any("mean_ap" in line for line in log):
-        ended = [*log, {"epoch": epochs, "mean_ap": recorded["mean_ap"], "rank_1": recorded["rank_1"]}]
-        figure = curves_figure({"": ended}, ["mean_ap", "rank_1"], label="on the test set", percent=True)
+        ended = [*log, {"epoch": epochs, **{name: recorded[name] for name in HEADLINE}}]
+        figure = curves_figure({"": ended}, HEADLINE, label="on the test set", percent=True)
         caption = "mAP and rank-1 on the way. No weights were chosen by it: the result is the last epoch's."
         pictures.append(figure_picture(figure, "mAP and rank-1 over epochs", caption))
     else:

@@ -7,12 +7,12 @@ from typing import Any
 
 from strongreid.config import as_plain, dotted
 from strongreid.errors import InputError
-from strongreid.evaluation import paired_test
+from strongreid.evaluation import HEADLINE, paired_test
 from strongreid.reports.console import Console
 from strongreid.reports.results import duration
+from strongreid.runs.evaluate_features import COLUMNS, figure_cells
 from strongreid.runs.folder import Run, finished_run
 
-SHOWN = (("rank_1", "rank-1"), ("rank_5", "rank-5"), ("rank_10", "rank-10"), ("mean_ap", "mAP"), ("mean_inp", "mINP"))
 NOT_COMPARED = ("name", "output", "data.cache")
 """Settings that mean nothing for what was learned."""
 
@@ -22,15 +22,8 @@ def compare_runs(folders: Sequence[Path], console: Console) -> None:
     if len(folders) < 2:
         raise InputError("Name at least two runs to compare.")
     runs = [finished_run(folder) for folder in folders]
-    rows = [
-        [
-            run.name,
-            *(f"{100 * run.metrics[key]:.1f}" for key, _ in SHOWN),
-            duration(run.metrics.get("training_seconds")),
-        ]
-        for run in runs
-    ]
-    console.table("Runs (percent)", ("", *(name for _, name in SHOWN), "training"), rows)
+    rows = [[run.name, *figure_cells(run.metrics), duration(run.metrics.get("training_seconds"))] for run in runs]
+    console.table("Runs (percent)", ("", *COLUMNS, "training"), rows)
     for run in runs[1:]:
         for sentence in _tests(runs[0], run):
             console.say(f"{run.name} against {runs[0].name}: {sentence}")
@@ -60,6 +53,6 @@ def _tests(first: Run, other: Run) -> list[str]:
         return ["no paired test, because they were tested with other query images."]
     before, after = first.result, other.result
     try:
-        return [paired_test(before, after, figure).sentence for figure in ("mean_ap", "rank_1")]
+        return [paired_test(before, after, figure).sentence for figure in HEADLINE]
     except InputError as error:
         return [f"no paired test. {error}"]

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from strongreid.evaluation import (
+    HEADLINE,
+    METRICS,
     Embeddings,
     Interval,
     Reranking,
@@ -30,8 +32,8 @@ SECONDS_WORTH_SAYING: Final = 10
 """A ranking that takes longer is announced: what is over sooner needs no forecast, only its progress bar."""
 MEGABYTES_WORTH_SAYING: Final = 1024
 """Features and ranking that need more are announced: from here on it matters on a small machine."""
-SURE: Final = ("mean_ap", "rank_1")
-"""Figures that are given with an interval."""
+COLUMNS: Final = [metric.label for metric in METRICS.values()]
+"""Titles of `figure_cells`."""
 _BYTES_PER_NUMBER: Final = 4
 
 
@@ -85,8 +87,8 @@ class Evaluation:
 
     @cached_property
     def intervals(self) -> dict[str, Interval]:
-        """95 % bootstrap intervals over the queries, for each of `SURE`."""
-        return {figure: bootstrap_interval(self.result, figure) for figure in SURE}
+        """95 % bootstrap intervals over the queries, for each of `HEADLINE`."""
+        return {name: bootstrap_interval(self.result, name) for name in HEADLINE}
 
 
 def evaluate_files(query: Path, gallery: Path, protocol: Protocol, console: Console) -> Evaluation:
@@ -108,21 +110,22 @@ def announce(queries: int, images: int, width: int, reranking: bool, console: Co
         )
 
 
+def figure_cells(figures: Mapping[str, Any]) -> list[str]:
+    """Return a cell for each of `METRICS`, fractions in percent; a dash for what an older file does not have."""
+    return [metric.text(figures[name]) if name in figures else "-" for name, metric in METRICS.items()]
+
+
 def show(found: Mapping[str, Evaluation], console: Console) -> None:
     """Write results as tables, in percent, and below each how sure it is. `found` is by the test set's name."""
     for name, evaluation in found.items():
         result = evaluation.result
-        values = (*(result.rank(k) for k in (1, 5, 10)), result.mean_ap, result.mean_inp)
-        console.table(
-            result.protocol,
-            (name, "rank-1", "rank-5", "rank-10", "mAP", "mINP"),
-            [[f"{result.valid_queries} queries", *(f"{100 * value:.1f}" for value in values)]],
+        cells = [f"{result.valid_queries} queries", *figure_cells(result.to_json())]
+        console.table(result.protocol, (name, *COLUMNS), [cells])
+        sure = ", ".join(
+            f"{METRICS[name].label} {METRICS[name].text(interval.low)} to {METRICS[name].text(interval.high)}"
+            for name, interval in evaluation.intervals.items()
         )
-        rank_1, mean_ap = (
-            f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
-            for interval in (evaluation.intervals["rank_1"], evaluation.intervals["mean_ap"])
-        )
-        console.say(f"95 % intervals (bootstrap over the queries): rank-1 {rank_1}, mAP {mean_ap}.")
+        console.say(f"95 % intervals (bootstrap over the queries): {sure}.")
         if result.invalid_queries:
             console.say(f"{result.invalid_queries} more queries have no match in the gallery and are not counted.")
 

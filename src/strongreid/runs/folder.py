@@ -14,7 +14,7 @@ import torch
 
 from strongreid.config import ADDED_FIELDS, Config, EvaluationConfig, as_plain, dotted
 from strongreid.errors import InputError
-from strongreid.evaluation import RetrievalResult
+from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
 from strongreid.files import read_json
 from strongreid.recipes.values import read_run_config
 from strongreid.training.log import read_log
@@ -22,8 +22,6 @@ from strongreid.training.log import read_log
 if TYPE_CHECKING:
     from strongreid.models import ReIDModel
 
-FIGURES: Final = ("rank_1", "rank_5", "rank_10", "mean_ap", "mean_inp")
-"""Figures that every result has, fractions 0..1."""
 COSTS: Final = ("training_seconds", "evaluation_seconds", "images_per_second", "peak_memory_mb")
 """What a training cost; a result of an earlier version lacks some."""
 _PLACES: Final = ("name", "output", "data.root", "data.cache")
@@ -81,7 +79,9 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """result.json of a finished run: `FIGURES`, `COSTS` and, under `tested`, the figures on further test sets."""
+        """result.json of a finished run: figures by their names in `METRICS` (those of `HEADLINE` at least), what it
+        cost (`COSTS`) and, under `tested`, the figures on further test sets.
+        """
         path = self.folder / "result.json"
         remedy = (
             f"Remove it; strongreid train --resume {self.folder} then tests the trained weights once more and writes "
@@ -89,11 +89,9 @@ class Run:
         )
         content = read_json(path, remedy=remedy)
         tested = content.get("tested", {})
-        sound = isinstance(content.get("protocol"), str) and isinstance(tested, dict)
-        sound = sound and all(_is_number(content.get(name), 1) for name in FIGURES)
+        sound = isinstance(content.get("protocol"), str) and all(name in content for name in HEADLINE)
         sound = sound and all(_is_number(content.get(name) or 0, 1e15) for name in COSTS)
-        for figures in tested.values() if sound else ():
-            sound = sound and isinstance(figures, dict) and all(_is_number(figures.get(name, 0), 1) for name in FIGURES)
+        sound = sound and isinstance(tested, dict) and all(map(_are_figures, [content, *tested.values()]))
         if not sound:
             raise InputError(f"{path} is damaged: it does not hold a run's figures. {remedy}")
         return content
@@ -160,6 +158,13 @@ def _learned(plain: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(sets, list) and all(isinstance(one, dict) for one in sets):
             settings[name] = [{key: value for key, value in one.items() if key != "root"} for one in sets]
     return settings
+
+
+def _are_figures(figures: Any) -> bool:
+    """Whether a mapping's entries that are named like one of `METRICS` can be values of it."""
+    return isinstance(figures, dict) and all(
+        _is_number(figures.get(name, 0), 1 if metric.fraction else 1e15) for name, metric in METRICS.items()
+    )
 
 
 def _is_number(value: Any, most: float) -> bool:

@@ -30,11 +30,12 @@ from lightning.fabric import Fabric
 from strongreid import build
 from strongreid.config import Config, DataConfig, as_plain, set_label
 from strongreid.errors import InputError
-from strongreid.evaluation import RetrievalResult
+from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
 from strongreid.files import atomic_folder, inside, path_part, write_json, write_text
 from strongreid.losses import Objective
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
+from strongreid.runs.evaluate_features import COLUMNS, figure_cells
 from strongreid.runs.folder import Run, refuse_changed
 from strongreid.runs.lock import lock_new_run, lock_run
 from strongreid.runs.test_sets import Prepared, TestSet, prepare
@@ -88,11 +89,9 @@ def resume(folder: Path, console: Console, data: DataConfig | None = None) -> Ru
 
 def show(run: Run, console: Console) -> None:
     """Write a finished run's metrics as a table, in percent: a row for each set that it was tested on."""
-    columns = ("", "rank-1", "rank-5", "rank-10", "mAP", "mINP")
-    names = ("rank_1", "rank_5", "rank_10", "mean_ap", "mean_inp")
     tests = {run.name: run.metrics, **run.metrics.get("tested", {})}
-    rows = [[test, *(f"{100 * metrics[name]:.1f}" for name in names)] for test, metrics in tests.items()]
-    console.table(run.metrics["protocol"], columns, rows)
+    rows = [[name, *figure_cells(figures)] for name, figures in tests.items()]
+    console.table(run.metrics["protocol"], ("", *COLUMNS), rows)
     console.say(f"Files: {run.folder}")
 
 
@@ -146,7 +145,7 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             folder=folder,
             record=parts.record,
             resume=checkpoint,
-            evaluate=lambda: _summary(evaluate_on(tests[0])),
+            evaluate=lambda: _headline(evaluate_on(tests[0])),
             on_step=on_step,
             warn=lambda text: console.say(f"Warning: {text}"),
         )
@@ -194,8 +193,8 @@ def _peak_memory_mb() -> int:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
 
 
-def _summary(result: RetrievalResult) -> dict[str, float]:
-    return {"mean_ap": result.mean_ap, "rank_1": result.rank(1)}
+def _headline(result: RetrievalResult) -> dict[str, float]:
+    return {name: METRICS[name](result) for name in HEADLINE}
 
 
 def _record(config: Config, prepared: Prepared, fabric: Fabric) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from strongreid.errors import InputError
-from strongreid.evaluation import PairedTest, RetrievalResult, bootstrap_interval, paired_test
-from strongreid.runs.folder import FIGURES, Run
+from strongreid.evaluation import HEADLINE, METRICS, PairedTest, RetrievalResult, bootstrap_interval, paired_test
+from strongreid.runs.folder import Run
 from strongreid.tables.plan import Direction, Measurement, Sweep
 from strongreid.tables.spec import PaperFigure, Row
 
@@ -45,19 +45,18 @@ class RowOutcome:
     row: Row
     direction: Direction
     values: dict[str, tuple[float, ...]]
-    """For each of `FIGURES` one value a seed, fractions 0..1; empty while nothing is measured."""
+    """For each of `METRICS` one value a seed; empty while nothing is measured."""
     cmc: npt.NDArray[np.float64] | None
     """Cumulative matching characteristic, float64 [50], the mean over seeds; None while nothing is measured."""
     above: str | None
     """Name of the row it is compared with."""
-    mean_ap: PairedTest | None
-    """This row minus the one above."""
-    rank_1: PairedTest | None
+    gains: dict[str, PairedTest]
+    """This row minus the one above, for each of `HEADLINE`; empty where nothing is compared."""
     paper: PaperFigure | None
     paper_gain: float | None
     """The paper's mAP minus that of the paper's row above, in points."""
     versus_paper: dict[str, VersusPaper] | None
-    """rank_1 and mean_ap beside the paper's, where data set and settings are the paper's own."""
+    """Figures of `HEADLINE` beside the paper's, where data set and settings are the paper's own."""
     cost: dict[str, float | None]
     """For each of `COST` the mean over seeds; None where it is not known. Rows may share a training."""
 
@@ -97,11 +96,10 @@ def _outcome(
     return RowOutcome(
         row=row,
         direction=direction,
-        values={name: tuple(float(result.to_json()[name]) for result in results) for name in FIGURES},
+        values={name: tuple(metric(result) for result in results) for name, metric in METRICS.items()},
         cmc=np.mean([result.cmc for result in results], axis=0) if results else None,
         above=compared[0].name if compared else None,
-        mean_ap=paired_test(compared[1], results, "mean_ap") if compared else None,
-        rank_1=paired_test(compared[1], results, "rank_1") if compared else None,
+        gains={name: paired_test(compared[1], results, name) for name in HEADLINE} if compared else {},
         paper=paper,
         paper_gain=paper.mean_ap - above.mean_ap if paper and above else None,
         versus_paper=_versus_paper(results, paper) if paper and results and direction.like_paper else None,
@@ -111,10 +109,11 @@ def _outcome(
 
 def _versus_paper(results: Sequence[RetrievalResult], paper: PaperFigure) -> dict[str, VersusPaper]:
     found = {}
-    for figure, published in (("rank_1", paper.rank_1), ("mean_ap", paper.mean_ap)):
-        intervals = [bootstrap_interval(result, "rank_1" if figure == "rank_1" else "mean_ap") for result in results]
+    for name in HEADLINE:
+        published: float = getattr(paper, name)
+        intervals = [bootstrap_interval(result, name) for result in results]
         value, low, high = (100 * mean(getattr(item, end) for item in intervals) for end in ("value", "low", "high"))
-        found[figure] = VersusPaper(value - published, low, high, published)
+        found[name] = VersusPaper(value - published, low, high, published)
     return found
 
 

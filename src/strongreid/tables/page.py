@@ -91,10 +91,10 @@ def _gains(sweep: Sweep, found: Sequence[RowOutcome]) -> list[Section]:
     """Draw what each row brings; no section where nothing is compared."""
     pictures = []
     for direction in sweep.directions:
-        gains = [item for item in found if item.direction == direction and item.mean_ap is not None]
+        gains = [item for item in found if item.direction == direction and item.gains]
         if gains:
             names = [item.row.name for item in gains]
-            tests = [item.mean_ap.difference for item in gains if item.mean_ap is not None]
+            tests = [item.gains["mean_ap"].difference for item in gains]
             value, low, high = ([100 * getattr(test, end) for test in tests] for end in ("value", "low", "high"))
             paper = [item.paper_gain for item in gains] if _paper_has_gains(gains) else None
             figure = gains_figure(names, value, low, high, paper=paper)

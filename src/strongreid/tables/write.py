@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from strongreid.evaluation import PairedTest
+from strongreid.evaluation import HEADLINE, PairedTest
 from strongreid.files import atomic_file, write_json
 from strongreid.reports.results import DASH, duration
 from strongreid.tables.outcome import RowOutcome, VersusPaper
@@ -35,7 +35,7 @@ def table_cells(found: Sequence[RowOutcome]) -> tuple[list[str], list[list[str]]
     rows = []
     for item in found:
         cells = [item.row.name, *([item.direction.label] if several else [])]
-        cells += [_spread(item.values["rank_1"]), _spread(item.values["mean_ap"]), *_gain(item.mean_ap)]
+        cells += [_spread(item.values["rank_1"]), _spread(item.values["mean_ap"]), *_gain(item.gains.get("mean_ap"))]
         cells.append(item.paper.text if item.paper else "")
         cells.append(f"{item.paper_gain:+.1f}" if item.paper_gain is not None else "")
         if like_paper:
@@ -124,8 +124,7 @@ def as_json(sweep: Sweep, found: Sequence[RowOutcome]) -> dict[str, Any]:
                 "direction": item.direction.label,
                 **{name: list(values) for name, values in item.values.items()},
                 "above": item.above,
-                "mean_ap_difference": difference(item.mean_ap),
-                "rank_1_difference": difference(item.rank_1),
+                **{f"{name}_difference": difference(item.gains.get(name)) for name in HEADLINE},
                 "paper": asdict(item.paper) if item.paper else None,
                 "paper_gain": item.paper_gain,
                 "versus_paper": {name: asdict(figure) for name, figure in beside.items()} if beside else None,
