@@ -1,15 +1,14 @@
 """Locks between processes: one works, the others wait or are told who does.
 
-A lock is the system's (`flock`) on a small file, so it ends with its holder, however that dies; a folder's is the file
-`.lock` in it. The holder writes into the file who it is and removes the file when it is done; whoever took the lock of
-a file that was removed meanwhile takes it again. A file system without locks is no reason not to work.
+A lock is the system's (`flock`) on a small file, or on a folder, so it ends with its holder, however that dies. Into a
+file the holder writes who it is, and removes it when it is done; whoever took the lock of a file that was removed
+meanwhile takes it again. A file system without locks is no reason not to work.
 """
 
 import fcntl
 import json
 import os
 import socket
-import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +20,7 @@ from strongreid.files.system import make_folder, why
 
 @contextmanager
 def only_process(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[bool]:
-    """Wait until no other process is in such a block for `path`: a folder, or a lock file, which need not exist.
+    """Wait until no other process is in such a block for `path`: a folder, or a file, which need not exist.
 
     `waiting` is called once if there is another. Yields whether it is certain that this one is alone: False where the
     file system has no locks.
@@ -41,7 +40,7 @@ def only_process(path: Path, waiting: Callable[[], None] | None = None) -> Itera
 
 @contextmanager
 def refuse_second_process(path: Path, work: str, warn: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of `path`, a folder or a lock file, which need not exist. `InputError` says who else holds it.
+    """Hold the lock file `path`, which need not exist. `InputError` says who else holds it.
 
     `work` says what the holder does, such as "trains runs/own". `warn` is told where the file system has no locks.
     """
@@ -58,7 +57,6 @@ def refuse_second_process(path: Path, work: str, warn: Callable[[str], None]) ->
 @contextmanager
 def _held(path: Path, occupied: Callable[[int], None]) -> Iterator[str | None]:
     """Hold a lock file; where another process does, first call `occupied` with it. Yields why it cannot be locked."""
-    path = path / ".lock" if path.is_dir() else path
     make_folder(path.parent)
     while True:
         descriptor = _opened(path)
@@ -75,8 +73,8 @@ def _held(path: Path, occupied: Callable[[int], None]) -> Iterator[str | None]:
             try:
                 yield trouble
             finally:
-                if _is_at(descriptor, path):
-                    with suppress(OSError):  # another user's folder
+                if _is_at(descriptor, path) and path.is_file():
+                    with suppress(OSError):  # in another user's folder
                         path.unlink()
             return
         finally:
@@ -96,15 +94,11 @@ def _opened(path: Path) -> int:
     flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
-        except PermissionError:
-            descriptor = os.open(path, os.O_RDONLY | flags)  # another user's: reading is enough to lock it
+            return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
+        except (PermissionError, IsADirectoryError):
+            return os.open(path, os.O_RDONLY | flags)  # another user's, or a folder: reading is enough to lock it
     except OSError as error:
         raise InputError(f"The lock {path} cannot be opened ({why(error)}).") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise InputError(f"The lock {path} is no regular file. Remove it.")
-    return descriptor
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -58,11 +58,10 @@ def inside(folder: Path, name: str) -> Path:
 def require_target(path: Path) -> Path:
     """Return where `atomic_file(path)` would write: `path`, or what it links to. `InputError` where it cannot."""
     try:
-        target = _followed(path)
-        kind = target.stat().st_mode if os.path.lexists(target) else stat.S_IFREG
-        parent = next(parent for parent in target.parents if os.path.lexists(parent))
-        if not parent.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        target, kind = _followed(path), stat.S_IFREG
+        with suppress(FileNotFoundError):
+            kind = target.stat().st_mode
+        parent = next(parent for parent in target.parents if parent.exists())
         if stat.S_ISREG(kind) and not os.access(parent, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except (OSError, ValueError) as error:

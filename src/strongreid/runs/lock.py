@@ -45,7 +45,7 @@ def lock_run(folder: Path, console: Console) -> Iterator[None]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder.")
-    with _held(folder, folder, console) as first:
+    with _held(folder / ".lock", folder, console) as first:
         if first:
             for name in WRITTEN:
                 inside(folder, name)

@@ -105,9 +105,6 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
         wrong.append("metrics")
     if wrong:
         raise damaged(checkpoint, f"in its state.json {', '.join(wrong)} cannot be")
-    named = _NAME.fullmatch(checkpoint.name)
-    if named and (int(named[1]), int(named[2])) != (state["epoch"], state["step"]):
-        raise damaged(checkpoint, f"its state.json is of epoch {state['epoch']}, step {state['step']}")
     return state
 
 
@@ -141,6 +138,9 @@ def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:
     `InputError` when it is damaged, or of another network, optimiser or objective than `learner`'s.
     """
     state = read_state(checkpoint)
+    named = _NAME.fullmatch(checkpoint.name)
+    if named and (int(named[1]), int(named[2])) != (state["epoch"], state["step"]):
+        raise damaged(checkpoint, f"its state.json is of epoch {state['epoch']}, step {state['step']}")
     recorded = state.get("sha256", dict.fromkeys(_FILES))  # not in the first checkpoints of this format
     tensors = {}
     for name in _FILES:
