@@ -92,7 +92,8 @@ def reproduce(
     try:
         found = fill.reproduce(sweep, console)
     except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt("Go on with the same command; finished work is kept.") from stop
+        stop.args = ("Go on with the same command; finished work is kept.",)
+        raise
     fill.show(sweep, found, console)
     console.suggest("report", sweep.trainings[-1].folder)
 

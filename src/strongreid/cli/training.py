@@ -80,12 +80,12 @@ def resume(folder: Path) -> None:
 
 @contextmanager
 def _resumable(folder: Path) -> Iterator[None]:
-    """Say after Ctrl-C in the block how to go on, if there is anything to go on with."""
+    """Say after Ctrl-C or SIGTERM in the block how to go on, if there is anything to go on with."""
     try:
         yield
     except KeyboardInterrupt as stop:
         if (folder / "config.yaml").is_file():
-            raise KeyboardInterrupt(f"Go on with: strongreid train --resume {shlex.quote(str(folder))}") from stop
+            stop.args = (f"Go on with: strongreid train --resume {shlex.quote(str(folder))}",)
         raise
 
 

@@ -1,6 +1,7 @@
 """What ends a command early: said in one line, once, with an exit code, and never by a traceback.
 
-2 is for what the user can fix, 130 for Ctrl-C, 70 for a defect of ours, whose traceback goes into a file.
+2 is for what the user can fix, 130 for Ctrl-C (143 and 129 where SIGTERM or SIGHUP ended a training), 70 for a defect
+of ours, whose traceback goes into a file.
 """
 
 import errno
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from strongreid.errors import InputError
 from strongreid.reports.terminal import printable
+from strongreid.training.signals import Stopped
 
 FIXED_BY_USER, DEFECT, STOPPED, CLOSED_PIPE = 2, 70, 130, 141
 """Exit codes."""
@@ -48,7 +50,7 @@ def guarded(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         return CLOSED_PIPE
     except KeyboardInterrupt as stop:
-        return _end(STOPPED, f"stopped. {stop}".rstrip())
+        return _end(stop.exit_code if isinstance(stop, Stopped) else STOPPED, f"stopped. {stop}".rstrip())
     except Exception as error:  # noqa: BLE001 - the last net
         sentence = _users_fault(error)
         return _end(DEFECT, _defect(error)) if sentence is None else _end(FIXED_BY_USER, f"error: {sentence}")

@@ -6,7 +6,6 @@ folder only; a table that the user names may lead anywhere.
 """
 
 import difflib
-import json
 import operator
 from collections import Counter
 from collections.abc import Mapping
@@ -28,6 +27,7 @@ from strongreid.data.specs import BENCHMARKS, OWN_NAMES, Benchmark
 from strongreid.data.splitting import own_reading
 from strongreid.data.table import ImageTable, ReIDData
 from strongreid.errors import InputError
+from strongreid.files import read_json, unreadable
 
 Layout = Literal["market1501"]
 """How own data may lie, other than in a folder for each person."""
@@ -176,16 +176,15 @@ def _drawn_counts(path: Path, layout: Folders) -> Mapping[str, Counts]:
             "the set's own name."
         )
     counts = {}
+    remedy = "Draw the set again with `strongreid data draw`."
     try:
-        splits = json.loads(path.read_text(encoding="utf-8"))["splits"]
+        splits = read_json(path, remedy=remedy)["splits"]
         for part, folder in (("train", layout.train), ("query", layout.query), ("gallery", layout.gallery)):
             names = ("people", "distractors", "images", "junk", "cameras")
             people, distractors, images, junk, cameras = (operator.index(splits[folder][name]) for name in names)
             counts[part] = Counts(people + (distractors > 0), images - junk, cameras)
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error!r}). Draw the set again with `strongreid data draw`."
-        ) from error
+    except (LookupError, TypeError) as error:
+        raise unreadable(path, f"it does not say what was drawn ({error!r})", remedy) from error
     if layout.distractors is not None:  # which are not drawn
         counts["gallery"] = Counts(counts["gallery"].people)
     return counts

@@ -185,7 +185,7 @@ def read_calibrated(path: str | Path) -> Calibrated | None:
             true_match_rate=float(fields["true_match_rate"]),
             measured_on=str(fields["measured_on"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"The entry {CALIBRATED_KEY} in the header of {model_file(path)} is damaged ({error!r}). Copy it again."
         ) from error

@@ -8,6 +8,7 @@ from typing import Final
 
 from strongreid.errors import InputError
 from strongreid.files import inside, refuse_second_process, sweep
+from strongreid.launch import read_launch
 from strongreid.reports.console import Console
 
 WRITTEN: Final = ("log.jsonl", "tensorboard", "checkpoints", "model.safetensors", "result.npz", "result.json")
@@ -57,7 +58,7 @@ def lock_run(folder: Path, console: Console) -> Iterator[None]:
 @contextmanager
 def _held(lock: Path, folder: Path, console: Console) -> Iterator[bool]:
     """Hold a lock in the first process; the others leave it to that one. Yields whether this is the first."""
-    if os.environ.get("RANK", "0") != "0":
+    if not read_launch().first:
         yield False
         return
     with refuse_second_process(lock, f"trains {folder}", lambda text: console.say(f"Warning: {text}")):
