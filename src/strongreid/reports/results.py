@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from strongreid.evaluation import (
+    HEADLINE,
     METRICS,
     RetrievalMetric,
     RetrievalResult,
