@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from strongreid.files import LONGEST_PART, path_part
 
 if TYPE_CHECKING:
     from strongreid.config import Config, DataConfig, ObjectiveConfig, ScheduleConfig, SetConfig
@@ -28,8 +29,9 @@ def _run(config: "Config") -> Iterator[Check]:
     height, width = config.model.image_size
     yield 0 <= config.seed < 2**63, f"seed is {config.seed}; it must lie between 0 and 2^63 - 1."
     yield (
-        config.name is None or (config.name not in ("", ".", "..") and Path(config.name).name == config.name),
-        f"name is {config.name!r}; it must be a plain folder name, because runs are written below output.",
+        config.name is None or path_part(config.name) == config.name,
+        f"name is {config.name!r}; it must be a plain folder name, because runs are written below output: without / "
+        f"and control characters, not hidden, at most {LONGEST_PART} bytes.",
     )
     yield (
         min(height, width) >= 32,

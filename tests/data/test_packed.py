@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import os
 import shutil
@@ -15,7 +16,7 @@ from torchvision import transforms
 
 from strongreid.data import Augmentation, decoding
 from strongreid.data import packed as room
-from strongreid.data.packed import PackedImages, bytes_to_pack, fits_on_device, pack_bytes, pack_path
+from strongreid.data.packed import PackedImages, _partial, bytes_to_pack, fits_on_device, pack_bytes, pack_path
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
 
@@ -313,3 +314,44 @@ def test_the_free_memory_of_the_gpu_decides(free: int, moved: bool, monkeypatch:
     monkeypatch.setattr(PackedImages, "to", lambda self, device: "moved")
     packed = PackedImages(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
     assert (packed.on_gpu_if_it_fits(torch.device("cuda:0")) == "moved") == moved
+
+
+def test_where_there_are_no_locks_each_process_builds_a_file_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    table, folder = table_of(tmp_path / "images", 70), tmp_path / "packs"
+    monkeypatch.setattr("fcntl.flock", unknown)
+    both: list[PackedImages] = []
+
+    def meanwhile(done: int, total: int) -> None:
+        if not both:
+            both.append(PackedImages.build(table, SIZE, folder))
+
+    both.append(PackedImages.build(table, SIZE, folder, meanwhile))
+    assert len(both) == 2
+    assert torch.equal(both[0].pixels, both[1].pixels)
+    assert [file.name for file in folder.iterdir()] == [pack_path(table, SIZE, folder).name]
+    for row in (0, 69):
+        assert np.array_equal(both[1][np.array([row])][0].numpy(), by_torchvision(table.path[row], SIZE))
+
+
+def test_builds_that_were_given_up_long_ago_are_removed_and_a_link_is_not_written_through(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "packs", tmp_path / "outside"
+    folder.mkdir()
+    outside.write_text("precious")
+    young, old, other = (folder / name for name in (".young.npy.partial", ".old.npy.partial", "other"))
+    for file in (young, old, other):
+        file.write_text("half")
+        if file != young:
+            os.utime(file, (0, 0))
+    table = table_of(tmp_path / "images", 3)
+    _partial(pack_path(table, SIZE, folder)).symlink_to(outside)
+    with pytest.raises(InputError, match="cannot be written"):
+        PackedImages.build(table, SIZE, folder)
+    assert outside.read_text() == "precious"
+    path = pack_path(table, SIZE, folder)
+    PackedImages.build(table, SIZE, folder)
+    assert {file.name for file in folder.iterdir()} == {young.name, "other", path.name}

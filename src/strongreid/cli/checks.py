@@ -7,6 +7,7 @@ from pathlib import Path
 
 from strongreid import tables
 from strongreid.errors import InputError, did_you_mean, nearest_name
+from strongreid.files import require_target
 
 MOST_BESIDE = 1000
 """Names in a folder that are looked at for the one that was meant."""
@@ -82,9 +83,11 @@ def require_file(path: Path, what: str) -> None:
 
 
 def require_output_file(option: str, path: Path | None, example: str) -> None:
-    """Refuse a folder where a file is to be written."""
+    """Refuse a path where no file can be written."""
     if path is not None and path.is_dir():
         raise InputError(f"{option} {path} is a folder. Name a file in it, such as {path / example}.")
+    if path is not None:
+        require_target(path)
 
 
 def _within_run(path: Path) -> str:

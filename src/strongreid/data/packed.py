@@ -6,15 +6,18 @@ fingerprint together with the files' time stamps, and the size. So a replaced im
 
 Building: all cores decode (Pillow lets go of the interpreter's lock), rows are appended in order to a partial file
 and the whole file is renamed into its place. The length of a partial file therefore says what is done, and an
-interrupted build goes on there. One process of a host builds; others that want a pack in the same folder wait on a
-lock of that folder, which the system releases when the builder dies.
+interrupted build goes on there. One process builds; others that want a pack in the same folder wait on a lock of that
+folder, which the system releases when the builder dies. Where the file system has no locks, each builds its own file.
 """
 
 import hashlib
 import io
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +28,12 @@ from torch import Tensor
 from strongreid.data.decoding import decoded_rows
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
-from strongreid.files import only_process
+from strongreid.files import make_folder, only_process, open_to_append, sync
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
+KEPT_SECONDS = 7 * 24 * 3600
+"""How long a build that was interrupted may be gone on with."""
 
 
 class PackedImages:
@@ -51,10 +56,13 @@ class PackedImages:
         """
         path = pack_path(table, size, folder)
         if not _is_whole(path, len(table), size):
-            folder.mkdir(parents=True, exist_ok=True)
-            with only_process(folder):
+            make_folder(folder)
+            with only_process(folder) as alone:
+                if alone:
+                    _remove_old_partials(folder)
                 if not _is_whole(path, len(table), size):
-                    _write(table, size, path, progress)
+                    partial = _partial(path) if alone else path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+                    _write(table, size, path, partial, progress)
         # Copy on write, because torch asks for memory that may be written; nothing writes.
         return cls(torch.from_numpy(np.lib.format.open_memmap(path, mode="c")))
 
@@ -152,12 +160,19 @@ def _is_whole(path: Path, count: int, size: tuple[int, int]) -> bool:
         return False
 
 
-def _write(table: ImageTable, size: tuple[int, int], path: Path, progress: Progress | None) -> None:
+def _remove_old_partials(folder: Path) -> None:
+    """Remove what builds of other packs left long ago: no build of theirs is going on while this one holds the lock."""
+    for partial in folder.glob(".*.npy.partial"):
+        with suppress(OSError):  # another user's
+            if time.time() - partial.lstat().st_mtime > KEPT_SECONDS:
+                partial.unlink()
+
+
+def _write(table: ImageTable, size: tuple[int, int], path: Path, partial: Path, progress: Progress | None) -> None:
     """Append what is missing to the partial file, then rename it. An interruption leaves it for the next time."""
-    partial = _partial(path)
     header = _header(len(table), size)
     try:
-        with partial.open("ab") as stream:
+        with open_to_append(partial) as stream:
             done = max(0, (stream.tell() - len(header)) // _row_bytes(size))
             done = min(done, len(table))
             _need_space(path.parent, (len(table) - done) * _row_bytes(size))
@@ -171,12 +186,13 @@ def _write(table: ImageTable, size: tuple[int, int], path: Path, progress: Progr
                     progress(done, len(table))
             stream.flush()
             os.fsync(stream.fileno())
+        partial.replace(path)
+        sync(path.parent)
     except (InputError, OSError) as error:
         partial.unlink(missing_ok=True)
         if isinstance(error, InputError):
             raise
         raise InputError(f"The pack {path} cannot be written ({error.strerror}). Choose another folder.") from error
-    partial.replace(path)
 
 
 def _need_space(folder: Path, needed: int) -> None:

@@ -4,9 +4,11 @@ from strongreid.files.locks import only_process, refuse_second_process
 from strongreid.files.reading import open_regular, parse_json, read_json, read_text, read_yaml, unreadable
 from strongreid.files.system import make_folder, sync, why
 from strongreid.files.writing import (
+    LONGEST_PART,
     atomic_file,
     atomic_folder,
     inside,
+    open_to_append,
     path_part,
     remove_folder,
     require_target,
@@ -16,12 +18,14 @@ from strongreid.files.writing import (
 )
 
 __all__ = [
+    "LONGEST_PART",
     "atomic_file",
     "atomic_folder",
     "inside",
     "make_folder",
     "only_process",
     "open_regular",
+    "open_to_append",
     "parse_json",
     "path_part",
     "read_json",

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from strongreid.files import atomic_file
+from strongreid.files import write_text
 
 Frame = Literal["none", "query", "right", "wrong", "left_out"]
 """What the frame of a tile says: full for right, dashed for wrong; `left_out` greys what is not counted."""
@@ -169,8 +169,7 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
         .get_template("page.html")
         .render(title=title, subtitle=subtitle, sections=list(zip(_anchors(sections), sections, strict=True)))
     )
-    with atomic_file(path) as partial:
-        partial.write_text(html, encoding="utf-8", errors="backslashreplace")
+    write_text(path, html)
 
 
 @cache

@@ -11,6 +11,7 @@ from strongreid.config import Config, as_plain
 from strongreid.errors import InputError
 from strongreid.evaluation import RetrievalResult
 from strongreid.evaluation.embeddings import JUNK
+from strongreid.files import inside, require_target
 from strongreid.models import ReIDModel
 from strongreid.reports import results, showing
 from strongreid.reports.confusions import hardest_pairs
@@ -34,9 +35,8 @@ def report_run(folder: Path, data_root: Path | None, output: Path | None, consol
     data_root: where its data set lies now, if it was moved since the training. Errors as in `run_sections`; also
     `InputError` where `output` is a folder.
     """
-    path = output or folder / "report.html"
-    if path.is_dir():
-        raise InputError(f"{path} is a folder. Name the file to write, such as --output {path / 'report.html'}")
+    path = output or inside(folder, "report.html")
+    require_target(path)
     run = finished_run(folder, data_root)
     sections = run_sections(run, console)
     config = run.config

@@ -11,7 +11,7 @@ from pathlib import Path
 from strongreid.config import DataConfig
 from strongreid.drawn import draw_people
 from strongreid.errors import InputError
-from strongreid.files import only_process
+from strongreid.files import inside, only_process
 from strongreid.reports.console import Console
 from strongreid.runs import train
 from strongreid.runs.evaluate_features import Protocol
@@ -121,7 +121,8 @@ def reproduce(sweep: Sweep, console: Console) -> list[RowOutcome]:
         if key not in prepared:
             prepared = {key: prepare_main_test(item.test, console)}
         embedded = prepared[key].embed(run.model(item.test.evaluation), console)
-        embedded.evaluate(console, Protocol(reranking=item.row.reranking)).save(item.file)
+        result = embedded.evaluate(console, Protocol(reranking=item.row.reranking))
+        result.save(inside(item.file.parent, item.file.name))
         write_table(sweep.so_far(), outcomes(sweep.so_far()))
     found = outcomes(sweep)
     write_table(sweep, found)

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from strongreid.config import as_plain
-from strongreid.files import atomic_file
+from strongreid.files import atomic_file, inside
 from strongreid.losses.objective import TOTAL
 from strongreid.reports.console import Console
 from strongreid.reports.drawing import WIDTH, save
@@ -45,7 +45,7 @@ def write_sweep_page(sweep: Sweep, found: Sequence[RowOutcome], console: Console
     )
     sections.append(Section(f"In detail: {last.row.name}", [], lead))
     sections += run_sections(Run(folder), console, tested=last.test)
-    path = sweep.folder / "report.html"
+    path = inside(sweep.folder, "report.html")
     seeds = ", ".join(str(seed) for seed in sweep.seeds)
     write_page(path, sweep.table.title, f"{', '.join(d.label for d in sweep.directions)}; seeds {seeds}", sections)
     return path
@@ -150,7 +150,7 @@ def _picture(sweep: Sweep, direction: Direction, name: str, figure: Figure, alt:
     """Write a figure as a file of its own and return it for the page."""
     several = len(sweep.directions) > 1
     file = f"{name}-{sweep.directions.index(direction) + 1}.png" if several else f"{name}.png"
-    with atomic_file(sweep.folder / file) as partial:
+    with atomic_file(inside(sweep.folder, file)) as partial:
         save(figure, partial, "png", dpi=200)
     words = f"{direction.label}. {caption}".rstrip() if several else caption
     return figure_picture(figure, alt, words, wide=figure.get_figwidth() > WIDTH)

@@ -18,6 +18,7 @@ from strongreid.config import ADDED_FIELDS, Config, DataConfig, as_plain, dotted
 from strongreid.data import ReIDData
 from strongreid.errors import InputError, did_you_mean
 from strongreid.evaluation import Reranking
+from strongreid.files import path_part
 from strongreid.recipes import read_config, recipe_path
 from strongreid.recipes.values import with_values
 from strongreid.tables.spec import ResultTable, Row
@@ -151,7 +152,7 @@ def plan_sweep(
     if not measurements:
         reasons = "; ".join(f"{row.name}: {row.to_come}" for row in chosen)
         raise InputError(f"None of these rows can be run yet ({reasons}).")
-    folder = output / f"{table.name}-{_plain_name(directions[0].label)}"
+    folder = output / path_part(f"{table.name}-{_plain_name(directions[0].label)}")
     return Sweep(table, chosen, tuple(directions), tuple(seeds), tuple(measurements), folder)
 
 
@@ -246,4 +247,5 @@ def _hash(value: Any) -> str:
 
 
 def _plain_name(text: str) -> str:
-    return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-")
+    plain = re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-")
+    return plain if plain and text.isascii() else path_part(text)

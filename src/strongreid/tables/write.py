@@ -4,12 +4,11 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from strongreid.evaluation import HEADLINE, PairedTest
-from strongreid.files import atomic_file, write_json
+from strongreid.files import inside, write_json, write_text
 from strongreid.reports.results import DASH, duration
 from strongreid.tables.outcome import RowOutcome, VersusPaper
 from strongreid.tables.plan import Sweep
@@ -138,20 +137,15 @@ def as_json(sweep: Sweep, found: Sequence[RowOutcome]) -> dict[str, Any]:
 
 
 def write_table(sweep: Sweep, found: Sequence[RowOutcome]) -> None:
-    """Write table.md, table.csv and table.json into the sweep's folder, each whole or not at all."""
+    """Write table.md, table.csv and table.json into the sweep's folder, each atomically."""
     columns, rows = table_cells(found)
-    write_json(sweep.folder / "table.json", as_json(sweep, found))
+    write_json(inside(sweep.folder, "table.json"), as_json(sweep, found))
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([columns, *rows])
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in [columns, *rows]]
     lines.insert(1, "|" + "---|" * len(columns))
-    _write(sweep.folder / "table.csv", text.getvalue())
-    _write(
-        sweep.folder / "table.md",
+    write_text(inside(sweep.folder, "table.csv"), text.getvalue())
+    write_text(
+        inside(sweep.folder, "table.md"),
         f"# {sweep.table.title}\n\n" + "\n".join(lines) + f"\n\n{explanation(sweep, found)}\n",
     )
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")

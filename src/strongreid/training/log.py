@@ -22,7 +22,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
 from strongreid.errors import InputError
-from strongreid.files import inside, open_regular, parse_json, why
+from strongreid.files import inside, open_regular, open_to_append, parse_json, why
 
 
 class RunLog:
@@ -46,8 +46,7 @@ class RunLog:
                 "curve will lack the others; what is learned does not change."
             )
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._stream = os.fdopen(os.open(self._path, flags, 0o666), "ab")
+            self._stream = open_to_append(self._path)
             self._stream.truncate(kept)
         except OSError as error:
             raise self._not_written(error) from error
