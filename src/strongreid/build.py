@@ -54,13 +54,19 @@ def build_tests(config: Config) -> dict[str, ReIDData]:
 
 
 def _main_set(config: Config) -> ReIDData:
-    if config.data.root is None:
-        raise InputError(f"data.root is missing: the folder of {config.data.name}, as in --data.root DIR.")
-    return load_benchmark(config.data.name, config.data.root, split_seed=config.data.split_seed)
+    data = config.data
+    if data.root is None:
+        raise InputError(f"data.root is missing: the folder of {data.name}, as in --data.root DIR.")
+    return build_set(SetConfig(data.name, data.root, data.split_seed, layout=data.layout, columns=data.columns))
 
 
 def _read(sets: Sequence[SetConfig]) -> dict[str, ReIDData]:
-    return {set_label(one): load_benchmark(one.name, one.root, split_seed=one.split_seed) for one in sets}
+    return {set_label(one): build_set(one) for one in sets}
+
+
+def build_set(one: SetConfig) -> ReIDData:
+    """Read the tables of one set."""
+    return load_benchmark(one.name, one.root, split_seed=one.split_seed, layout=one.layout, columns=one.columns)
 
 
 def pack_folder(config: Config) -> Path:

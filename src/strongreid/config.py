@@ -27,6 +27,10 @@ class SetConfig:
     """Seed of the split into train and test people, for sets that leave the split to the user."""
     label: str | None = None
     """What results call it; null: its name. For two sets of one name, such as `folder`."""
+    layout: Literal["market1501"] | None = None
+    """As in data.layout."""
+    columns: str = ""
+    """As in data.columns."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,11 @@ class DataConfig:
     """Seed of the split into train and test people, for sets that leave the split to the user (CUHK01)."""
     cache: Path | None = None
     """Where decoded images are kept between runs; null: the folder `packed` in the output folder."""
+    layout: Literal["market1501"] | None = None
+    """How own data (`folder`) lies: null a folder for each person; market1501 in Market-1501's folders and file names,
+    with any cameras."""
+    columns: str = ""
+    """What a `table` calls its columns, where they have other names: person=pid,camera=camid."""
     joined: list[SetConfig] = field(default_factory=list)
     """More sets to train on: their training images join those of `name`, people and cameras kept apart. One set after
     another: --data.joined+ '{name: cuhk01, root: DIR}'."""
@@ -218,6 +227,12 @@ class Config:
 ADDED_FIELDS: Final[Mapping[str, Any]] = {
     "data.joined": [],
     "data.tested": [],
+    "data.layout": None,
+    "data.columns": "",
+    "data.joined[].layout": None,
+    "data.joined[].columns": "",
+    "data.tested[].layout": None,
+    "data.tested[].columns": "",
     "batch.domain_balanced": False,
     "objective.identity.weight": 1.0,
     "objective.triplet.weight": 1.0,

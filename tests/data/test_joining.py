@@ -114,7 +114,7 @@ def test_every_batch_has_as_many_people_of_each_domain(
     people_of = {name: set(person[domain == name].tolist()) for name in names}
     wanted = share * len(names)
     if any(len(people) < share for people in people_of.values()):
-        with pytest.raises(InputError, match=r"batch\.people_per_batch"):
+        with pytest.raises(InputError, match=r"`people_per_batch`"):
             DomainBalancedSampler(person, domain, wanted, images)
         return
     sampler = DomainBalancedSampler(person, domain, wanted, images, seed=2)
@@ -154,7 +154,7 @@ def test_equal_domains_do_not_draw_alike() -> None:
 
 
 def test_a_share_that_does_not_come_out_even_names_the_field() -> None:
-    with pytest.raises(InputError, match=r"batch\.people_per_batch.*multiple of 2"):
+    with pytest.raises(InputError, match=r"`people_per_batch`.*multiple of 2"):
         DomainBalancedSampler([1, 2, 3, 4], [0, 0, 1, 1], 3, 1)
     with pytest.raises(InputError, match="shape"):
         DomainBalancedSampler([1, 2, 3, 4], [0, 0, 1], 2, 1)

@@ -17,7 +17,7 @@ people_lists = st.lists(st.integers(0, 12), min_size=1, max_size=120)
 def test_an_epoch_is_what_the_paper_says(people: list[int], wanted: int, images: int, seed: int, epoch: int) -> None:
     """Recomputed by slow loops: groups cut per person, P people a batch, until fewer than P have a group left."""
     if len(set(people)) < wanted:
-        with pytest.raises(InputError, match=r"batch\.people_per_batch"):
+        with pytest.raises(InputError, match=r"`people_per_batch`"):
             PKBatchSampler(people, wanted, images, seed)
         return
     sampler = PKBatchSampler(people, wanted, images, seed)
@@ -133,9 +133,9 @@ def test_msmt17_size_takes_milliseconds() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"people_per_batch": 0}, "batch.people_per_batch"),
-        ({"images_per_person": 0}, "batch.images_per_person"),
-        ({"people_per_batch": 3}, "batch.people_per_batch"),
+        ({"people_per_batch": 0}, "`people_per_batch`"),
+        ({"images_per_person": 0}, "`images_per_person`"),
+        ({"people_per_batch": 3}, "`people_per_batch`"),
         ({"seed": -1}, "seed"),
     ],
 )

@@ -124,7 +124,7 @@ def test_a_file_cut_at_any_byte_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_field_is_refused_but_for_those_that_came_later() -> None:
     names = list(dotted(as_plain(Config())))
-    assert ADDED_FIELDS.keys() <= set(names)
+    assert {name for name in ADDED_FIELDS if "[]" not in name} <= set(names)
     assert names[-1] not in ADDED_FIELDS, "a file that was cut short lacks the last field"
 
 
@@ -144,7 +144,7 @@ def test_the_first_configuration_stays_readable(tmp_path: Path) -> None:
         dict_of(content, section).pop(field, None)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
     earlier = dotted(as_plain(read_run_config(tmp_path / "config.yaml")))
-    assert earlier == {**dotted(as_plain(config)), **ADDED_FIELDS}
+    assert earlier == {**dotted(as_plain(config)), **{k: v for k, v in ADDED_FIELDS.items() if "[]" not in k}}
 
 
 def dict_of(content: Any, section: str) -> Any:

@@ -1,6 +1,7 @@
 """`data`: list, check, draw, extract and pack data sets."""
 
 from pathlib import Path
+from typing import Literal
 
 from strongreid.cli.checks import require_set
 from strongreid.cli.command import Command
@@ -40,7 +41,7 @@ def data_draw(
             progress=report,
         )
     console.say(f"Drawn: {folder}.")
-    console.suggest("train", "market1501", folder)
+    console.suggest("train", "drawn", folder)
 
 
 def data_list() -> None:
@@ -53,7 +54,14 @@ def data_list() -> None:
     console.say("Next: strongreid data check NAME DIR")
 
 
-def data_check(name: str, root: Path, split_seed: int = 0, sheet: Path | None = None) -> None:
+def data_check(
+    name: str,
+    root: Path,
+    split_seed: int = 0,
+    sheet: Path | None = None,
+    layout: Literal["market1501"] | None = None,
+    columns: str = "",
+) -> None:
     """Check a data set before the first step: counts, people in train and test, corrupt and repeated images.
 
     Args:
@@ -61,16 +69,20 @@ def data_check(name: str, root: Path, split_seed: int = 0, sheet: Path | None = 
         root: Its folder, for Market-1501 the one that holds bounding_box_train; for `table` the file.
         split_seed: Seed of the split, for sets that leave it to the user.
         sheet: File for a contact sheet, a picture of some people (.png or .jpg).
+        layout: market1501 for own data (`folder`) in Market-1501's folders and file names, with any cameras.
+        columns: What a `table` calls its columns, where they have other names: person=pid,camera=camid.
     """
     require_set(name, root)
 
+    from strongreid.config import SetConfig
     from strongreid.reports.console import Console
     from strongreid.runs import datasets
 
     console = Console()
-    if not datasets.check(name, root, split_seed, sheet, console):
+    one = SetConfig(name, root, split_seed, layout=layout, columns=columns)
+    if not datasets.check(one, sheet, console):
         raise InputError(f"{root} is not ready for training; what to fix is listed above.")
-    console.suggest("train", name, root)
+    console.suggest("train", name, root, *_options(one))
 
 
 def data_pack(
@@ -79,6 +91,8 @@ def data_pack(
     size: tuple[int, int] = (256, 128),
     cache: Path = Path("runs/packed"),
     split_seed: int = 0,
+    layout: Literal["market1501"] | None = None,
+    columns: str = "",
 ) -> None:
     """Decode and resize a data set's images ahead of training, on all cores.
 
@@ -88,15 +102,26 @@ def data_pack(
         size: Height and width in pixels: what model.image_size will be.
         cache: The folder to write to: what data.cache will be, by default `packed` in the output folder.
         split_seed: Seed of the split, for sets that leave it to the user.
+        layout: market1501 for own data (`folder`) in Market-1501's folders and file names, with any cameras.
+        columns: What a `table` calls its columns, where they have other names: person=pid,camera=camid.
     """
     require_set(name, root)
 
+    from strongreid.config import SetConfig
     from strongreid.reports.console import Console
     from strongreid.runs import datasets
 
     console = Console()
-    datasets.pack(name, root, size, cache, split_seed, console)
-    console.suggest("train", name, root, "--data.cache", cache, "--model.image_size", f"[{size[0]},{size[1]}]")
+    one = SetConfig(name, root, split_seed, layout=layout, columns=columns)
+    datasets.pack(one, size, cache, console)
+    decoded = ("--data.cache", cache, "--model.image_size", f"[{size[0]},{size[1]}]")
+    console.suggest("train", name, root, *_options(one), *decoded)
+
+
+def _options(one: SetConfig) -> list[str]:
+    """The options that a training needs to read the set as it was read here."""
+    options = {"split_seed": one.split_seed, "layout": one.layout, "columns": one.columns}
+    return [word for name, value in options.items() if value for word in (f"--data.{name}", str(value))]
 
 
 def data_extract(name: str, root: Path) -> None:

@@ -77,15 +77,15 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name in ("flip_probability", "erase_probability"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"`augment.{name}` is {getattr(self, name)}; it must lie in 0 to 1.")
+                raise InputError(f"`{name}` is {getattr(self, name)}; it must lie in 0 to 1.")
         if self.padding < 0:
-            raise InputError(f"`augment.padding` is {self.padding}; it must be at least 0.")
+            raise InputError(f"`padding` is {self.padding}; it must be at least 0.")
         if self.erase_fill not in ("reference", "mean"):
-            raise InputError(f"`augment.erase_fill` is {self.erase_fill!r}; it must be 'reference' or 'mean'.")
+            raise InputError(f"`erase_fill` is {self.erase_fill!r}; it must be 'reference' or 'mean'.")
         for name, limit in (("erase_area", 1.0), ("erase_aspect", math.inf)):
             low, high = getattr(self, name)
             if not 0 < low <= high <= limit:
-                raise InputError(f"`augment.{name}` is {low} to {high}; it must rise within 0 to {limit:g}.")
+                raise InputError(f"`{name}` is {low} to {high}; it must rise within 0 to {limit:g}.")
 
     def draw(self, count: int, size: tuple[int, int], *, seed: int, epoch: int, step: int) -> AugmentationDraws:
         """Draw for `count` images of `size` (height, width): a pure function of its arguments.
@@ -103,7 +103,7 @@ class Augmentation:
         height, width = size
         boxes = np.zeros((count, 4), dtype=np.int64)
         waiting = rng.random(count) < self.erase_probability
-        place = rng.random((2, count))
+        corner = rng.random((2, count))
         for _ in range(ERASE_TRIES):
             if not waiting.any():
                 break
@@ -112,8 +112,8 @@ class Augmentation:
             box_height = np.rint(np.sqrt(area * aspect)).astype(np.int64)
             box_width = np.rint(np.sqrt(area / aspect)).astype(np.int64)
             fits = waiting & (box_height < height) & (box_width < width)
-            box_top = (place[0] * (height - box_height + 1)).astype(np.int64)
-            box_left = (place[1] * (width - box_width + 1)).astype(np.int64)
+            box_top = (corner[0] * (height - box_height + 1)).astype(np.int64)
+            box_left = (corner[1] * (width - box_width + 1)).astype(np.int64)
             boxes[fits] = np.stack((box_top, box_left, box_height, box_width), 1)[fits]
             waiting &= ~fits
         return boxes
@@ -172,15 +172,15 @@ def apply_on_gpu(images: Tensor, draws: AugmentationDraws, padding: int, fill: T
     inside = _crossed(_within(rows, 0, height), _within(columns, 0, width))
     columns = torch.where(flip[:, None], width - 1 - columns, columns)
     rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
-    place = (number[:, None, None, None], channel[:, None, None], rows[:, None, :, None], columns[:, None, None, :])
-    augmented = normalise(images[place].mul_(inside), out)
+    gathered = (number[:, None, None, None], channel[:, None, None], rows[:, None, :, None], columns[:, None, None, :])
+    augmented = normalise(images[gathered].mul_(inside), out)
     box_top, box_left, box_height, box_width = erase.T[:, :, None]
     erased = _crossed(_within(y, box_top, box_top + box_height), _within(x, box_left, box_left + box_width))
     return torch.where(erased, fill, augmented, out=augmented)
 
 
-def _within(places: Tensor, first: Tensor | int, end: Tensor | int) -> Tensor:
-    return (first <= places) & (places < end)
+def _within(positions: Tensor, first: Tensor | int, end: Tensor | int) -> Tensor:
+    return (first <= positions) & (positions < end)
 
 
 def _crossed(rows: Tensor, columns: Tensor) -> Tensor:

@@ -74,6 +74,7 @@ class CheckReport:
         parts: numbers of each part.
         sizes: smallest, median and largest (height, width) in pixels, each side by itself: of boxes where images are
             boxes, and of no more of them than lies in their frame.
+        train: the training images, for a contact sheet.
         findings: all that is wrong or worth knowing, serious ones first.
     """
 
@@ -81,6 +82,7 @@ class CheckReport:
     protocol: str
     parts: tuple[PartReport, ...]
     sizes: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    train: ImageTable
     findings: tuple[Finding, ...]
 
     @property
@@ -128,6 +130,7 @@ def check_data(
         protocol=reading.protocol,
         parts=tuple(_report(reading, part) for part in reading.parts),
         sizes=(_pair(sizes.min(0)), _pair(np.median(sizes, 0)), _pair(sizes.max(0))),
+        train=reading.parts["train"].table,
         findings=tuple(sorted(dict.fromkeys(findings), key=lambda finding: not finding.serious)),
     )
 

@@ -30,7 +30,7 @@ def contact_sheet(
     """Write a picture of `people` people, drawn with `seed`, to `path` (its ending names the format).
 
     A row is a person: up to `images` images of `size` (height, width), as many cameras as possible first, each below
-    its camera's number; one that cannot be read leaves its place empty. Raises `InputError` for an empty table.
+    its camera's number; one that cannot be read leaves its cell empty. Raises `InputError` for an empty table.
     """
     if not len(table):
         raise InputError("There is nobody to show: the table is empty.")

@@ -44,14 +44,14 @@ def decoded_rows(table: ImageTable, size: tuple[int, int], start: int) -> Iterat
 def _decode(table: ImageTable, rows: range, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     pixels = np.empty((len(rows), 3, *size), dtype=np.uint8)
     frame_path, frame = None, np.empty((3, 0, 0), dtype=np.uint8)
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         path = table.path[row]
         if table.box is None:
-            pixels[place] = read_image(path, size)
+            pixels[index] = read_image(path, size)
             continue
         if path != frame_path:  # boxes of one frame usually follow one another
             frame_path, frame = path, read_image(path)
-        pixels[place] = resize(_cut(frame, table.box[row], path), size)
+        pixels[index] = resize(_cut(frame, table.box[row], path), size)
     return pixels
 
 

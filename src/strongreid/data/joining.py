@@ -112,7 +112,7 @@ class DomainBalancedSampler:
         names = np.unique(domains)
         if not len(names) or people_per_batch % len(names):
             raise InputError(
-                f"`batch.people_per_batch` is {people_per_batch}, which {len(names)} domains cannot share evenly. "
+                f"`people_per_batch` is {people_per_batch}, which {len(names)} domains cannot share evenly. "
                 f"Make it a multiple of {len(names)}."
             )
         self.people_per_batch = people_per_batch
@@ -122,13 +122,13 @@ class DomainBalancedSampler:
         fewest = min(len(np.unique(people[rows])) for rows in self._rows)
         if fewest < share:
             raise InputError(
-                f"`batch.people_per_batch` is {people_per_batch}, {share} from each of {len(names)} sets, but one set "
-                f"has {fewest} people. Lower `batch.people_per_batch` to {fewest * len(names)} or less."
+                f"`people_per_batch` is {people_per_batch}, {share} from each of {len(names)} sets, but one set "
+                f"has {fewest} people. Lower `people_per_batch` to {fewest * len(names)} or less."
             )
         # Domains of one seed must not draw alike.
         self._samplers = [
-            PKBatchSampler(people[rows], share, images_per_person, _seed_of(seed, place))
-            for place, rows in enumerate(self._rows)
+            PKBatchSampler(people[rows], share, images_per_person, _seed_of(seed, index))
+            for index, rows in enumerate(self._rows)
         ]
         self.set_epoch(0)
 
@@ -170,16 +170,16 @@ _PASSES = 1_000_000
 """Passes of a small domain within an epoch have numbers of their own, up to this many."""
 
 
-def _seed_of(seed: int, place: int) -> int:
-    return int(np.random.SeedSequence([seed, place]).generate_state(1, np.uint64)[0])
+def _seed_of(seed: int, domain: int) -> int:
+    return int(np.random.SeedSequence([seed, domain]).generate_state(1, np.uint64)[0])
 
 
 def _apart(columns: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
     """Number each column's values from where the last one's ended."""
     first, parts = 0, []
     for column in columns:
-        values, place = np.unique(column, return_inverse=True)
-        parts.append(place.reshape(-1) + first)
+        values, rank = np.unique(column, return_inverse=True)
+        parts.append(rank.reshape(-1) + first)
         first += len(values)
     return np.concatenate(parts).astype(np.int64)
 

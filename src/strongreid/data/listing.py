@@ -221,20 +221,6 @@ def _table(path: Sequence[str], person: Sequence[int], camera: Sequence[int], fr
     return ImageTable(tuple(path), person_column, camera_column, frame=frame_column)
 
 
-def utf8_text(path: Path) -> str:
-    """The text of a file in UTF-8. Raises `InputError` with the line of what is none."""
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        kind = "the file is UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else f"byte {data[error.start]:#04x}"
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, line {line}: the text is not UTF-8 ({kind}). Save the file in UTF-8.") from error
-    if "\0" in text:
-        raise InputError(f"{path}, line {text[: text.index(chr(0))].count(chr(10)) + 1}: a byte 0 is no text.")
-    return text
-
-
 def _quoted(names: Iterable[str]) -> str:
     listed = list(names)
     shown = ", ".join(f"`{name}`" for name in listed[:8])

@@ -9,15 +9,18 @@ import re
 from pathlib import Path, PurePosixPath
 
 from strongreid.data.layouts import Lists
-from strongreid.data.listing import Finding, Part, Row, find_root, table_of, utf8_text
+from strongreid.data.listing import Finding, Part, Row, find_root, table_of
 from strongreid.data.specs import Benchmark
+from strongreid.files import read_text
 
 TEST_PEOPLE_FROM = 10_000
 """Number of the test's person 0."""
+LARGEST_LIST = 2**26
+"""Bytes of a list at most; the set's have up to 4 MB."""
 _LIKE = "0000/0000_000_01_0303morning_0015_0.jpg 0"
 _SHOWN = 100
 """Characters of a wrong line that are quoted."""
-_LINE = re.compile(r"(?P<path>\S+) +(?P<person>\d{1,18})")
+_LINE = re.compile(r"(?P<path>[^\s\0]+) +(?P<person>\d{1,18})")
 _CAMERA = re.compile(r"\d+_\d+_(\d{1,18})_.*")
 
 
@@ -40,7 +43,8 @@ def _scan(root: Path, folder: str, lists: tuple[str, ...], cameras: int | None, 
     findings: list[Finding] = []
     prefix = f"{root / folder}{os.sep}"
     for name in lists:
-        lines = [line.strip() for line in utf8_text(root / name).splitlines()]
+        text = read_text(root / name, limit=LARGEST_LIST, remedy="Take it from the data set's archive again.")
+        lines = [line.strip() for line in text.splitlines()]
         for number, line in enumerate(lines, start=1):
             if not line:
                 continue

@@ -2,12 +2,19 @@
 
 Resizing comes before every random step of the augmentation, so doing it once changes no pixel: each row is byte for
 byte `torchvision.transforms.Resize` on the RGB PIL image. The file's name holds what it was made from: the table's
-fingerprint together with the files' time stamps, and the size. So a replaced image gives another pack.
+fingerprint together with the files' time stamps, how they are decoded, and the size. So a replaced image gives another
+pack.
 
 Building: all cores decode (Pillow lets go of the interpreter's lock), rows are appended in order to a partial file
+<<<<<<< HEAD
 and the whole file is renamed into its place. The length of a partial file therefore says what is done, and an
 interrupted build goes on there. One process builds; others that want a pack in the same folder wait on a lock of that
 folder, which the system releases when the builder dies. Where the file system has no locks, each builds its own file.
+=======
+and the finished file is renamed. The length of a partial file therefore says what is done, and an
+interrupted build goes on there. One process of a host builds; others that want a pack in the same folder wait on a
+lock of that folder, which the system releases when the builder dies.
+>>>>>>> 9af706b (Data sets: layout and columns as settings, parts name their own arguments, check tells doubts and ends with what to do)
 """
 
 import hashlib
@@ -29,6 +36,11 @@ from strongreid.data.decoding import decoded_rows
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
 from strongreid.files import make_folder, only_process, open_to_append, sync
+
+DECODING = 2
+"""How files become pixels. It is raised where `read_image` gives other pixels of some, so that old packs are not read:
+2 turns photographs upright and scales 16-bit grey.
+"""
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
@@ -129,7 +141,8 @@ def pack_path(table: ImageTable, size: tuple[int, int], folder: Path) -> Path:
         raise InputError(f"Images cannot be packed at {size[0]} x {size[1]} pixels; both must be at least 1.")
     status = table.file_status()
     changed = np.array([entry.st_mtime_ns for entry in status], dtype="<i8")
-    key = hashlib.sha256(table.fingerprint(status).encode() + changed.tobytes()).hexdigest()[:32]
+    content = table.fingerprint(status).encode() + changed.tobytes() + bytes([DECODING])
+    key = hashlib.sha256(content).hexdigest()[:32]
     return folder / f"{key}-{size[0]}x{size[1]}.npy"
 
 

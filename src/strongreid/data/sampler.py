@@ -37,14 +37,14 @@ class PKBatchSampler:
             raise InputError(f"`person` must be integers [N]; it is {labels.dtype} {list(labels.shape)}.")
         for name, value in (("people_per_batch", people_per_batch), ("images_per_person", images_per_person)):
             if value < 1:
-                raise InputError(f"`batch.{name}` is {value}; it must be at least 1.")
+                raise InputError(f"`{name}` is {value}; it must be at least 1.")
         if seed < 0:
             raise InputError(f"`seed` is {seed}; it must be at least 0.")
         people, self._person = np.unique(labels, return_inverse=True)
         if len(people) < people_per_batch:
             raise InputError(
-                f"`batch.people_per_batch` is {people_per_batch}, but the training set has {len(people)} "
-                f"{'person' if len(people) == 1 else 'people'}. Lower `batch.people_per_batch` or train on more people."
+                f"`people_per_batch` is {people_per_batch}, but the training set has {len(people)} "
+                f"{'person' if len(people) == 1 else 'people'}. Lower `people_per_batch` or train on more people."
             )
         self.people_per_batch = people_per_batch
         self.images_per_person = images_per_person
@@ -81,8 +81,8 @@ class PKBatchSampler:
         # Sorting by (person, random number) shuffles within each person.
         shuffled = np.lexsort((rng.random(len(self._person)), self._person))
         start = np.cumsum(self._images) - self._images
-        place = np.arange(len(shuffled)) - np.repeat(start, self._images)
-        kept = place < np.repeat(self._images // size * size, self._images)
+        position = np.arange(len(shuffled)) - np.repeat(start, self._images)
+        kept = position < np.repeat(self._images // size * size, self._images)
         owner = self._person[shuffled[kept]][::size]
         groups = shuffled[kept].reshape(-1, size)
         small = np.flatnonzero(self._images < size)

@@ -3,7 +3,7 @@
 Columns are arrays, so that 100,000 images are a few megabytes and every step on them is one array operation. Paths are
 plain strings as `open` takes them. Junk (person -1) never enters a table: the readers drop and count it. Two things
 are decided here because everything else rests on them: the label map sorts people, so it depends on no order of files
-and no hash seed; the fingerprint names a table's content without the place where it lies.
+and no hash seed; the fingerprint names a table's content without the folder where it lies.
 """
 
 import hashlib
@@ -198,6 +198,8 @@ def _integer_column(name: str, values: npt.ArrayLike, shape: tuple[int, ...]) ->
         raise InputError(f"The column `{name}` has shape {column.shape}; with {shape[0]} paths it must be {shape}.")
     if column.size and not np.issubdtype(column.dtype, np.integer):
         raise InputError(f"The column `{name}` holds {column.dtype}; it must hold integers.")
+    if column.size and column.max() > np.iinfo(np.int64).max:
+        raise InputError(f"The column `{name}` holds {column.max()}; numbers end at {np.iinfo(np.int64).max}.")
     column = np.ascontiguousarray(column.astype(np.int64).reshape(shape))
     if name in ("person", "camera", "domain") and column.size and column.min() < 0:
         raise InputError(

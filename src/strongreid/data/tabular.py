@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from strongreid.data.listing import utf8_text
 from strongreid.errors import InputError
+from strongreid.files import read_text, unreadable
 
 COLUMNS = ("path", "person", "camera", "split", "frame", "x", "y", "w", "h")
 """The columns of a table that mean something; others are passed over."""
+LARGEST_CSV = 2**30
+"""Bytes of a table of text at most: ten million rows. It is held in memory."""
+_REMEDY = "Save the table as CSV in UTF-8."
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,9 @@ def read_columns(path: Path, names: Mapping[str, str]) -> Columns:
 
 
 def _read_csv(path: Path) -> Columns:
-    text = utf8_text(path)
+    text = read_text(path, limit=LARGEST_CSV, remedy=_REMEDY)
+    if "\0" in text:
+        raise unreadable(path, f"line {text[: text.index(chr(0))].count(chr(10)) + 1} holds a byte 0", _REMEDY)
     first = text.partition("\n")[0]
     separator = max(",;\t", key=lambda one: len(next(csv.reader([first], delimiter=one), [])))
     rows, lines = list[list[str]](), list[int]()

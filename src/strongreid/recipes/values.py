@@ -6,6 +6,7 @@ interpreted, go through jsonargparse: `recipes`.)
 """
 
 import dataclasses
+import re
 import reprlib
 import types
 import typing
@@ -84,8 +85,8 @@ def _section(kind: type[Any], content: Any, name: str, *, exact: bool) -> Any:
     for key, item in fields.items():
         if key in content:
             found[key] = checked(hints[key], content[key], prefix + key, exact=exact)
-        elif exact and prefix + key in ADDED_FIELDS:
-            found[key] = ADDED_FIELDS[prefix + key]
+        elif exact and (later := re.sub(r"\[\d+\]", "[]", prefix + key)) in ADDED_FIELDS:
+            found[key] = ADDED_FIELDS[later]
         elif exact or (item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING):
             raise InputError(f"{prefix}{key} is missing.")
     return kind(**found)

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from strongreid.data import BENCHMARKS, NOT_READ, PackedImages, bytes_to_pack, load_benchmark
-from strongreid.data.benchmarks import read_data
+from strongreid import build
+from strongreid.config import SetConfig
+from strongreid.data import BENCHMARKS, NOT_READ, PackedImages, bytes_to_pack, is_split_by_seed
 from strongreid.data.check import CheckReport, PartReport, check_data
 from strongreid.data.contact_sheet import contact_sheet
 from strongreid.data.cuhk03 import extract_cuhk03
-from strongreid.data.layouts import Counts
+from strongreid.data.layouts import Counts, Cuhk03
 from strongreid.data.listing import Finding
 from strongreid.errors import InputError
 from strongreid.reports.console import Console
@@ -20,37 +21,54 @@ SHOWN_FINDINGS = 50
 """Findings that are written out; the rest is counted."""
 SHOWN_ALIKE = 5
 """Files with the same problem that are written out."""
+_OWN = (
+    ("drawn", "drawn people", "data draw DIR", "as drawn", "ready"),
+    ("folder", "own folders, one a person", "your own", "split seed or folders", "ready"),
+    ("folder", "own data, --layout market1501", "your own", "folders", "ready"),
+    ("table", "own CSV or Parquet table", "your own", "split seed or column", "ready"),
+)
 
 
 def list_known(console: Console) -> None:
-    """Write what is known of the public data sets, and what is not read."""
+    """Write what can be read and how one comes by it, the public sets with terms and sources, and what is not read."""
+    rows = [
+        (
+            spec.name,
+            spec.title,
+            spec.getting,
+            "split seed" if is_split_by_seed(spec.name) else "published",
+            "ready (.mat: data extract)" if isinstance(spec.layout, Cuhk03) else "ready",
+        )
+        for spec in BENCHMARKS.values()
+    ]
+    console.table("What can be read", ("name", "set", "to get it", "split by", "reader"), [*_OWN, *rows])
     for spec in BENCHMARKS.values():
-        console.say(f"{spec.name}: {spec.title}. {spec.terms}\n    {spec.source}\n    {spec.url}")
+        console.say(f"{spec.name}: {spec.terms} {spec.source}\n    {spec.url}")
         if spec.note:
             console.say(f"    {spec.note}")
-    console.say("folder: own data, a folder of images for each person.")
-    console.say("table: own data, a CSV or Parquet file with path, person[, camera, split, frame, x, y, w, h].")
+    console.say("Columns of a table: path, person[, camera, split, frame, x, y, w, h].")
     console.say("Not read:\n" + "\n".join(f"    {line}" for line in NOT_READ))
 
 
-def check(name: str, root: Path, split_seed: int, sheet: Path | None, console: Console) -> bool:
+def check(one: SetConfig, sheet: Path | None, console: Console) -> bool:
     """Check a data set, write what was found and return whether it is ready for training."""
     with console.bar("Looking at images") as report:
-        found = check_data(name, root, split_seed=split_seed, progress=report)
+        found = check_data(
+            one.name, one.root, split_seed=one.split_seed, layout=one.layout, columns=one.columns, progress=report
+        )
     _show(found, console)
-    train = read_data(name, root, split_seed=split_seed).parts["train"].table  # it need not be ready to be looked at
-    if sheet is not None and len(train):
-        contact_sheet(train, sheet)
+    if sheet is not None and len(found.train):  # it need not be ready to be looked at
+        contact_sheet(found.train, sheet)
         console.say(f"Contact sheet: {sheet}")
-    console.say("ready" if found.ready else "Not ready: mend what is listed under Wrong, then check again.")
+    console.say("ready" if found.ready else "Not ready: fix the errors listed above, then check again.")
     return found.ready
 
 
-def pack(name: str, root: Path, size: tuple[int, int], folder: Path, split_seed: int, console: Console) -> None:
+def pack(one: SetConfig, size: tuple[int, int], folder: Path, console: Console) -> None:
     """Decode and resize all images of a data set ahead of any training."""
     if min(size) < 32:
         raise InputError(f"--size is {size[0]} x {size[1]}; height and width must each be at least 32 pixels.")
-    data = load_benchmark(name, root, split_seed=split_seed)
+    data = build.build_set(one)
     parts = {"training": data.train, "query": data.query, "gallery": data.gallery}
     tell_disk_need(bytes_to_pack(list(parts.values()), size, folder), folder, console)
     for title, table in parts.items():
@@ -75,6 +93,8 @@ def _show(found: CheckReport, console: Console) -> None:
     console.say(found.protocol)
     columns = ("part", "people", "images", "cameras", "junk", "images a person", "people by camera")
     console.table(found.title, columns, [_row(part) for part in found.parts])
+    if any(part.junk for part in found.parts):
+        console.say("Junk: images marked as nobody's, person -1. They are neither right nor wrong and are left out.")
     if found.sizes[0] != (0, 0):  # some image could be read
         sizes = [f"{height} x {width}" for height, width in found.sizes]
         console.say(f"Height x width in pixels: smallest {sizes[0]}, median {sizes[1]}, largest {sizes[2]}.")
@@ -110,6 +130,8 @@ def _row(part: PartReport) -> tuple[str, ...]:
 
 def _count(found: int | None, expected: Counts | None, name: str) -> str:
     """A count, and beside it the one that was published (or drawn), where one was."""
+    if found is None:
+        return "not known"
     published = getattr(expected, name) if expected is not None else None
     if published is None:
         return f"{found}"
