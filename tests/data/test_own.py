@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from strongreid.data.benchmarks import load_benchmark
+from strongreid.data.check import check_data
 from strongreid.data.own_table import read_own_table
 from strongreid.data.packed import PackedImages
 from strongreid.data.splitting import split_rows
 from strongreid.errors import InputError
+from strongreid.pixels import decoded_formats
 
 ALL_PARTS = ("bounding_box_train", "query", "bounding_box_test")
 
@@ -331,3 +333,177 @@ def test_people_in_both_parts_of_a_given_split_are_warned_about(tmp_path: Path) 
     (tmp_path / "t.csv").write_text("path,person,split\n" + text)
     (warning,) = load_benchmark("table", tmp_path / "t.csv").warnings
     assert "person 2 is in the training set too" in warning
+
+
+def people_in(root: Path, names: list[str], images: int = 3, size: tuple[int, int] = (8, 16)) -> Path:
+    """A folder of different small pictures for each name, which may be a path."""
+    for number, name in enumerate(names):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for image in range(images):
+            pixels = np.random.default_rng([number, image]).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{image}.png")
+    return root
+
+
+PEOPLE = [f"{number:04}" for number in range(1, 11)]
+
+
+@pytest.mark.parametrize("junk", ["-1", "-01"])
+def test_a_folder_named_minus_one_is_junk_as_in_a_table(junk: str, tmp_path: Path) -> None:
+    root = people_in(tmp_path / "own", [*PEOPLE, junk])
+    report = check_data("folder", root)
+    assert report.ready
+    assert sum(part.junk for part in report.parts) == 3
+    data = load_benchmark("folder", root)
+    assert sorted({*data.train.people.tolist(), *data.gallery.people.tolist()}) == list(range(1, 11))
+    lines = [f"own/{name}/{image}.png,{name}" for name in (*PEOPLE, junk) for image in range(3)]
+    (tmp_path / "t.csv").write_text("\n".join(["path,person", *lines]) + "\n")
+    table = load_benchmark("table", tmp_path / "t.csv")
+    assert table.train.people.tolist() == data.train.people.tolist()
+    assert len(table.train) == len(data.train)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["0003", "3"], "holds the folder `3`; its name must be written in one way: `0003` is the same number"),
+        (["ann", "007", "7"], "holds the folder `7`; its name must be written in one way: `007` is the same number"),
+        (
+            ["1", "9223372036854775808"],
+            "holds the folder `9223372036854775808`; its name must be at most 92233720368547",
+        ),
+        (["1", "9" * 200], "its name must be at most 9223372036854775807"),
+        (["1", "-2"], "holds the folder `-2`; its name must be a number from 0 on, a name, or -1 for junk"),
+        (["train/3", "train/4", "query/0003", "gallery/3"], "written in one way: `0003` is the same number"),
+    ],
+)
+def test_names_that_are_no_numbers_of_people_are_refused(names: list[str], said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        load_benchmark("folder", people_in(tmp_path, names))
+
+
+def test_large_numbers_keep_their_value(tmp_path: Path) -> None:
+    names = ["0", "007", str(10**18), str(2**63 - 1)]
+    data = load_benchmark("folder", people_in(tmp_path, names))
+    assert sorted({*data.train.people.tolist(), *data.gallery.people.tolist()}) == sorted(map(int, names))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_people_s_folders_that_lie_deeper_are_found_and_named(depth: int, tmp_path: Path) -> None:
+    inner = tmp_path / "/".join(["people"] * depth)
+    people_in(inner, PEOPLE)
+    with pytest.raises(InputError, match=f"one person only.*give {re.escape(str(inner))}\\."):
+        load_benchmark("folder", tmp_path)
+
+
+def test_files_that_are_not_read_are_told_with_their_number(tmp_path: Path) -> None:
+    root = people_in(tmp_path, PEOPLE)
+    for name in PEOPLE[:6]:
+        (root / name / "a.heic").write_bytes(b"")
+        (root / name / "b.HEIC").write_bytes(b"")
+    for name in ("notes.txt", "list.csv", "data", "Thumbs.db", "desktop.ini", ".DS_Store"):
+        (root / name).write_bytes(b"")
+    (finding,) = (f for f in check_data("folder", root).findings if "not read" in f.problem)
+    assert not finding.serious
+    assert sorted(finding.problem.split("; ")[0].removeprefix("not read: ").split(", ")) == [
+        "1 .csv",
+        "1 .txt",
+        "1 files without an ending",
+        "12 .heic",
+    ]
+    assert "images end in .jpg, " in finding.problem
+    assert [str(finding)] == list(load_benchmark("folder", root).warnings), "a training says it too"
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".JPG", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".gif", ".avif"])
+def test_every_format_that_is_decoded_is_listed(suffix: str, tmp_path: Path) -> None:
+    if suffix == ".avif" and "AVIF" not in decoded_formats():
+        pytest.skip("this Pillow has no AVIF")
+    root = people_in(tmp_path, PEOPLE)
+    for path in sorted(root.glob("*/*.png")):
+        Image.open(path).save(path.with_suffix(suffix))
+        if suffix != ".png":
+            path.unlink()
+    report = check_data("folder", root)
+    assert report.ready
+    assert sum(part.found.images for part in report.parts) == 30
+
+
+@pytest.mark.parametrize(
+    ("parts", "train", "test"),
+    [
+        (["train", "test"], "train", "test"),
+        (["Train", "Val"], "Train", "Val"),
+        (["train", "test", "val"], "train", "test"),
+        (["training", "validation"], "training", "validation"),
+    ],
+)
+def test_queries_are_drawn_of_a_folder_to_test_with(parts: list[str], train: str, test: str, tmp_path: Path) -> None:
+    for number, part in enumerate(parts):
+        people_in(tmp_path / part, [f"{10 * number + person}" for person in range(3)])
+    data = load_benchmark("folder", tmp_path, split_seed=3)
+    assert {Path(path).parents[1].name for path in data.train.path} == {train}
+    assert {Path(path).parents[1].name for path in (*data.query.path, *data.gallery.path)} == {test}
+    assert len(data.query) == 3
+    assert len(data.gallery) == 6
+    assert "split as given, queries drawn with seed 3" in data.protocol
+    again = load_benchmark("folder", tmp_path, split_seed=3)
+    assert data.query.path == again.query.path
+    told = [f.problem for f in check_data("folder", tmp_path).findings if "folders that are not read" in f.problem]
+    assert told == (["folders that are not read: val"] if len(parts) == 3 else [])
+
+
+def test_further_folders_beside_a_given_split_are_told(tmp_path: Path) -> None:
+    for part in ("train", "train_all", "val", "query", "gallery", "multi-query"):  # as a common tutorial lays them out
+        people_in(tmp_path / part, PEOPLE[:3] if part.startswith("train") else PEOPLE[3:])
+    (told,) = (f for f in check_data("folder", tmp_path).findings if "folders that are not read" in f.problem)
+    assert told.problem.endswith("multi-query, train_all, val")
+    assert load_benchmark("folder", tmp_path).train.people.tolist() == [1, 2, 3]
+
+
+def notes(root: Path) -> str:
+    return "\n".join(str(finding) for finding in check_data("folder", root).findings if not finding.serious)
+
+
+def test_sound_own_data_raises_no_doubt(tmp_path: Path) -> None:
+    assert check_data("folder", people_in(tmp_path, PEOPLE)).findings == ()
+
+
+@pytest.mark.parametrize(
+    "names", [["cam1", "cam2"], ["Camera_3"], ["c04"], ["view-2"], ["images"], ["frames"], ["ch1"]]
+)
+def test_folders_that_are_not_named_like_people_are_doubted(names: list[str], tmp_path: Path) -> None:
+    root = people_in(
+        tmp_path, [*names, "Cameron", "Camille", "Cami", "Chad", "Val Kilmer", "Images of Ann", "c", "Test7"]
+    )
+    assert f"`{names[0]}` is not named like a person" in notes(root)
+    for name in names:
+        shutil.rmtree(root / name)
+    assert "not named like a person" not in notes(root)
+
+
+def test_few_people_are_doubted(tmp_path: Path) -> None:
+    assert "there are only 3 people (`a`, `b`, `d`); is each of them one person?" in notes(
+        people_in(tmp_path, list("abd"))
+    )
+
+
+def test_images_in_folders_of_cameras_are_told_with_whose_they_are(tmp_path: Path) -> None:
+    root = people_in(tmp_path, [f"{person}/cam{camera}" for person in PEOPLE for camera in (1, 2)])
+    said = notes(root)
+    assert "60 images lie in folders inside the people's folders" in said
+    assert str(root / "0001" / "cam1" / "0.png") in said
+    assert "no camera is taken" in said
+
+
+def test_pictures_that_are_wider_than_high_are_doubted(tmp_path: Path) -> None:
+    root = people_in(tmp_path, PEOPLE)
+    people_in(root, PEOPLE[:2], size=(16, 8))
+    assert "6 of 30 images are wider than high" in notes(root)
+    people_in(root, PEOPLE[:1])
+    assert "wider than high" not in notes(root)
+
+
+def test_unknown_cameras_are_called_so(tmp_path: Path) -> None:
+    report = check_data("folder", people_in(tmp_path, PEOPLE))
+    assert [(part.found.cameras, part.people_per_camera) for part in report.parts] == [(None, {})] * 3

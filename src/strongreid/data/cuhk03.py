@@ -12,7 +12,7 @@ of HDF5 only what lies in the file itself, not what it links to or keeps in othe
 import importlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,11 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy.io
 from PIL import Image
 
 from strongreid.data.layouts import Names
 from strongreid.data.listing import Finding, Part, Row, find_root, scan_folder, table_of
+from strongreid.data.matlab import Matrix, read_matrices
 from strongreid.errors import InputError
 from strongreid.files import atomic_folder
 
@@ -67,16 +67,13 @@ def scan_cuhk03(root: Path, boxes: Boxes) -> dict[str, Part]:
 
 def _scan_protocol(config: Path, images: Path) -> dict[str, Part]:
     """Read the protocol's file: `filelist`, `labels` and three lists of indices that count from 1."""
-    try:
-        protocol: Mapping[str, Any] = scipy.io.loadmat(str(config), variable_names=_LISTS)
-    except Exception as error:  # SciPy's parser raises errors of almost any type for a file that is no such file
-        raise InputError(
-            f"{config} is not the new protocol's file: it cannot be read ({error!r}). Download it again."
-        ) from error
+    protocol = read_matrices(config, "Download the new protocol's file again.")
     for name in _LISTS:
         if name not in protocol:
             raise InputError(f"{config} is not the new protocol's file: it holds no `{name}`. Download it again.")
-    files = _file_names(config, protocol["filelist"])
+    files = protocol["filelist"]
+    if not isinstance(files, list):
+        raise InputError(f"{config}: `filelist` must be a column of cells, each with the name of an image.")
     people = _whole_numbers(config, "labels", protocol["labels"], 0)
     if len(people) != len(files):
         raise InputError(f"{config} holds {len(files)} names in `filelist` and {len(people)} `labels`, not as many.")
@@ -88,21 +85,11 @@ def _scan_protocol(config: Path, images: Path) -> dict[str, Part]:
     }
 
 
-def _file_names(config: Path, value: object) -> list[str]:
-    """The names in a column of cells, each of which holds one text."""
-    cells = value.ravel().tolist() if isinstance(value, np.ndarray) and value.dtype == object else []
-    texts = [cell.item() if isinstance(cell, np.ndarray) and cell.size == 1 else None for cell in cells]
-    names = [text for text in texts if isinstance(text, str)]
-    if not names or len(names) < len(cells):
-        raise InputError(f"{config}: `filelist` must be a column of cells, each with the name of an image.")
-    return names
-
-
-def _whole_numbers(config: Path, name: str, value: object, least: int) -> _Integers:
+def _whole_numbers(config: Path, name: str, value: Matrix, least: int) -> _Integers:
     """A column of whole numbers from `least` on, which MATLAB may store as floats."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "iuf" and value.size == max(value.shape, default=0):
-        column = np.ravel(value)
-        if len(column) and np.all((column >= least) & (column < 2**31)) and np.all(column == np.floor(column)):
+    if isinstance(value, np.ndarray) and 0 < value.size == max(value.shape):
+        column = value.ravel()
+        if np.all((column >= least) & (column < 2**31)) and np.all(column == np.floor(column)):
             return column.astype(np.int64)
     raise InputError(f"{config}: `{name}` must be a column of whole numbers from {least} on.")
 
@@ -141,7 +128,9 @@ def extract_cuhk03(root: Path, boxes: Boxes, progress: Callable[[int, int], None
         names = list(file)
     with file, atomic_folder(folder) as partial:
         if boxes not in names:
-            raise InputError(f"{source} holds {', '.join(names)}, but not `{boxes}`. Take it from its archive again.")
+            raise InputError(
+                f"{source} holds {', '.join(map(str, names))}, but not `{boxes}`. Take it from its archive again."
+            )
         for name, pixels in _images(_Release(h5py, source, file), boxes, progress):
             Image.fromarray(pixels).save(partial / name)
     return folder
