@@ -5,6 +5,7 @@ from typing import Literal
 
 from strongreid.cli.checks import require_set
 from strongreid.cli.command import Command
+from strongreid.config import SetConfig
 from strongreid.errors import InputError
 
 
@@ -74,7 +75,6 @@ def data_check(
     """
     require_set(name, root)
 
-    from strongreid.config import SetConfig
     from strongreid.reports.console import Console
     from strongreid.runs import datasets
 
@@ -107,7 +107,6 @@ def data_pack(
     """
     require_set(name, root)
 
-    from strongreid.config import SetConfig
     from strongreid.reports.console import Console
     from strongreid.runs import datasets
 

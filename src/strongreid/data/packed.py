@@ -6,15 +6,9 @@ fingerprint together with the files' time stamps, how they are decoded, and the 
 pack.
 
 Building: all cores decode (Pillow lets go of the interpreter's lock), rows are appended in order to a partial file
-<<<<<<< HEAD
-and the whole file is renamed into its place. The length of a partial file therefore says what is done, and an
-interrupted build goes on there. One process builds; others that want a pack in the same folder wait on a lock of that
-folder, which the system releases when the builder dies. Where the file system has no locks, each builds its own file.
-=======
-and the finished file is renamed. The length of a partial file therefore says what is done, and an
-interrupted build goes on there. One process of a host builds; others that want a pack in the same folder wait on a
-lock of that folder, which the system releases when the builder dies.
->>>>>>> 9af706b (Data sets: layout and columns as settings, parts name their own arguments, check tells doubts and ends with what to do)
+and the finished file is renamed. The length of a partial file therefore says what is done, and an interrupted build
+goes on there. One process of a host builds; others that want a pack in the same folder wait on a lock of that folder,
+which the system releases when the builder dies. Where the file system has no locks, each builds its own file.
 """
 
 import hashlib
