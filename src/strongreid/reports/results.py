@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from strongreid.evaluation import (
     HEADLINE,
     METRICS,
@@ -99,7 +102,7 @@ def better_worse_section(first: str, before: RetrievalResult, second: str, after
     Raises `InputError` where the results are not of the same queries, as `paired_test` does.
     """
     blocks: list[Block] = [Text(paired_test(before, after, name).sentence) for name in HEADLINE]
-    difference = (after.average_precision - before.average_precision)[before.first_match_rank > 0]
+    difference = precision_differences(before, after)
     better, equal, worse = better_equal_worse(difference)
     if equal == len(difference):
         blocks.append(Text(f"All {equal:,} queries have the same average precision in both."))
@@ -109,6 +112,11 @@ def better_worse_section(first: str, before: RetrievalResult, second: str, after
         blocks.append(Pictures([figure_picture(better_worse_figure(difference), f"Histogram: {counts}", caption)]))
     lead = f"Each query's average precision with {second} minus that with {first}."
     return Section("Better and worse", blocks, lead)
+
+
+def precision_differences(before: RetrievalResult, after: RetrievalResult) -> npt.NDArray[np.float64]:
+    """Return each valid query's average precision in `after` minus that in `before`, float64 [valid queries]."""
+    return (after.average_precision - before.average_precision)[before.first_match_rank > 0]
 
 
 def learning_section(log: Sequence[Mapping[str, float]], recorded: Mapping[str, Any], epochs: int) -> Section:

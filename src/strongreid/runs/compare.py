@@ -7,9 +7,10 @@ from typing import Any
 
 from strongreid.config import as_plain, dotted
 from strongreid.errors import InputError
-from strongreid.evaluation import HEADLINE, paired_test
+from strongreid.evaluation import HEADLINE, RetrievalResult, paired_test
 from strongreid.reports.console import Console
-from strongreid.reports.results import duration
+from strongreid.reports.plots import better_equal_worse
+from strongreid.reports.results import duration, precision_differences
 from strongreid.runs.evaluate_features import COLUMNS, figure_cells
 from strongreid.runs.folder import Run, finished_run
 
@@ -38,6 +39,16 @@ def compare_runs(folders: Sequence[Path], console: Console) -> None:
         console.say("All settings are the same.")
 
 
+def comparison_sentences(first: RetrievalResult, second: RetrievalResult) -> list[str]:
+    """Say how `second` differs from `first`: each of `HEADLINE` with interval and p, then query by query.
+
+    Raises `InputError` where the results are not of the same queries, as `paired_test` does.
+    """
+    tests = [paired_test(first, second, figure).sentence for figure in HEADLINE]
+    better, equal, worse = better_equal_worse(precision_differences(first, second))
+    return [*tests, f"{better:,} of {better + equal + worse:,} queries got better, {worse:,} worse, {equal:,} equal."]
+
+
 def differences(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return the dotted fields that do not have one value in all settings, with the value of each."""
     flat = [dotted(item) for item in settings]
@@ -51,8 +62,7 @@ def _tests(first: Run, other: Run) -> list[str]:
     queries = [run.record["data"]["fingerprint"]["query"] for run in (first, other)]
     if queries[0] != queries[1]:
         return ["no paired test, because they were tested with other query images."]
-    before, after = first.result, other.result
     try:
-        return [paired_test(before, after, figure).sentence for figure in HEADLINE]
+        return comparison_sentences(first.result, other.result)
     except InputError as error:
         return [f"no paired test. {error}"]
