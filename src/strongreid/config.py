@@ -65,7 +65,7 @@ class ModelConfig:
     """Any network of timm with the ResNet stages, or resnet10_small, the one for CPUs."""
     weights: str | None = None
     """Where training starts: `imagenet` (the paper's: resnet50.tv_in1k from the hub), a local .safetensors or .pth
-    file, or null for random weights."""
+    file, the folder of a run (its backbone is taken), or null for random weights."""
     image_size: tuple[int, int] = (256, 128)
     """Height and width of the network's input in pixels (Luo et al. 2019, section 2)."""
     last_stride: Literal[1, 2] = 1

@@ -156,7 +156,7 @@ def test_a_moved_data_set_is_named_and_another_one_refused(copy: Path, people: P
     assert re.search("<title>run</title>", text)
     changed = next((moved / FOLDER).glob("*gallery0.jpg"))
     changed.write_bytes(changed.read_bytes() + b" ")
-    with pytest.raises(InputError, match=r"gallery images .* --data_root"):
+    with pytest.raises(InputError, match=r"gallery images .* --data\.root"):
         report_run(copy, moved / "people.csv", None, QUIET)
     assert (copy / "report.html").read_text() == text
 

@@ -6,13 +6,14 @@ for the blocks whose rule is known; any other backbone refuses, and the map is m
 """
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import timm
 from timm.layers.blur_pool import BlurPool2d
 from timm.models import resnet, senet
-from torch import nn
+from torch import Tensor, nn
 
 from strongreid.errors import InputError
 from strongreid.models.adapter import probe
@@ -42,7 +43,7 @@ def create_backbone(
     image_size: tuple[int, int],
     last_stride: LastStride,
     stem_relu: bool,
-    weights: Path | Literal["imagenet"] | None,
+    weights: Path | Literal["imagenet"] | Mapping[str, Tensor] | None,
 ) -> nn.Module:
     """Build a network from images [B, 3, H, W] to what `adapter.feature_map` takes.
 
@@ -50,7 +51,7 @@ def create_backbone(
     `image_size` (height, width). `last_stride` 1 makes the map twice as high and wide (Luo et al. 2019, section 3.4).
     `stem_relu` False takes out the ReLU after the stem, as in the reference's ResNet. `weights`: None draws them from
     torch's global generator, "imagenet" takes the paper's (`tv_in1k`, for backbones without it timm's own choice) from
-    the cache or the hub, a path is a state dict (.safetensors, .pth).
+    the cache or the hub, a path is a state dict (.safetensors, .pth), which may be given as it is, too.
 
     Raises `InputError` for an unknown name, a backbone without a rule for `last_stride` 1 or without a stem ReLU, and
     weights that cannot be had or do not fit.
@@ -136,8 +137,11 @@ def _remove_stem_relu(network: nn.Module, name: str) -> None:
     setattr(stem, relu, nn.Identity())
 
 
-def _load_weights(network: nn.Module, name: str, weights: Path | Literal["imagenet"]) -> None:
+def _load_weights(network: nn.Module, name: str, weights: Path | Literal["imagenet"] | Mapping[str, Tensor]) -> None:
     """Load a state dict with or without a classifier; everything else in it must fit."""
+    if isinstance(weights, Mapping):
+        load_exactly(network, weights, source=f"a model with the backbone {name}")
+        return
     if weights == "imagenet":
         weights = _imagenet_file(name)
     state = read_weights(weights)

@@ -27,7 +27,9 @@ from strongreid.models.model_file import (
     calibrated_text,
     header_text,
     model_file,
+    own_model,
     read_arguments,
+    read_backbone_weights,
     read_calibrated,
 )
 from strongreid.models.neck import Neck, create_classifier, create_neck
@@ -54,7 +56,8 @@ class ReIDModel(nn.Module):
         backbone: a timm name or "resnet10_small", or a module of one's own that gives what `models.adapter` takes; it
             is used as it is, so `last_stride`, `stem_relu` and `weights` are for names only.
         people: number of training people.
-        last_stride, stem_relu, weights: see `create_backbone`.
+        last_stride, stem_relu, weights: see `create_backbone`. `weights` may be a model of ours too, its file or its
+            run's folder: its backbone's are taken, neck and classifier are new.
         pooling: "average", or a module of one's own from [B, C, h, w] to [B, D].
         neck: "bnneck" or "none".
         image_size: (height, width) in pixels of the images it is trained on.
@@ -107,8 +110,11 @@ class ReIDModel(nn.Module):
         self.calibrated: Calibrated | None = None
         """What `strongreid calibrate` measured, for these very weights; set it, and `save` keeps it."""
         if isinstance(backbone, str):
+            start: Path | Literal["imagenet"] | Mapping[str, Tensor] | None = weights
+            if isinstance(weights, Path) and (file := own_model(weights)) is not None:
+                start = read_backbone_weights(file, backbone, stem_relu=stem_relu)
             backbone = create_backbone(
-                backbone, image_size=image_size, last_stride=last_stride, stem_relu=stem_relu, weights=weights
+                backbone, image_size=image_size, last_stride=last_stride, stem_relu=stem_relu, weights=start
             )
         elif weights is not None or not stem_relu:
             raise InputError(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from strongreid.errors import InputError
 from strongreid.files import inside, open_regular
@@ -109,6 +110,44 @@ def read_arguments(file: Path) -> tuple[Arguments, frozenset[str]]:
         raise InputError(f"The header of the model file {file} is damaged: {_listed(wrong)} cannot be. Copy it again.")
     checked: Arguments = arguments
     return checked, own
+
+
+def own_model(path: Path) -> Path | None:
+    """Return the model file that `path` is or, as a folder, holds; None for a file that strongreid did not write.
+
+    Raises `InputError` for a folder without one.
+    """
+    file = model_file(path) if path.is_dir() else path
+    try:
+        with safe_open(file, framework="pt") as stream:
+            return file if HEADER_KEY in (stream.metadata() or {}) else None
+    except (SafetensorError, OSError):
+        return None  # whoever reads it as weights says what is wrong
+
+
+def read_backbone_weights(file: Path, backbone: str, *, stem_relu: bool) -> dict[str, Tensor]:
+    """Read the weights of the backbone alone from a model file, to train another model from them.
+
+    `backbone` and `stem_relu` are the other model's. Raises `InputError` where they are not those of the file's model,
+    and for a damaged file. The last stride may differ: it changes no weights.
+    """
+    arguments, own = read_arguments(file)
+    had = arguments["backbone"]
+    if "backbone" in own:
+        raise InputError(f"The model in {file} was made with a backbone of one's own, {had}, not {backbone}.")
+    same = had.split(".")[0] == backbone.split(".")[0]  # timm's tags name weights, not networks
+    for name, wanted, found in (
+        ("backbone", had if same else backbone, had),
+        ("stem_relu", stem_relu, arguments.get("stem_relu", True)),
+    ):
+        if found != wanted:
+            raise InputError(
+                f"The model in {file} has the `{name}` {found}, not {wanted}. Set `{name}` to {found} to start from it."
+            )
+    weights = read_weights(file)
+    verify_weights(file, weights)
+    prefix = "backbone."
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
 def _is_a(kind: Any, value: Any) -> bool:

@@ -14,7 +14,7 @@ from strongreid.models import Calibrated, write_calibrated
 from strongreid.reports.console import Console
 from strongreid.runs.evaluate_features import announce
 from strongreid.runs.folder import Run
-from strongreid.runs.test_sets import prepare_main_test
+from strongreid.runs.test_sets import prepare_own_tests
 
 FEWEST_FALSE_MATCHES: Final = 30
 """With 30 errors seen, the true rate is within 30 % of the measured one in nine of ten cases ("rule of 30", Doddington
@@ -34,7 +34,7 @@ def calibrate_run(folder: Path, false_match_rate: float, data_root: Path | None,
     require_rate(false_match_rate)
     run = Run(folder, data_root)
     model = run.model()
-    test = prepare_main_test(run.config, console)
+    (test,) = prepare_own_tests(run, console, further=False)
     announce(len(test.query.table), len(test.gallery.table), model.width, False, console)
     found = test.embed(model, console).verify(console)
     chosen = found.calibrate(false_match_rate)

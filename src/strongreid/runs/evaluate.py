@@ -8,7 +8,7 @@ from strongreid.data import is_split_by_seed
 from strongreid.reports.console import Console
 from strongreid.runs.evaluate_features import Evaluation, Protocol, announce
 from strongreid.runs.folder import Run
-from strongreid.runs.test_sets import prepare_tests
+from strongreid.runs.test_sets import prepare_main_test, prepare_own_tests
 
 
 def evaluate_run(
@@ -19,14 +19,16 @@ def evaluate_run(
     Where `other` is given, on that set alone: train on one, test on another.
     """
     run = Run(folder, data_root)
-    config = run.config
-    if other is not None:
-        _warn_of_another_split(config, other, console)
-        data = DataConfig(other.name, other.root, other.split_seed, config.data.cache)
-        config = replace(config, data=data, batch=BatchConfig())  # no batches are made, so none can be impossible
+    if other is None:
+        tests = prepare_own_tests(run, console)
+    else:
+        _warn_of_another_split(run.config, other, console)
+        data = DataConfig(other.name, other.root, other.split_seed, run.config.data.cache)
+        # no batches are made, so none can be impossible
+        tests = [prepare_main_test(replace(run.config, data=data, batch=BatchConfig()), console)]
     model = run.model()
     found = {}
-    for test in prepare_tests(config, console):
+    for test in tests:
         announce(len(test.query.table), len(test.gallery.table), model.width, protocol.reranking is not None, console)
         found[test.name] = Evaluation(test.embed(model, console).evaluate(console, protocol))
     return found

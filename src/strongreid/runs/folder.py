@@ -53,15 +53,22 @@ class Run:
         """Whether it was trained to its end and tested."""
         return (self.folder / "result.json").is_file()
 
+    @property
+    def recorded(self) -> bool:
+        """Whether it has its run.json: weights and settings may have been copied without it."""
+        return (self.folder / "run.json").is_file()
+
     @cached_property
     def config(self) -> Config:
         """Its settings, from config.yaml; `InputError` too where they are not those that run.json recorded."""
         config = read_run_config(self.folder / "config.yaml")
-        if (self.folder / "run.json").is_file():  # weights and settings may have been copied without it
+        if self.recorded:
             refuse_changed(config, self.record["config"], self.folder)
         if self.data_root is not None:
             config = replace(config, data=replace(config.data, root=self.data_root))
-        return config
+        if not config.output.is_absolute() or not config.output.is_dir():  # of an older version, or moved
+            config = replace(config, output=self.folder.absolute().parent)
+        return with_absolute_paths(config) if self.recorded else config
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -122,6 +129,27 @@ class Run:
         if evaluation is not None:
             model.feature, model.metric = evaluation.feature, evaluation.metric
         return model.cuda() if torch.cuda.is_available() and self.config.runtime.accelerator != "cpu" else model
+
+
+def with_absolute_paths(config: Config) -> Config:
+    """Return settings whose data sets and outputs are found from any working folder."""
+    data = config.data
+    try:
+        return replace(
+            config,
+            output=config.output.absolute(),
+            data=replace(
+                data,
+                root=data.root and data.root.absolute(),
+                cache=data.cache and data.cache.absolute(),
+                joined=[replace(one, root=one.root.absolute()) for one in data.joined],
+                tested=[replace(one, root=one.root.absolute()) for one in data.tested],
+            ),
+        )
+    except FileNotFoundError as error:
+        raise InputError(
+            "The working folder was removed, and relative paths cannot be found: change into one that exists (cd)."
+        ) from error
 
 
 def finished_run(folder: Path, data_root: Path | None = None) -> Run:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from strongreid.config import Config, as_plain
-from strongreid.errors import InputError
 from strongreid.evaluation import RetrievalResult
 from strongreid.evaluation.embeddings import JUNK
 from strongreid.files import inside, require_target
@@ -19,7 +18,7 @@ from strongreid.reports.console import Console
 from strongreid.reports.page import Section, write_page
 from strongreid.reports.ranked import ImageGallery, pick_queries, ranked_lists
 from strongreid.runs.folder import Run, finished_run
-from strongreid.runs.test_sets import TestSet, prepare_main_test
+from strongreid.runs.test_sets import prepare_main_test, prepare_own_tests
 
 STRIPS = 3
 """Strips of the best, of the median and of the worst queries each."""
@@ -57,10 +56,8 @@ def run_sections(run: Run, console: Console, *, tested: Config | None = None) ->
     """
     config = run.config
     wanted = tested or config
-    test = prepare_main_test(wanted, console)
+    test = prepare_main_test(tested, console) if tested else prepare_own_tests(run, console, further=False)[0]
     notes = [f"Note: {warning}" for warning in test.data.warnings]
-    if tested is None:
-        _refuse_other_images(run, test)
     model = run.model(wanted.evaluation)
     embedded = test.embed(model, console)
     query, gallery, metric, same_camera = embedded.query, embedded.gallery, embedded.metric, embedded.same_camera
@@ -96,15 +93,6 @@ def run_sections(run: Run, console: Console, *, tested: Config | None = None) ->
         ),
         results.environment_section(run.record),
     ]
-
-
-def _refuse_other_images(run: Run, test: TestSet) -> None:
-    for part, now in test.fingerprint.items():
-        if run.record["data"]["fingerprint"][part] != now:
-            raise InputError(
-                f"The {part} images of {test.data.name} are not those that this run was tested on (their fingerprints "
-                "differ): restore them, or name the right folder by --data_root."
-            )
 
 
 def _differences(recorded: Mapping[str, Any], result: RetrievalResult) -> list[str]:

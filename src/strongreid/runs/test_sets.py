@@ -1,26 +1,29 @@
 """The images of a run: the sets it trains on and those it is tested on, read, decoded and embedded.
 
 One way for all that test a model (training, `evaluate`, `calibrate`, `report`, tables, the demo):
-`prepare_tests(config, console)`, then `test.embed(model, console).evaluate(console)`.
+`prepare_own_tests(run, console)`, then `test.embed(model, console).evaluate(console)`.
 What decoded images will take of the disk is said before the first of them is written.
 """
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from strongreid import build
-from strongreid.config import Config
+from strongreid.config import Config, set_label
 from strongreid.data import ImageTable, PackedImages, ReIDData, refuse_leaks
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings
 from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
 from strongreid.runs.evaluate_features import EmbeddedTest
+from strongreid.runs.folder import Run
 
 EMBED_BATCH = 128
 """Images that go through the network at once when features are made."""
@@ -55,11 +58,6 @@ class TestSet:
     query: TestImages
     gallery: TestImages
 
-    @property
-    def fingerprint(self) -> dict[str, str]:
-        """Fingerprints of the query and of the gallery images."""
-        return {"query": self.query.table.fingerprint(), "gallery": self.gallery.table.fingerprint()}
-
     def embed(self, model: ReIDModel, console: Console) -> EmbeddedTest:
         """Return the features of query and gallery, to be compared by the model's metric and the set's camera rule."""
         query, gallery = (self.query.embed(model, "query", console), self.gallery.embed(model, "gallery", console))
@@ -76,30 +74,99 @@ class Prepared:
     """The decoded training images."""
     tests: Sequence[TestSet]
     """What it is tested on, the main set first."""
+    fingerprint: dict[str, Any]
+    """Which images these are, as run.json has it."""
 
 
-def prepare(config: Config, console: Console) -> Prepared:
-    """Read all sets of a run and decode their images, with a progress bar for each part that is not decoded yet."""
-    sets = build.build_tests(config)
-    data = build.build_joined(config, sets[config.data.name])
+def prepare(config: Config, console: Console, recorded: Mapping[str, Any] | None = None) -> Prepared:
+    """Read all sets of a run and decode their images, with a progress bar for each part that is not decoded yet.
+
+    recorded: the fingerprint of the images that these must be; `InputError` for others, before any is decoded.
+    """
+    with _data_may_have_moved(recorded is not None):
+        sets = build.build_tests(config)
+        data = build.build_joined(config, sets[config.data.name])
+        fingerprint = _fingerprint(sets, data.train)
+    if recorded is not None:
+        _refuse_other_images(config, recorded, fingerprint)
     refuse_leaks(data.train, sets)
     _warn([data, *list(sets.values())[1:]], console)
     _tell_disk_need(config, [data.train, *_sides(sets)], console)
     tests = _decoded(config, sets, console)
-    return Prepared(data, _packed(config, "training", data.train, console), tests)
+    return Prepared(data, _packed(config, "training", data.train, console), tests, fingerprint)
 
 
-def prepare_tests(config: Config, console: Console) -> list[TestSet]:
-    """Read and decode what a run is tested on, the main set first; its training images are left alone."""
-    sets = build.build_tests(config)
+def prepare_own_tests(run: Run, console: Console, *, further: bool = True) -> list[TestSet]:
+    """Read and decode what a run was tested on, the main set first; further: not only that one.
+
+    Raises `InputError` for other images than its training had, before any is decoded.
+    """
+    config = run.config if further else _main_alone(run.config)
+    roots = [config.data.root, *(one.root for one in config.data.tested)]
+    if not run.recorded and not all(root is None or root.is_absolute() for root in roots):
+        raise InputError(
+            f"{run.folder} has a relative path to its data set, {config.data.root}, and no run.json that would say "
+            "which images these were. Name the folder: --data.root DIR."
+        )
+    with _data_may_have_moved(True):
+        sets = build.build_tests(config)
+        if run.recorded:
+            _refuse_other_images(config, run.record["data"]["fingerprint"], _fingerprint(sets))
+    return _prepared(config, sets, console)
+
+
+def prepare_main_test(config: Config, console: Console) -> TestSet:
+    """Read and decode the main set that these settings test on, and no other; training images are left alone."""
+    config = _main_alone(config)
+    return _prepared(config, build.build_tests(config), console)[0]
+
+
+def _main_alone(config: Config) -> Config:
+    return replace(config, data=replace(config.data, tested=[]))
+
+
+def _prepared(config: Config, sets: Mapping[str, ReIDData], console: Console) -> list[TestSet]:
     _warn(sets.values(), console)
     _tell_disk_need(config, _sides(sets), console)
     return _decoded(config, sets, console)
 
 
-def prepare_main_test(config: Config, console: Console) -> TestSet:
-    """Read and decode the main set that a run is tested on, and no other."""
-    return prepare_tests(replace(config, data=replace(config.data, tested=[])), console)[0]
+def _fingerprint(sets: Mapping[str, ReIDData], train: ImageTable | None = None) -> dict[str, Any]:
+    """Return which images these are: of the main set's parts by their names, of other sets' below `tested`."""
+    main, *others = (
+        {"query": data.query.fingerprint(), "gallery": data.gallery.fingerprint()} for data in sets.values()
+    )
+    found: dict[str, Any] = main if train is None else {"train": train.fingerprint(), **main}
+    return {**found, "tested": dict(zip(list(sets)[1:], others, strict=True))} if others else found
+
+
+def _refuse_other_images(config: Config, recorded: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Raise `InputError` where images are not those with which a run was started."""
+    for part in [part for part in found if part != "tested"]:
+        if found[part] != recorded.get(part):
+            raise InputError(
+                f"The {part} images of {config.data.name} in {config.data.root} are not those with which this run was "
+                "started (their fingerprints differ). Restore them, or name the folder where they lie: --data.root DIR."
+            )
+    before = recorded.get("tested", {})
+    for one in config.data.tested:
+        name = set_label(one)
+        if found["tested"][name] != before.get(name):
+            raise InputError(
+                f"The images of {name} in {one.root} are not those on which this run was to be tested (their "
+                "fingerprints differ). Restore them, or write the folder where they lie into config.yaml, data.tested."
+            )
+
+
+@contextmanager
+def _data_may_have_moved(of_a_run: bool) -> Iterator[None]:
+    """Add to what cannot be read in the block that a run's data set may lie elsewhere now."""
+    try:
+        yield
+    except InputError as error:
+        if not of_a_run:
+            raise
+        raise InputError(f"{error} If the run's data set was moved, name its folder: --data.root DIR.") from error
 
 
 def _warn(sets: Iterable[ReIDData], console: Console) -> None:

@@ -16,6 +16,7 @@ import platform
 import resource
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -29,14 +30,14 @@ from lightning.fabric import Fabric
 
 from strongreid import build
 from strongreid.config import Config, DataConfig, as_plain, set_label
-from strongreid.errors import InputError
 from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
 from strongreid.files import atomic_folder, inside, path_part, write_json, write_text
 from strongreid.losses import Objective
 from strongreid.models import ReIDModel
+from strongreid.models.model_file import own_model, read_arguments
 from strongreid.reports.console import Console
 from strongreid.runs.evaluate_features import COLUMNS, figure_cells
-from strongreid.runs.folder import Run, refuse_changed
+from strongreid.runs.folder import Run, refuse_changed, with_absolute_paths
 from strongreid.runs.lock import lock_new_run, lock_run
 from strongreid.runs.test_sets import Prepared, TestSet, prepare
 from strongreid.training.checkpoint import damaged, newest_checkpoint, read_state
@@ -53,8 +54,10 @@ def run_folder(config: Config, recipe: str) -> Path:
 
 def start(config: Config, folder: Path, console: Console) -> Run:
     """Train and evaluate in a new folder. Everything that can be refused is refused before the folder is made."""
+    config = _found_from_anywhere(config)
     with lock_new_run(folder, console):
         parts = _assemble(config, console)
+        _tell_start(config.model.weights, console)
         parts.fabric.barrier()  # no process may find the folder that the first one makes
         if parts.fabric.is_global_zero:
             with atomic_folder(folder) as partial:
@@ -65,12 +68,13 @@ def start(config: Config, folder: Path, console: Console) -> Run:
             return _train(parts, folder, console, checkpoint=None)
 
 
-def resume(folder: Path, console: Console, data: DataConfig | None = None) -> Run:
+def resume(folder: Path, console: Console, data: DataConfig | None = None, *, data_root: Path | None = None) -> Run:
     """Go on with the run in `folder` from its newest checkpoint; one that is finished is left as it is.
 
-    `data` says where its data sets lie now; other images than before are refused, and so are other settings.
+    `data` says where its data sets lie now, `data_root` where the main one does; other images than before are refused,
+    and so are other settings.
     """
-    run = Run(folder)
+    run = Run(folder, data_root)
     if run.finished:
         console.say(f"{folder} is finished already.")
         return run
@@ -81,9 +85,14 @@ def resume(folder: Path, console: Console, data: DataConfig | None = None) -> Ru
         recorded = _record_of(checkpoint) if checkpoint else None
         if recorded is not None:
             refuse_changed(config, recorded["config"], folder)
-        parts = _assemble(config if data is None else replace(config, data=data), console)
+        parts = _assemble(
+            config if data is None else replace(config, data=data),
+            console,
+            recorded or run.record,
+            go_on=bool(checkpoint),
+        )
         if recorded is not None:
-            _compare(recorded, parts.record, console)
+            _warn_of_another_machine(recorded, parts.record, console)
         return _train(parts, folder, console, checkpoint)
 
 
@@ -108,14 +117,38 @@ class _Parts:
     objective: Objective
 
 
-def _assemble(config: Config, console: Console) -> _Parts:
-    """Build all that a training needs; what can be refused is refused here."""
+def _found_from_anywhere(config: Config) -> Config:
+    """Return settings without relative paths, as config.yaml keeps them."""
+    config, weights = with_absolute_paths(config), config.model.weights
+    if weights is None or weights == "imagenet":
+        return config
+    return replace(config, model=replace(config.model, weights=str(Path(weights).absolute())))
+
+
+def _tell_start(weights: str | None, console: Console) -> None:
+    """Say what a training takes from a model of ours."""
+    if weights not in (None, "imagenet") and (file := own_model(Path(weights))) is not None:
+        arguments, _ = read_arguments(file)
+        console.say(
+            f"Starts from the backbone in {file}, a model of {arguments['people']:,} people; neck and classifier are "
+            "new."
+        )
+
+
+def _assemble(
+    config: Config, console: Console, recorded: Mapping[str, Any] | None = None, *, go_on: bool = False
+) -> _Parts:
+    """Build all that a training needs; what can be refused is refused here.
+
+    recorded: what was written of the training that goes on; go_on: from a checkpoint, which has the weights.
+    """
     _forget_peak_memory()
     fabric = build.build_fabric(config)
-    prepared = prepare(config, console)
+    prepared = prepare(config, console, recorded and recorded["data"]["fingerprint"])
     train = prepared.data.train
     images = build.build_training_images(config, train, prepared.train)
-    model = build.build_model(config, len(train.people), fabric)
+    start = replace(config, model=replace(config.model, weights=None)) if go_on else config
+    model = build.build_model(start, len(train.people), fabric)
     objective = build.build_objective(config, len(train.people), model.width)
     fabric.launch()
     return _Parts(config, prepared, _record(config, prepared, fabric), fabric, images, model, objective)
@@ -200,14 +233,10 @@ def _headline(result: RetrievalResult) -> dict[str, float]:
 def _record(config: Config, prepared: Prepared, fabric: Fabric) -> dict[str, Any]:
     """What is written beside the weights so that the run can be understood and repeated."""
     data = prepared.data
-    main, *others = prepared.tests
-    fingerprint: dict[str, Any] = {"train": data.train.fingerprint(), **main.fingerprint}
-    if others:
-        fingerprint["tested"] = {test.name: test.fingerprint for test in others}
     return {
         "config": as_plain(config),
         "seed": config.seed,
-        "data": {"name": data.name, "protocol": data.protocol, "fingerprint": fingerprint},
+        "data": {"name": data.name, "protocol": data.protocol, "fingerprint": prepared.fingerprint},
         "label_map": data.label_map,
         "environment": {
             "python": platform.python_version(),
@@ -234,13 +263,8 @@ def _record_of(checkpoint: Path) -> dict[str, Any]:
     return state
 
 
-def _compare(before: dict[str, Any], now: dict[str, Any], console: Console) -> None:
-    """Refuse to go on with other images; warn where the machine differs, because the last bits then differ too."""
-    if before["data"]["fingerprint"] != now["data"]["fingerprint"]:
-        raise InputError(
-            f"The images of {now['data']['name']} are not those that this run was started with (their fingerprints "
-            "differ): restore them, or start a new run."
-        )
+def _warn_of_another_machine(before: dict[str, Any], now: dict[str, Any], console: Console) -> None:
+    """Warn where the machine differs, because the last bits then differ too."""
     for name, value in now["environment"].items():
         earlier = before["environment"].get(name)
         if earlier != value:
