@@ -363,7 +363,7 @@ def test_a_folder_one_level_off_is_answered_with_the_right_one(drawn: Path, tmp_
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"Did you mean `market1501`\?.*veri776"):
+    with pytest.raises(InputError, match=r"Did you mean market1501\?.*veri776"):
         load_benchmark("market-1501", tmp_path)
 
 

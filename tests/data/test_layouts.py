@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from strongreid.data.benchmarks import NAMES, load_benchmark, read_data, set_name
+from strongreid.data.benchmarks import load_benchmark, read_data, set_name
 from strongreid.data.check import check_data
-from strongreid.data.specs import BENCHMARKS
+from strongreid.data.specs import BENCHMARKS, NAMES
 from strongreid.errors import InputError
 
 PARTS = ("bounding_box_train", "query", "bounding_box_test")

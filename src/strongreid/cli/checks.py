@@ -11,22 +11,19 @@ from strongreid.files import require_target
 
 MOST_BESIDE = 1000
 """Names in a folder that are looked at for the one that was meant."""
-OWN_SETS = ("folder", "table")
-"""Data sets of one's own."""
 
 
 def require_set(name: str, root: Path | None) -> None:
     """Refuse a data set whose name is not known, or that cannot lie in `root`; slips are told from mistakes."""
-    from strongreid.data.specs import BENCHMARKS
+    from strongreid.data.specs import NAMES
 
-    known = [*BENCHMARKS, *OWN_SETS]
-    if name not in known:
-        if root is not None and str(root) in known:
+    if name not in NAMES:
+        if root is not None and str(root) in NAMES:
             raise InputError(
                 f"{name} is no data set, but {root} is: the name comes first, then its folder: {root} {name}"
             )
-        listed = f"Known are: {', '.join(known)}."
-        raise InputError(f"There is no data set {name}.{did_you_mean(name, known)} {listed}")
+        listed = f"Known are: {', '.join(NAMES)}."
+        raise InputError(f"There is no data set {name}.{did_you_mean(name, NAMES)} {listed}")
     if root is None:
         raise InputError(f"data.root is missing, the folder of {name}: write --data.root DIR.")
     wanted = "the table, such as people.csv" if name == "table" else "its folder"

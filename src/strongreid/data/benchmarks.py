@@ -5,7 +5,6 @@ is wrong with it; `load_benchmark` refuses a reading with faults. Lists that com
 folder only; a table that the user names may lead anywhere.
 """
 
-import difflib
 import operator
 from collections import Counter
 from collections.abc import Mapping
@@ -23,18 +22,14 @@ from strongreid.data.msmt17 import scan_msmt17
 from strongreid.data.own import doubts, read_own_folder
 from strongreid.data.own_table import read_own_table
 from strongreid.data.reading import Reading, usable
-from strongreid.data.specs import BENCHMARKS, OWN_NAMES, Benchmark
+from strongreid.data.specs import BENCHMARKS, DRAWN, NAMES, OWN_NAMES, Benchmark
 from strongreid.data.splitting import own_reading
 from strongreid.data.table import ImageTable, ReIDData
-from strongreid.errors import InputError
+from strongreid.errors import InputError, did_you_mean
 from strongreid.files import read_json, unreadable
 
 Layout = Literal["market1501"]
 """How own data may lie, other than in a folder for each person."""
-DRAWN = "drawn"
-"""The name of drawn people. They lie in Market-1501's layout, and `drawn.json` beside them tells them from it."""
-NAMES = (*BENCHMARKS, DRAWN, "folder", "table")
-"""Every name that can be read."""
 
 
 def load_benchmark(
@@ -79,9 +74,7 @@ def _read(name: str, root: Path, split_seed: int, layout: Layout | None, columns
             return _read_benchmark(replace(BENCHMARKS["market1501"], name=DRAWN, title="drawn people"), root, 0)
         case _ if name in BENCHMARKS:
             return _read_benchmark(BENCHMARKS[name], root, split_seed)
-    near = difflib.get_close_matches(name, NAMES, n=1)
-    meant = f" Did you mean `{near[0]}`?" if near else ""
-    raise InputError(f"There is no data set `{name}`.{meant} Known are: {', '.join(NAMES)}.")
+    raise InputError(f"There is no data set `{name}`.{did_you_mean(name, NAMES)} Known are: {', '.join(NAMES)}.")
 
 
 def set_name(name: str, root: Path) -> str:

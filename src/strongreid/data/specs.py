@@ -204,6 +204,12 @@ _ALL = (
 BENCHMARKS: Mapping[str, Benchmark] = {benchmark.name: benchmark for benchmark in _ALL}
 """Every benchmark that can be read, by its name."""
 
+DRAWN = "drawn"
+"""The name of drawn people. They lie in Market-1501's layout, and `drawn.json` beside them tells them from it."""
+
+NAMES = (*BENCHMARKS, DRAWN, "folder", "table")
+"""Every name of a set that can be read; the last two are own data."""
+
 OWN_NAMES = Names(
     r"(?P<person>-?\d+)_c(?P<camera>\d+)(?:s\d+_(?P<frame>\d+))?.*", "0002_c1s1_000451_03.jpg or 2_c1_7.jpg"
 )

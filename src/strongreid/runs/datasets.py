@@ -43,11 +43,13 @@ def list_known(console: Console) -> None:
     ]
     console.table("What can be read", ("name", "set", "to get it", "split by", "reader"), [*_OWN, *rows])
     for spec in BENCHMARKS.values():
-        console.say(f"{spec.name}: {spec.terms} {spec.source}\n    {spec.url}")
-        if spec.note:
-            console.say(f"    {spec.note}")
+        console.say(f"{spec.name}: {spec.terms} {spec.source}")
+        for line in filter(None, (spec.url, spec.note)):
+            console.say(f"    {line}")
     console.say("Columns of a table: path, person[, camera, split, frame, x, y, w, h].")
-    console.say("Not read:\n" + "\n".join(f"    {line}" for line in NOT_READ))
+    console.say("Not read:")
+    for line in NOT_READ:
+        console.say(f"    {line}")
 
 
 def check(one: SetConfig, sheet: Path | None, console: Console) -> bool:
@@ -104,7 +106,8 @@ def _show(found: CheckReport, console: Console) -> None:
         if findings:
             console.say(f"{title} ({len(findings)}):")
             lines = list(_lines(findings))
-            console.say("\n".join(f"    {line}" for line in lines[:SHOWN_FINDINGS]))
+            for line in lines[:SHOWN_FINDINGS]:
+                console.say(f"    {line}")
             if len(lines) > SHOWN_FINDINGS:
                 console.say(f"    ... and {len(lines) - SHOWN_FINDINGS} more")
 
