@@ -1,12 +1,13 @@
 # make demo   sets up and shows it at work, two to five minutes on two cores
 # make test   sets up and checks everything: lint, types, layers, tests
-# Both need Python 3.11 or newer and nothing else; another one is named by PYTHON=python3.12.
+# make break  kills trainings and refuses their writes 300 times, resumes and compares them; about ten minutes
+# All need Python 3.11 or newer and nothing else; another one is named by PYTHON=python3.12.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test setup
+.PHONY: demo test break setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -18,6 +19,9 @@ test: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+break: setup
+	$(BIN)/python -m tests.breaking
 
 setup: $(READY)
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from strongreid.cli import main
 from tests.preloaded import start_command
+from tests.training.runs_alike import assert_same_run, without_speed
 
 LIMIT_S = 120
 
@@ -32,20 +33,6 @@ def stop_after(words: list[str], run: Path, lines: int, number: signal.Signals) 
     finally:
         process.kill()
     return process.exitcode, errors.read_text()
-
-
-def assert_same_run(one: Path, other: Path) -> None:
-    first, second = load_file(one / "model.safetensors"), load_file(other / "model.safetensors")
-    assert first.keys() == second.keys()
-    assert all(first[name].equal(second[name]) for name in first)
-    assert without_speed(one) == without_speed(other)
-    results = [json.loads((run / "result.json").read_text()) for run in (one, other)]
-    assert results[0]["mean_ap"] == results[1]["mean_ap"]
-
-
-def without_speed(run: Path) -> list[dict[str, float]]:
-    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name != "images_per_second"} for line in lines]
 
 
 def test_two_runs_with_one_seed_are_identical_and_another_seed_is_not(tmp_path: Path, trained: Path) -> None:

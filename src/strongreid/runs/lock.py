@@ -21,10 +21,10 @@ def lock_new_run(folder: Path, console: Console) -> Iterator[None]:
 
     Under torchrun the first process does so for all.
     """
-    target = Path(os.path.realpath(folder))
-    missing = [parent for parent in target.parents if not parent.exists()]
+    lock = _lock_beside(folder)
+    missing = [parent for parent in lock.parents if not parent.exists()]
     try:
-        with _held(target.with_name(f".{target.name}.lock"), folder, console):
+        with _held(lock, folder, console):
             if folder.exists():
                 with lock_run(folder, console):  # says who is at work in it, if anybody is
                     raise InputError(
@@ -52,7 +52,16 @@ def lock_run(folder: Path, console: Console) -> Iterator[None]:
                 inside(folder, name)
             for part in (folder, folder / "checkpoints"):
                 sweep(part)
+            if _lock_beside(folder).exists():
+                with suppress(InputError), _held(_lock_beside(folder), folder, console):
+                    pass  # left by a process that died: it goes now
         yield
+
+
+def _lock_beside(folder: Path) -> Path:
+    """Return where a run that has no folder yet is locked."""
+    target = Path(os.path.realpath(folder))
+    return target.with_name(f".{target.name}.lock")
 
 
 @contextmanager
