@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from strongreid.drawn.camera import CAMERAS
+from strongreid.drawn.picture import is_occluded
 from strongreid.drawn.plan import SPLITS, Sheet, make_plan
 from strongreid.drawn.worker import Job, draw_file
 from strongreid.errors import InputError
-from strongreid.files import atomic_folder, write_json
+from strongreid.files import atomic_folder, read_json, write_json
 
 VERSION = 2
 """Version of the generator: it grows whenever the same seed gives other pictures."""
@@ -66,6 +67,23 @@ def draw_people(
         _draw_all(partial, plan, seed, domain, _worker_count(workers, len(plan)), progress)
         write_json(partial / "drawn.json", _summary(plan, seed, domain))
     return folder
+
+
+def occluded_queries(folder: Path) -> set[str]:
+    """Return the file names of the queries in a drawn set before whose person something stands.
+
+    Each is painted once more to find out. Empty where another version of the painter drew them.
+    """
+    drawn = read_json(folder / "drawn.json")
+    if drawn.get("version") != VERSION:
+        return set()
+    found = set()
+    for name in sorted(entry.name for entry in (folder / "query").glob("*.jpg")):
+        person, camera, frame, _ = name.split("_")  # as `plan` writes it: an image's index ends its frame
+        where = int(person), int(camera[1]) - 1, int(frame) % 100
+        if is_occluded(drawn["seed"], drawn["domain"], *where):
+            found.add(name)
+    return found
 
 
 def _make_free(folder: Path) -> None:

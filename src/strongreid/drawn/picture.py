@@ -21,6 +21,19 @@ STRANGERS = 1_000_000
 
 def draw_picture(seed: int, domain: int, number: int, camera: int, index: int, junk: bool = False) -> Image.Image:
     """Image `index` of person `number` before camera 0..5: RGB, 64 x 128 pixels. `junk`: a box hardly worth having."""
+    canvas, style, rng, _ = _paint(seed, domain, number, camera, index, junk)
+    return record(canvas.image, style, rng)
+
+
+def is_occluded(seed: int, domain: int, number: int, camera: int, index: int) -> bool:
+    """Whether something stands before the person in that image; found by painting it once more."""
+    return _paint(seed, domain, number, camera, index, junk=False)[-1]
+
+
+def _paint(
+    seed: int, domain: int, number: int, camera: int, index: int, junk: bool
+) -> tuple[Canvas, Camera, np.random.Generator, bool]:
+    """Paint the scene; return it with its camera, the generator as it is then, and whether the person is occluded."""
     style = cameras(domain)[camera]
     rng = np.random.default_rng([seed, domain, number, camera, index, 5])
     canvas = Canvas(_window(domain, camera, rng), style.light)
@@ -29,9 +42,10 @@ def draw_picture(seed: int, domain: int, number: int, camera: int, index: int, j
         _draw_passer_by(canvas, style, seed, domain, rng)
     view = _junk_view(person, style, rng) if junk else _view(person, style, rng)
     draw_figure(canvas, person, make_pose(person, rng), view)
-    if rng.random() < DIFFICULTY.occlusion * (2 if junk else 1):
+    occluded = bool(rng.random() < DIFFICULTY.occlusion * (2 if junk else 1))
+    if occluded:
         _occlude(canvas, style, view, seed, domain, rng)
-    return record(canvas.image, style, rng)
+    return canvas, style, rng, occluded
 
 
 def _window(domain: int, camera: int, rng: np.random.Generator) -> Image.Image:
