@@ -1,4 +1,4 @@
-"""The demo on few people and a training of seconds: what it says, draws and writes, and that it goes on where it was."""
+"""The demo on few people, with trainings of seconds: what it says, draws and writes; it goes on where it was."""
 
 import re
 from pathlib import Path

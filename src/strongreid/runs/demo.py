@@ -160,8 +160,10 @@ def _write_page(
     losses = [name for name in loss_names(line for log in logs.values() for line in log) if name != "center"]
     caption = "CMC: for how many queries a match is among the k nearest."
     curves = [figure_picture(cmc_figure({row.name: row.result.cmc for row in rows}), "CMC of all networks", caption)]
-    for name in losses:
-        curves.append(figure_picture(curves_figure(logs, (name,), label=f"{name} loss"), f"Curves of the {name} loss"))
+    curves += [
+        figure_picture(curves_figure(logs, (name,), label=f"{name} loss"), f"Curves of the {name} loss")
+        for name in losses
+    ]
     picture = figure_picture(strips_figure(queries, title), title, "Queries are evenly spread, not chosen.", wide=True)
     sections = [
         Section("Result", [Table(*_table(rows)), *map(Text, _sentences(rows))], WHAT_IT_IS),
