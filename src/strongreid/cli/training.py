@@ -46,9 +46,7 @@ def demo(output: Path = Path("runs/demo"), seed: int = 0) -> None:
     from strongreid.reports.console import Console
     from strongreid.runs.demo import run_demo
 
-    console = Console()
-    run_demo(output, seed, console)
-    console.suggest("report", output / GPU_RECIPE)
+    run_demo(output, seed, Console())
 
 
 def train(config: Config, recipe: str, by_default: bool) -> None:

@@ -55,7 +55,21 @@ class _Row:
     """The features behind it; None for a row that ranks another row's features again."""
 
 
-def run_demo(output: Path, seed: int, console: Console) -> None:
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo shows, for whoever shows it elsewhere, such as the documentation."""
+
+    columns: list[str]
+    cells: list[list[str]]
+    """The table: a row for each network, and one for re-ranking."""
+    sentences: list[str]
+    """What was seen, in words."""
+    queries: list[QueryRow]
+    """The shown queries, in the test set's order, with what each network found."""
+    page: Path
+
+
+def run_demo(output: Path, seed: int, console: Console) -> DemoResult:
     """Draw, train, evaluate and show, below `output`; two to five minutes on two CPU cores."""
     console.say(WHAT_IT_IS)
     steps = _Steps(console)
@@ -85,13 +99,17 @@ def run_demo(output: Path, seed: int, console: Console) -> None:
         title = f"What each network finds in {len(test.gallery.packed)} pictures"
         draw_strips(queries, inside(output, "strips.png"), title=title)
         page = _write_page(output, rows, queries, list(runs.values()), title)
-    _tell(rows, test, console)
+    found = DemoResult(*_table(rows), _sentences(rows), queries, page)
+    people = f"Drawn people, {len(test.query.table)} queries, {len(test.gallery.table)} gallery images (percent)"
+    console.table(people, found.columns, found.cells)
+    console.say(*found.sentences)
     console.say(f"Pictures: {output / 'strips.png'}", f"The page with all of it: {page}", "To try next:")
     console.say(
         f"  strongreid report {runs['bag_of_tricks'].folder}",
         f"  strongreid compare {' '.join(str(run.folder) for run in runs.values())}",
         f"  strongreid train drawn {drawn} --epochs 48 --output {output} --name longer",
     )
+    return found
 
 
 class _Steps:
@@ -194,9 +212,3 @@ def _sentences(rows: Sequence[_Row]) -> list[str]:
         f"{after.name} against {before.name}, one training each:",
     ]
     return [*lines, *comparison_sentences(before.result, after.result)]
-
-
-def _tell(rows: Sequence[_Row], test: TestSet, console: Console) -> None:
-    title = f"Drawn people, {len(test.query.table)} queries, {len(test.gallery.table)} gallery images (percent)"
-    console.table(title, *_table(rows))
-    console.say(*_sentences(rows))

@@ -29,7 +29,7 @@ import yaml
 from lightning.fabric import Fabric
 
 from strongreid import build
-from strongreid.config import Config, DataConfig, as_plain, set_label
+from strongreid.config import BatchConfig, Config, DataConfig, as_plain, set_label
 from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
 from strongreid.files import atomic_folder, inside, path_part, write_json, write_text
 from strongreid.losses import Objective
@@ -61,7 +61,7 @@ def start(config: Config, folder: Path, console: Console) -> Run:
         parts.fabric.barrier()  # no process may find the folder that the first one makes
         if parts.fabric.is_global_zero:
             with atomic_folder(folder) as partial:
-                write_text(partial / "config.yaml", yaml.safe_dump(as_plain(config), sort_keys=False))
+                write_text(partial / "config.yaml", yaml.safe_dump(as_plain(parts.config), sort_keys=False))
                 write_json(partial / "run.json", parts.record)
         parts.fabric.barrier()
         with lock_run(folder, console):
@@ -146,12 +146,25 @@ def _assemble(
     fabric = build.build_fabric(config)
     prepared = prepare(config, console, recorded and recorded["data"]["fingerprint"])
     train = prepared.data.train
+    config = _with_smaller_batches(config, len(train.people), fabric, console)
     images = build.build_training_images(config, train, prepared.train)
     start = replace(config, model=replace(config.model, weights=None)) if go_on else config
     model = build.build_model(start, len(train.people), fabric)
     objective = build.build_objective(config, len(train.people), model.width)
     fabric.launch()
     return _Parts(config, prepared, _record(config, prepared, fabric), fabric, images, model, objective)
+
+
+def _with_smaller_batches(config: Config, people: int, fabric: Fabric, console: Console) -> Config:
+    """Take fewer people a batch where there are not as many and nobody chose their number: own sets start small."""
+    chosen = config.batch.people_per_batch != BatchConfig().people_per_batch or config.batch.domain_balanced
+    if chosen or not 2 <= people < config.batch.people_per_batch or fabric.world_size > 1:
+        return config
+    console.say(
+        f"There are {people} people to train on: a batch has all of them, not {config.batch.people_per_batch} "
+        "(batch.people_per_batch)."
+    )
+    return replace(config, batch=replace(config.batch, people_per_batch=people))
 
 
 def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | None) -> Run:
