@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from strongreid.cli import main
 from tests.breaking.injection import REFUSALS, Effect, start_broken
 from tests.conftest import small_training
 from tests.training.runs_alike import assert_same_run
@@ -60,38 +59,39 @@ class Trials:
         """Break one training several times, let it finish, and look at what it left."""
         root = self.output / str(number)
         root.mkdir(parents=True)
-        run, first = root / "run", [*small_training(self.drawn, root), "--name=run"]
-        count = 0
+        run, count = root / "run", 0
         for _ in range(breaks):
-            words = ["train", "--resume", str(run)] if run.is_dir() else first
-            at, effect = rng.randint(1, self.changes), rng.choice(effects)
-            code, seen, said = self._start(words, root, at, effect)
+            at, effect = rng.randint(1, self.changes // 2), rng.choice(effects)
+            code, seen, said = self._start(root, at, effect)
             assert "Traceback" not in said, said
             if len(seen) < at:  # it was finished before
                 assert code == 0, said
                 break
-            assert code == (-signal.SIGKILL if effect not in REFUSALS else 2) or (code == 0 and effect in REFUSALS), (
-                said
-            )
+            # Of what a disk refuses, TensorBoard's file and the names in locks end nothing.
+            assert code in ((0, 2) if effect in REFUSALS else (-signal.SIGKILL,)), (code, seen[at - 1], effect, said)
             count += 1
             yield Break(seen[at - 1], effect, code)
-        assert main(["train", "--resume", str(run)] if run.is_dir() else first) == 0
+        code, _, said = self._start(root, 0, "before")
+        assert code == 0, said
         assert_same_run(self.reference, run)
         assert _hidden(root) == []
-        assert _size(run) <= _size(self.reference) + count * GROWTH_PER_BREAK
+        sizes, before = _sizes(run), _sizes(self.reference)
+        assert sum(sizes.values()) <= sum(before.values()) + count * GROWTH_PER_BREAK, (sizes, before)
         shutil.rmtree(root)
 
     def _count(self) -> list[str]:
         root = self.output / "counted"
         root.mkdir(parents=True)
-        code, seen, said = self._start([*small_training(self.drawn, root), "--name=run"], root, 0, "before")
+        code, seen, said = self._start(root, 0, "before")
         assert code == 0, said
         assert_same_run(self.reference, root / "run")
         shutil.rmtree(root)
         return seen
 
-    def _start(self, words: list[str], root: Path, at: int, effect: Effect) -> tuple[int | None, list[str], str]:
-        """Return the exit code, the changes that were begun and what was said."""
+    def _start(self, root: Path, at: int, effect: Effect) -> tuple[int | None, list[str], str]:
+        """Start or resume the training in `root`; return the exit code, the changes that were begun, what was said."""
+        run = root / "run"
+        words = ["train", "--resume", str(run)] if run.is_dir() else [*small_training(self.drawn, root), "--name=run"]
         errors, seen = self.output / "errors", self.output / "seen"
         process = start_broken(words, errors, root, at, effect, seen)
         try:
@@ -116,5 +116,5 @@ def _hidden(folder: Path) -> list[str]:
     return [name for _, folders, files in os.walk(folder) for name in (*folders, *files) if name.startswith(".")]
 
 
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+def _sizes(folder: Path) -> dict[str, int]:
+    return {str(file.relative_to(folder)): file.stat().st_size for file in folder.rglob("*") if file.is_file()}

@@ -76,10 +76,15 @@ def save_checkpoint(folder: Path, learner: Learner, progress: Progress, record: 
         raise InputError(
             f"The checkpoint {target} cannot be written ({error}). Fix that, then go on with --resume {folder.parent}."
         ) from error
-    for older in _checkpoints(folder):
-        if older != target:
-            remove_folder(older)
+    remove_older(target)
     return target
+
+
+def remove_older(checkpoint: Path) -> None:
+    """Remove the checkpoints before this one, beside it: a kill may have come before that."""
+    older = _checkpoints(checkpoint.parent)
+    for path in older[: older.index(checkpoint)] if checkpoint in older else ():
+        remove_folder(path)
 
 
 def newest_checkpoint(folder: Path) -> Path | None:

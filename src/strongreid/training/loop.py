@@ -25,7 +25,13 @@ from torch.optim import Optimizer
 from strongreid.errors import InputError
 from strongreid.losses.objective import TOTAL, Objective
 from strongreid.models import ReIDModel
-from strongreid.training.checkpoint import Progress, refuse_impossible, restore_checkpoint, save_checkpoint
+from strongreid.training.checkpoint import (
+    Progress,
+    refuse_impossible,
+    remove_older,
+    restore_checkpoint,
+    save_checkpoint,
+)
 from strongreid.training.images import TrainingImages
 from strongreid.training.learner import AfterStep, Learner
 from strongreid.training.log import RunLog
@@ -131,6 +137,8 @@ def fit(
         fabric.barrier()
 
     with _log(fabric, folder, progress, warn) as log, stop_requests() as asked:
+        if log is not None and resume is not None:
+            remove_older(resume)
         while progress.epoch <= plan.epochs:
             epoch = progress.epoch
             steps = images.steps(epoch)
