@@ -5,7 +5,6 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from strongreid import tables
 from strongreid.errors import InputError, did_you_mean, nearest_name
 from strongreid.files import require_target
 
@@ -40,16 +39,9 @@ def require_set(name: str, root: Path | None) -> None:
 
 
 def require_table(table: str, file: Path | None) -> None:
-    """Refuse a table that does not come with the package, and `own` without its file."""
-    names = [*sorted(path.stem for path in (Path(tables.__file__).parent / "paper").glob("*.yaml")), "own"]
-    if table not in names:
-        if Path(table).is_file():
-            raise InputError(f"{table} is a file; a table of one's own is filled by: reproduce own --file {table}")
-        raise InputError(f"There is no table {table}.{did_you_mean(table, names)} Name one of {', '.join(names)}.")
-    if table == "own" and file is None:
-        raise InputError("The table own is written in a YAML file: name it by --file FILE.")
-    if table != "own" and file is not None:
-        raise InputError(f"--file belongs to the table own, not to {table}.")
+    """Refuse a file in place of a table's name, and a table of one's own whose file is not there."""
+    if Path(table).is_file():
+        raise InputError(f"{table} is a file; a table of one's own is filled by: reproduce own --file {table}")
     if file is not None:
         require_file(file, "the YAML file of the table")
 

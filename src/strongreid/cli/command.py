@@ -33,7 +33,7 @@ class Command:
 
     def prepare(self, words: Sequence[str]) -> Callable[[], None]:
         """Return what `words` ask for, ready to be done; `InputError` for what cannot be."""
-        parser, today = self.parser(), [self._renamed(word) for word in words]
+        parser, today = self.parser(), [self.renamed(word) for word in words]
         if self.read is not None:
             return self.read(parser, today)
         return partial(self.run, **vars(parser.instantiate(parse(parser, today))))
@@ -47,7 +47,8 @@ class Command:
         examples = "\n".join(f"  strongreid {one}" for one in self.examples)
         return f"Examples:\n{examples}\n\n{parser.format_help().rstrip()}\n"
 
-    def _renamed(self, word: str) -> str:
+    def renamed(self, word: str) -> str:
+        """Return a word with today's name of the option that it gives."""
         option, equals, value = word.partition("=")
         return f"{self.old_names.get(option, option)}{equals}{value}"
 

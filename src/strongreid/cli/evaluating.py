@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
@@ -23,6 +23,38 @@ class MovedSet:
 
 
 @dataclass(frozen=True)
+class RerankingSettings:
+    """Settings of re-ranking by k-reciprocal encoding (Zhong et al. 2017)."""
+
+    k1: int | None = None
+    """Neighbours that make up a k-reciprocal set; by default 20."""
+    k2: int | None = None
+    """Neighbours over which encodings are averaged; by default 6."""
+    distance_weight: float | None = None
+    """Weight of the original distance, 0 to 1; by default 0.3."""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that were given, by name."""
+        values = {"k1": self.k1, "k2": self.k2, "distance_weight": self.distance_weight}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class RerankingChoice(RerankingSettings):
+    """Re-ranking by k-reciprocal encoding (Zhong et al. 2017); any of its settings switches it on."""
+
+    on: bool | None = None
+    """Whether to re-rank; also written --reranking true."""
+
+    def __post_init__(self) -> None:
+        if self.on is False and self.given:
+            raise InputError(
+                f"--reranking is false, but --reranking.{next(iter(self.given))} was given; leave one out."
+            )
+
+
+@dataclass(frozen=True)
 class OtherSet:
     """Another data set to test on, or where the run's own lies now."""
 
@@ -39,7 +71,7 @@ def evaluate_model(
     embeddings: tuple[Path, Path] | None = None,
     data: OtherSet = OtherSet(),
     metric: Literal["cosine", "euclidean"] | None = None,
-    reranking: bool = False,
+    reranking: RerankingChoice = RerankingChoice(),
     same_camera: Literal["exclude", "include"] | None = None,
     average_precision: Literal["rectangular", "trapezoid"] = "rectangular",
     json: Path | None = None,
@@ -51,7 +83,7 @@ def evaluate_model(
         embeddings: Query and gallery file (.npz), each with the arrays features, person and camera.
         data: Another set.
         metric: cosine or euclidean; by default the run's own, and cosine for embeddings.
-        reranking: Re-rank by k-reciprocal encoding (Zhong et al. 2017; k1 20, k2 6, lambda 0.3).
+        reranking: Re-ranking.
         same_camera: exclude leaves gallery images of the query's own person and camera out, as the benchmarks do;
             include keeps them, for sets with one camera or none. By default the data set's own rule, and exclude for
             embeddings.
@@ -75,7 +107,8 @@ def evaluate_model(
     from strongreid.runs import evaluate_features
 
     console = Console()
-    protocol = evaluate_features.Protocol(metric, same_camera, average_precision, Reranking() if reranking else None)
+    again = Reranking(**reranking.given) if reranking.on or reranking.given else None
+    protocol = evaluate_features.Protocol(metric, same_camera, average_precision, again)
     if run is None:
         assert embeddings is not None
         found = {"features": evaluate_features.evaluate_files(*embeddings, protocol, console)}
@@ -88,7 +121,7 @@ def evaluate_model(
         evaluate_features.write(found, json)
     if run is not None:
         console.suggest("report", run)
-    elif embeddings is not None and not reranking:
+    elif embeddings is not None and again is None:
         console.suggest("evaluate", "--embeddings", *embeddings, "--reranking", "true")
 
 
@@ -199,7 +232,7 @@ EVALUATING = {
         "evaluate a run, or features of any model",
         ("evaluate RUN --reranking true", "evaluate --embeddings query.npz gallery.npz"),
         make_parser=evaluate_parser,
-        old_names=OLD_NAMES,
+        old_names={**OLD_NAMES, "--reranking": "--reranking.on"},
     ),
     "calibrate": Command(
         calibrate,

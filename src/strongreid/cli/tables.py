@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -10,24 +11,32 @@ from jsonargparse import ArgumentParser
 
 from strongreid.cli.checks import require_set, require_table
 from strongreid.cli.command import Command, parser_of
+from strongreid.cli.evaluating import RerankingSettings
 from strongreid.config import Config, DataConfig
 from strongreid.errors import InputError
 from strongreid.launch import read_launch
 from strongreid.recipes.parsing import given_values, hide, parse, tell_apart
-from strongreid.recipes.values import with_values
+from strongreid.tables.spec import Row, read_table
 
 CHANGES_LITTLE = ("runtime.", "model.weights", "evaluation.every_epochs")
 """Settings with which a training still counts as the paper's own: the machine, and where ImageNet weights lie."""
+SETS = {"data": DataConfig, "other": DataConfig}
+"""The data set, and the second one of a table across domains."""
 SETTINGS = {
-    **{item.name: item.type for item in dataclasses.fields(Config) if dataclasses.is_dataclass(item.type)},
-    "other": DataConfig,
+    item.name: item.type
+    for item in dataclasses.fields(Config)
+    if dataclasses.is_dataclass(item.type) and item.name not in SETS
 }
-"""The groups of settings that can be set for all rows, and the second data set of a table across domains."""
+"""The groups of settings that can be set for all rows."""
+AS_IN_THE_TABLE = RerankingSettings()
 
 
 def reproduce(
     table: str,
+    data: DataConfig | None,
+    other: DataConfig | None,
     settings: Mapping[str, Any],
+    reranking: RerankingSettings = AS_IN_THE_TABLE,
     seeds: tuple[int, ...] = (0,),
     rows: tuple[int, ...] = (),
     epochs: int | None = None,
@@ -45,7 +54,10 @@ def reproduce(
 
     Args:
         table: tricks, cross_domain, bnneck, batch, size or backbones; own: the table in the YAML file of --file.
-        settings: Settings of all rows by dotted name, those of the second data set below `other`.
+        data: The data set; None: people are drawn.
+        other: The second data set of a table across domains.
+        settings: Settings of all rows, by dotted name.
+        reranking: Re-ranking, in the rows that re-rank.
         seeds: Seeds of the trainings, such as 0 1 2.
         rows: Numbers of the rows to fill, from 1; default all.
         epochs: Epochs of each training; warm-up and milestones keep their shares of it.
@@ -55,36 +67,29 @@ def reproduce(
         file: The YAML file of the table own; see docs/tables.md.
     """
     require_table(table, file)
-    data = {name: value for name, value in settings.items() if name.startswith("data.")}
-    other = {name.replace("other.", "data.", 1): value for name, value in settings.items() if name.startswith("other.")}
-    own = {name: value for name, value in settings.items() if name.split(".")[0] not in ("data", "other")}
-    given = "data.root" in data
-    if "data.name" in data and not given:
-        raise InputError(
-            "--data.name needs --data.root DIR, the folder of the data set; without both, people are drawn."
-        )
-    sets = [with_values(Config(), values).data for values in (data, other) if values]
-    for one in sets:
-        require_set(one.name, one.root)
+    if data is not None and data.root is None:
+        raise InputError("--data.name needs --data.root DIR, the folder of the set; without both, people are drawn.")
+    if data is not None:
+        require_set(data.name, data.root)
+    content = read_table(table, file)
+    if other is not None and content.across:
+        require_set(other.name, other.root)
 
     from strongreid.reports.console import Console
     from strongreid.tables import fill
     from strongreid.tables.plan import plan_sweep
-    from strongreid.tables.spec import read_table
 
     console = Console()
-    content = read_table(table, file)
-    scale = scale or ("paper" if given else "cpu")
-    if given:
-        directions = fill.data_directions(
-            sets[0],
-            sets[1] if other else None,
-            across=content.across,
-            papers_settings=as_in_paper(scale, epochs, own),
-        )
+    content = replace(content, rows=tuple(_ranked_again(row, reranking) for row in content.rows))
+    scale = scale or ("paper" if data is not None else "cpu")
+    if data is not None:
+        as_paper = as_in_paper(scale, epochs, settings)
+        directions = fill.data_directions(data, other, across=content.across, papers_settings=as_paper)
     else:
         directions = fill.drawn_directions(output, content.across, console)
-    sweep = plan_sweep(content, directions, output, scale=scale, seeds=seeds, rows=rows, epochs=epochs, overrides=own)
+    sweep = plan_sweep(
+        content, directions, output, scale=scale, seeds=seeds, rows=rows, epochs=epochs, overrides=settings
+    )
     if plan:
         fill.show_plan(sweep, console)
         console.say("Next: the same command without --plan.")
@@ -98,6 +103,10 @@ def reproduce(
     console.suggest("report", sweep.trainings[-1].folder)
 
 
+def _ranked_again(row: Row, reranking: RerankingSettings) -> Row:
+    return row if row.reranking is None else replace(row, reranking=replace(row.reranking, **reranking.given))
+
+
 def as_in_paper(scale: str, epochs: int | None, settings: Iterable[str]) -> bool:
     """Whether rows are trained as the paper's were, so that its figures can be expected; settings: their names."""
     return scale == "paper" and epochs is None and all(name.startswith(CHANGES_LITTLE) for name in settings)
@@ -107,7 +116,7 @@ def reproduce_parser() -> ArgumentParser:
     """Return the parser of `reproduce`: its own options, and unlisted an option for each setting of all rows."""
     parser = parser_of(
         reproduce,
-        skip={"settings", "seeds", "rows", "plan"},
+        skip={"settings", "data", "other", "seeds", "rows", "plan"},
         usage="strongreid reproduce TABLE [--data.name NAME --data.root DIR] [--seeds 0 1 2] [--any.setting VALUE ...]",
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="Seeds of the trainings, such as 0 1 2.")
@@ -115,9 +124,9 @@ def reproduce_parser() -> ArgumentParser:
         "--rows", nargs="+", type=int, default=[], help="Numbers of the rows to fill, from 1; default all."
     )
     parser.add_argument("--plan", action="store_true", help="Only say what would be done, and how long it may take.")
-    for name, section in SETTINGS.items():
+    for name, section in (SETS | SETTINGS).items():
         parser.add_class_arguments(section, name)
-    hide(parser, *SETTINGS)  # `strongreid train --help` lists them
+    hide(parser, *SETS, *SETTINGS)  # `strongreid train --help` lists them
     return parser
 
 
@@ -128,12 +137,15 @@ def read_reproduce(parser: ArgumentParser, words: list[str]) -> Callable[[], Non
             "reproduce is one process: start it without torchrun. Several that share an output folder share trainings."
         )
     given = tell_apart(parser, words)
-    for name in given.options.keys() & SETTINGS.keys():
+    for name in given.options.keys() & (SETS | SETTINGS).keys():
         raise InputError(f"--{name} is a group of settings; give its fields, such as --{name}.FIELD VALUE.")
-    values = parse(parser, words)
-    own = {name: value for name, value in vars(values).items() if name not in SETTINGS}
-    settings = {name: value for name, value in given_values(parser, words).items() if "." in name}
-    return partial(reproduce, settings=settings, **own)
+    objects = vars(parser.instantiate(parse(parser, words)))
+    values = given_values(parser, words)
+    settings = {name: value for name, value in values.items() if name.split(".")[0] in SETTINGS}
+    chosen = {name.split(".")[0] for name in values}
+    sets: dict[str, Any] = {name: objects[name] if name in chosen else None for name in SETS}
+    own = {name: value for name, value in objects.items() if name not in SETS | SETTINGS}
+    return partial(reproduce, settings=settings, **sets, **own)
 
 
 TABLES = {

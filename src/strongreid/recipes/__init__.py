@@ -62,7 +62,7 @@ def recipe_values(parser: ArgumentParser, recipe: Path) -> Namespace:
         for key, value in content.items():
             if key not in kinds:
                 raise InputError(f"{key} is no setting.{did_you_mean(key, dotted(as_plain(Config())))}")
-            checked(kinds[key], value, key, exact=False)
+            checked(kinds[key], value, key)
     except InputError as error:
         raise InputError(f"{recipe}: {error}") from error
     values: Namespace = parser.parse_object(content)

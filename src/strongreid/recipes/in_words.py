@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType, UnionType
@@ -32,21 +33,23 @@ def type_in_words(hint: Any, *, several: bool = False) -> str:
     return ONE.get(hint) or _fields(hint)
 
 
-def wrong_value(name: str, value: Any, hint: Any, default: Any) -> str:
-    """Return a sentence for a value of a wrong type, with what to write in its place."""
-    words = type_in_words(hint)
+def wrong_value(name: str, value: Any, hint: Any, default: Any = ...) -> str:
+    """Return a sentence for a value of a wrong type, with what to write in its place.
+
+    `default` gives an example; where it is None, as of an option that may be left out, null is not offered.
+    """
+    words, shown = type_in_words(hint), reprlib.repr(value)
     if default is None:
         words = words.removesuffix(" or null")
-    choices = [
-        str(choice) for kind in (hint, *get_args(hint)) if get_origin(kind) is Literal for choice in get_args(kind)
-    ]
+    kinds = (hint, *get_args(hint))
+    choices = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
     if choices:
-        return f"{name} is {value!r}.{did_you_mean(str(value), choices)} Write {words}."
+        return f"{name} is {shown}.{did_you_mean(str(value), choices)} Write {words}."
     example = _meant(value, hint)
     if example is not None:
-        return f"{name} is {value!r}; write {example}: {words}."
-    shown = isinstance(default, int | float | tuple) and not isinstance(default, bool)
-    return f"{name} is {value!r}; write {words}{f', such as {written(default)}' if shown else ''}."
+        return f"{name} is {shown}; write {example}: {words}."
+    such = isinstance(default, int | float | tuple) and not isinstance(default, bool)
+    return f"{name} is {shown}; write {words}{f', such as {written(default)}' if such else ''}."
 
 
 def written(value: Any) -> str:
@@ -82,7 +85,11 @@ def _meant(value: Any, hint: Any) -> str | None:
 
 
 def _fields(kind: Any) -> str:
+    """Return how a group of settings is written: its fields that have no default, or the names of all."""
     if not dataclasses.is_dataclass(kind):
         return str(getattr(kind, "__name__", kind))
-    needed = [item.name for item in dataclasses.fields(kind) if item.default is dataclasses.MISSING]
-    return f"{{{', '.join(f'{name}: {name.upper()}' for name in needed)}}}"
+    fields = dataclasses.fields(kind)
+    needed = [item.name for item in fields if item.default is item.default_factory is dataclasses.MISSING]
+    if needed:
+        return f"{{{', '.join(f'{name}: {name.upper()}' for name in needed)}}}"
+    return f"a mapping of {', '.join(item.name for item in fields)}"

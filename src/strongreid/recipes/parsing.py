@@ -154,6 +154,7 @@ def _is_option(word: str) -> bool:
 
 
 def _empty(name: str, left: Sequence[str]) -> str:
-    variable = "$MARKET1501" if name.endswith("root") else "in its place"
     follows = f" ({left[0]} follows it directly)" if left else ""
-    return f"{name} is empty{follows}: is the variable {variable} set?"
+    if name.endswith("root"):
+        return f"{name} is empty{follows}: is the variable $MARKET1501 set?"
+    return f"{name} needs a value, but it is empty{follows}: is the variable in its place set?"

@@ -2,12 +2,11 @@
 
 Nothing is guessed here: no default takes the place of what is missing, no text becomes a number, and whatever is not
 known or not of its field's type is refused by the field's name. (Words of the command line, which have to be
-interpreted, go through jsonargparse: `recipes`.)
+interpreted, go through jsonargparse: `parsing`.)
 """
 
 import dataclasses
 import re
-import reprlib
 import types
 import typing
 from collections.abc import Mapping
@@ -19,16 +18,9 @@ from strongreid.config import ADDED_FIELDS, Config, as_plain, dotted
 from strongreid.errors import InputError, did_you_mean
 from strongreid.files import read_text, read_yaml, unreadable
 from strongreid.files.reading import YAML_LIMIT
+from strongreid.recipes.in_words import wrong_value
 
 _RESTORE: Final = "A run's settings are read exactly as its training wrote them: restore the file."
-_WORDS: Final = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    Path: "a path",
-    types.NoneType: "null",
-}
 
 
 def with_values(config: Config, values: Mapping[str, Any]) -> Config:
@@ -130,19 +122,4 @@ def _any_length(kind: Any) -> bool:
 
 
 def _wrong(kind: Any, value: Any, name: str) -> InputError:
-    return InputError(f"{name} is {reprlib.repr(value)}; it must be {_in_words(kind)}.")
-
-
-def _in_words(kind: Any) -> str:
-    """Return what a field of this type takes."""
-    inner = typing.get_args(kind)
-    outer = typing.get_origin(kind) or kind
-    if outer in (typing.Union, types.UnionType):
-        return " or ".join(_in_words(one) for one in inner)
-    if outer is typing.Literal:
-        return " or ".join(map(str, inner))
-    if outer in (list, tuple):
-        return f"a list{'' if _any_length(kind) else f' of {len(inner)}'}, each {_in_words(inner[0])}"
-    if dataclasses.is_dataclass(outer):
-        return f"a mapping of {', '.join(item.name for item in dataclasses.fields(outer))}"
-    return _WORDS[kind]
+    return InputError(wrong_value(name, value, kind))

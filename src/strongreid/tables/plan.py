@@ -19,7 +19,7 @@ from strongreid.data import ReIDData
 from strongreid.errors import InputError, did_you_mean
 from strongreid.evaluation import Reranking
 from strongreid.files import path_part
-from strongreid.recipes import read_config, recipe_path
+from strongreid.recipes import read_config, recipe_path, scaled_schedule
 from strongreid.recipes.values import with_values
 from strongreid.tables.spec import ResultTable, Row
 
@@ -191,14 +191,7 @@ def _scaled(recipe: str, scale: Scale, epochs: int | None, values: Mapping[str, 
     config = with_values(read_config(recipe_path(recipe + small)), values)
     if epochs is None:
         return config
-    share = epochs / config.schedule.epochs
-    schedule = replace(
-        config.schedule,
-        epochs=epochs,
-        warmup_epochs=max(1, round(config.schedule.warmup_epochs * share)) if config.schedule.warmup_epochs else 0,
-        milestones=tuple(sorted({max(1, round(milestone * share)) for milestone in config.schedule.milestones})),
-    )
-    return replace(config, schedule=schedule)
+    return replace(config, schedule=scaled_schedule(config.schedule, epochs))
 
 
 def _training(config: Config, data: ReIDData) -> Training:

@@ -10,12 +10,14 @@ import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from strongreid.errors import InputError, did_you_mean
-from strongreid.evaluation import Reranking
 from strongreid.files import read_yaml
 from strongreid.recipes.values import checked
+
+if TYPE_CHECKING:
+    from strongreid.evaluation import Reranking
 
 TABLES = Path(__file__).parent / "paper"
 """The folder of the tables that come with the package."""
@@ -59,7 +61,7 @@ class Row:
     """Fields and their values."""
     cpu_values: Mapping[str, Any] = field(default_factory=dict)
     """Fields and their values at CPU size, in place of `values`."""
-    reranking: Reranking | None = None
+    reranking: "Reranking | None" = None
     """How the row is ranked again; None: it is not."""
     to_come: str | None = None
     """Why the row cannot be run yet."""
@@ -160,17 +162,17 @@ def _row(item: Any, number: int, where: str) -> Row:
     name = checked(str, item["name"], f"{where}: `name`")
     where += f", {name!r}"
     reranking = item.get("reranking", False)
-    if isinstance(reranking, bool):
-        reranking = Reranking() if reranking else None
-    else:
-        reranking = checked(Reranking, reranking, f"{where}: `reranking`")
+    if reranking is not False:
+        from strongreid.evaluation import Reranking  # loads PyTorch, for which a faulty table should not wait
+
+        reranking = Reranking() if reranking is True else checked(Reranking, reranking, f"{where}: `reranking`")
     return Row(
         name=name,
         start=checked(str | None, item.get("from"), f"{where}: `from`"),
         take=checked(tuple[str, ...], item.get("take", []), f"{where}: `take`"),
         values=_mapping(item, "set", where),
         cpu_values=_mapping(item, "cpu", where),
-        reranking=reranking,
+        reranking=reranking or None,
         to_come=checked(str | None, item.get("to_come"), f"{where}: `to_come`"),
         paper={str(data): _figure(value, where) for data, value in _mapping(item, "paper", where).items()},
     )
