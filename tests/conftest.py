@@ -67,11 +67,11 @@ def as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Abst
         base = tmp_path_factory.getbasetemp()
         for parent in (folder, *folder.parents):
             if parent.is_relative_to(base) or parent.name.startswith("pytest-of-"):
-                parent.chmod(parent.stat().st_mode | 0o001)  # pytest's folders are their owner's alone
-        os.seteuid(65534)
+                parent.chmod(parent.stat().st_mode | 0o011)  # pytest's folders are their owner's alone
+        os.setresuid(65534, 65534, 0)
         try:
             yield
         finally:
-            os.seteuid(0)
+            os.setresuid(0, 0, 0)
 
     return become

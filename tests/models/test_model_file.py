@@ -1,6 +1,11 @@
 """The threshold in a model's file: kept, replaced, and never at the cost of the weights."""
 
 import json
+import os
+import random
+import stat
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -78,6 +83,66 @@ def test_a_damaged_entry_is_a_clear_error(file: Path, text: str) -> None:
     save_file(load_file(file), file, metadata={**read_header(file), "strongreid_calibrated": text})
     with pytest.raises(InputError, match=r"strongreid_calibrated.*is damaged"):
         ReIDModel.load(file)
+
+
+def test_no_flipped_bit_goes_unnoticed(file: Path) -> None:
+    """Wherever it is: in a tensor, in the header, in the padding. What loads is what was saved."""
+    write_calibrated(file, FOUND)
+    content = file.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    rng = random.Random(0)
+    places = [*rng.sample(range(header), 60), *rng.sample(range(header, len(content)), 20), header, len(content) - 1]
+    expected = ReIDModel.load(file)
+    for place in places:
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << rng.randrange(8)
+        file.write_bytes(damaged)
+        try:
+            model = ReIDModel.load(file)
+        except InputError:
+            continue
+        assert place < header
+        assert model.arguments == expected.arguments  # the name of the checksum itself, or of the caller's note
+        assert all(
+            value.equal(model.state_dict()[name]) or name == "neck.weight"
+            for name, value in expected.state_dict().items()
+        )
+
+
+def test_a_file_from_before_checksums_loads_as_it_did(file: Path) -> None:
+    metadata = {key: value for key, value in read_header(file).items() if key != "strongreid_sha256"}
+    tensors = load_file(file)
+    tensors["neck.bias"] += 1
+    save_file(tensors, file, metadata=metadata)
+    assert ReIDModel.load(file).neck.bias.equal(tensors["neck.bias"])
+    with pytest.raises(InputError, match="strongreid_sha256 is the model's own"):
+        ReIDModel.load(file).save(file, {"strongreid_sha256": "mine"})
+
+
+def test_another_user_may_read_a_model_and_is_told_where_not(
+    file: Path, as_nobody: Callable[[Path], AbstractContextManager[None]]
+) -> None:
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o666 & ~umask
+    file.chmod(0)
+    with as_nobody(file.parent), pytest.raises(InputError, match="cannot be read: permission denied"):
+        ReIDModel.load(file)
+
+
+def test_a_threshold_is_not_written_through_a_link_in_a_run_but_through_one_that_is_named(
+    file: Path, tmp_path: Path
+) -> None:
+    before = file.read_bytes()
+    (tmp_path / "run").mkdir()
+    link = tmp_path / "run" / "model.safetensors"
+    link.symlink_to(file)
+    with pytest.raises(InputError, match="is a link"):
+        write_calibrated(tmp_path / "run", FOUND)
+    assert file.read_bytes() == before
+    write_calibrated(link, FOUND)
+    assert link.is_symlink()
+    assert ReIDModel.load(file).calibrated == FOUND
 
 
 def test_what_is_no_threshold_or_no_model_is_refused(file: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.files import inside, open_regular
+from strongreid.files import inside, open_regular, unreadable, why
 from strongreid.models.backbones import LastStride
 from strongreid.models.neck import Neck
 from strongreid.models.weights import CHECKSUM_KEY, read_weights, save_weights, verify_weights
@@ -166,8 +166,11 @@ def _listed(names: Set[str]) -> str:
 def model_file(path: str | Path) -> Path:
     """Find the model file: `path` itself, or `model.safetensors` in the folder `path`; else `InputError`."""
     path = Path(path)
-    if path.is_dir():
-        found = sorted(entry.name for entry in path.iterdir())
+    try:
+        found = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else None
+    except OSError as error:
+        raise unreadable(path, why(error)) from error
+    if found is not None:
         if FILE_NAME not in found:
             listed = ", ".join(found[:10]) + (" ..." if len(found) > 10 else "")
             raise InputError(f"The folder {path} holds no {FILE_NAME}. It holds: {listed or 'nothing'}.")

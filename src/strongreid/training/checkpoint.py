@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from strongreid.errors import InputError
-from strongreid.files import atomic_folder, inside, read_json, remove_folder, write_json
+from strongreid.files import atomic_folder, inside, open_regular, read_json, remove_folder, write_json
 from strongreid.models.weights import load_exactly, read_weights, recorded_checksum, save_weights, verify_weights
 from strongreid.training.learner import Learner
 
@@ -96,6 +96,7 @@ def newest_checkpoint(folder: Path) -> Path | None:
 def read_state(checkpoint: Path) -> dict[str, Any]:
     """Return the contents of a checkpoint's `state.json`; `InputError` if it is not what `save_checkpoint` writes."""
     path = checkpoint / "state.json"
+    open_regular(path).close()  # what may not be read is not damaged
     try:
         state = read_json(path)
     except InputError as error:

@@ -85,12 +85,10 @@ class RunLog:
 
     def _on_board(self, change: Callable[[], "_Board"]) -> None:
         """Change TensorBoard's file; where that fails, say so once and go on without it."""
-        board, self._board = self._board, None
+        self._board = None
         try:
             self._board = change()
         except (OSError, InputError) as error:
-            if board is not None:
-                board.close()
             self._warn(f"TensorBoard's file cannot be written ({why(error)}); {self._path} goes on without it.")
 
     def _not_written(self, error: OSError) -> InputError:
@@ -105,7 +103,7 @@ class _Board:
 
     def __init__(self, folder: Path, steps: int) -> None:
         folder.mkdir(exist_ok=True)
-        name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{secrets.token_hex(4)}"
+        name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{secrets.token_hex(4)}"
         self._stream = (folder / name).open("xb")
         self._add(file_version="brain.Event:2")
         self._add(step=steps + 1, session_log=SessionLog(status=SessionLog.START))  # hides what came after `steps`
@@ -125,8 +123,12 @@ class _Board:
         data = Event(wall_time=time.time(), **fields).SerializeToString()
         length = struct.pack("<Q", len(data))
         checked = (part + struct.pack("<I", masked_crc32c(part)) for part in (length, data))
-        self._stream.write(b"".join(checked))
-        self._stream.flush()
+        try:
+            self._stream.write(b"".join(checked))
+            self._stream.flush()
+        except OSError:
+            self.close()
+            raise
 
 
 def read_log(folder: Path) -> list[dict[str, float]]:
