@@ -24,6 +24,7 @@ from strongreid.data import (
     bytes_to_pack,
     join_sets,
     load_benchmark,
+    set_name,
 )
 from strongreid.errors import InputError
 from strongreid.losses import BatchHardTripletLoss, CenterLoss, IdentityLoss, Objective, Term
@@ -40,28 +41,32 @@ ReportProgress = Callable[[int, int], None]
 
 def build_data(config: Config) -> ReIDData:
     """Read the tables of the main data set, its training images joined with those of the further sets to train on."""
-    return build_joined(config, _main_set(config))
+    return build_joined(config, build_set(_main_set(config)))
 
 
 def build_joined(config: Config, main: ReIDData) -> ReIDData:
     """Join the training images of the further sets to train on with those of the main set."""
-    return join_sets({config.data.name: main} | _read(config.data.joined))
+    first, *others = set_names([_main_set(config), *config.data.joined])
+    return join_sets({first: main} | dict(zip(others, map(build_set, config.data.joined), strict=True)))
 
 
 def build_tests(config: Config) -> dict[str, ReIDData]:
     """Read the tables of all sets to test on, by what results call them, the main set first."""
-    return {config.data.name: _main_set(config)} | _read(config.data.tested)
+    sets = [_main_set(config), *config.data.tested]
+    return dict(zip(set_names(sets), map(build_set, sets), strict=True))
 
 
-def _main_set(config: Config) -> ReIDData:
+def set_names(sets: Sequence[SetConfig]) -> list[str]:
+    """Return what results call each of some sets: its label or its name, which for drawn people is `drawn`."""
+    names = [one.label or set_name(one.name, one.root) for one in sets]
+    return names if len(set(names)) == len(names) else [set_label(one) for one in sets]
+
+
+def _main_set(config: Config) -> SetConfig:
     data = config.data
     if data.root is None:
         raise InputError(f"data.root is missing: the folder of {data.name}, as in --data.root DIR.")
-    return build_set(SetConfig(data.name, data.root, data.split_seed, layout=data.layout, columns=data.columns))
-
-
-def _read(sets: Sequence[SetConfig]) -> dict[str, ReIDData]:
-    return {set_label(one): build_set(one) for one in sets}
+    return SetConfig(data.name, data.root, data.split_seed, layout=data.layout, columns=data.columns)
 
 
 def build_set(one: SetConfig) -> ReIDData:

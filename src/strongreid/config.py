@@ -187,7 +187,7 @@ class RuntimeConfig:
     compile: bool = False
     """Compile the network first (torch.compile): minutes at the start, faster steps on a GPU."""
     log_every: int = 10
-    """Steps between two lines of the log."""
+    """Steps between two lines of the log, which has one at each epoch's end too."""
     checkpoint_every: int = 1
     """Epochs between two checkpoints, from which --resume goes on."""
 

@@ -105,7 +105,7 @@ def test_calibrating_a_run_says_and_stores_the_threshold(run: Path, capsys: pyte
     model = ReIDModel.load(run)
     assert model.threshold is not None
     assert model.calibrated is not None
-    assert (model.calibrated.false_match_rate, model.calibrated.measured_on) == (0.05, "market1501")
+    assert (model.calibrated.false_match_rate, model.calibrated.measured_on) == (0.05, "drawn")
     assert all(torch.equal(value, before.state_dict()[name]) for name, value in model.state_dict().items())
 
     test = embedded(run)

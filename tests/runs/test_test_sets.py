@@ -49,12 +49,12 @@ def joined(drawn: Path, abroad: Path, tmp_path_factory: pytest.TempPathFactory) 
     """The folder of a finished run on both sets. Read only."""
     output = tmp_path_factory.mktemp("joined")
     assert main(words(drawn, abroad, output)) == 0
-    return output / "bag_of_tricks_small-market1501+abroad-seed0"
+    return output / "bag_of_tricks_small-drawn+abroad-seed0"
 
 
 def test_people_of_all_sets_are_learned_and_each_set_is_tested(joined: Path, drawn: Path, abroad: Path) -> None:
     record, result = (json.loads((joined / name).read_text()) for name in ("run.json", "result.json"))
-    people = [("market1501", drawn), ("abroad", abroad)]
+    people = [("drawn", drawn), ("abroad", abroad)]
     expected = [
         [name, int(person)]
         for name, root in people

@@ -43,7 +43,7 @@ def sweep_words(drawn: Path, output: Path, *more: str) -> list[str]:
 
 def table_of(output: Path) -> dict[str, Any]:
     """The table's figures: everything but its cost."""
-    table: dict[str, Any] = json.loads((output / "mine-market1501" / "table.json").read_text())
+    table: dict[str, Any] = json.loads((output / "mine-drawn-people" / "table.json").read_text())
     for row in table["rows"]:
         row.pop("cost")
     return table

@@ -101,7 +101,7 @@ def test_the_papers_figures_beside_lie_within_the_interval_or_not(filled: Path, 
 
 
 def test_everything_is_written_for_people_too(filled: Path) -> None:
-    folder = filled / "mine-market1501"
+    folder = filled / "mine-drawn-people"
     text = (folder / "table.md").read_text()
     assert "| plain |" in text
     assert "74.0) [R]" in text

@@ -1,6 +1,7 @@
 """The loop: it learns, names the images of a loss that is not finite, and Ctrl-C stops it after the step or at once."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from strongreid.models import ReIDModel, weights
 from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
 from strongreid.runs import test_sets
+from strongreid.training.log import read_log
 from strongreid.training.loop import StepReport, fit
 from strongreid.training.schedule import warmup_multistep
 from tests.conftest import SMALL
@@ -89,6 +91,31 @@ def test_training_lowers_the_loss_and_centers_follow_their_own_rate(drawn: Path,
     assert not center.centers.equal(before)
     assert center_sgd.param_groups[0]["lr"] == 0.5
     assert adam.param_groups[0]["lr"] == pytest.approx(warmup_multistep(3, config.schedule.base_rate, 2, (2,)))
+
+
+def test_a_training_shorter_than_the_log_s_interval_has_a_line_of_means_at_each_epoch_s_end(
+    drawn: Path, tmp_path: Path
+) -> None:
+    more = ["--runtime.log_every=1000", f"--data.root={drawn}", f"--output={tmp_path}"]
+    config = read_config(recipe_path("standard_baseline_small"), [*PARTS, *more])
+    prepared = test_sets.prepare(config, Console(quiet=True))
+    people = len(prepared.data.train.people)
+    images = build.build_training_images(config, prepared.data.train, prepared.train)
+    weights = []
+    for number, every in enumerate((1000, 1)):
+        folder = tmp_path / str(number)
+        model, objective, optimizers = parts(config, people)
+        plan = replace(build.build_plan(config), log_every=every)
+        fit(model, objective, images, plan, optimizers=optimizers, fabric=build.build_fabric(config), folder=folder)
+        weights.append(model.state_dict())
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+    sparse, dense = (read_log(tmp_path / name) for name in "01")
+    assert [line["epoch"] for line in sparse] == [1, 2, 3]
+    for line in sparse:
+        steps = [one for one in dense if one["epoch"] == line["epoch"]]
+        assert len(steps) > 1
+        for name in ("total", "identity", "triplet"):
+            assert line[name] == pytest.approx(sum(one[name] for one in steps) / len(steps), rel=1e-5)
 
 
 def test_a_second_interrupt_does_not_wait_and_leaves_nothing_half_written(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from strongreid.data.augment import Augmentation, AugmentationDraws
-    from strongreid.data.benchmarks import is_split_by_seed, load_benchmark
+    from strongreid.data.benchmarks import is_split_by_seed, load_benchmark, set_name
     from strongreid.data.joining import DomainBalancedSampler, join_sets, refuse_leaks
     from strongreid.data.packed import PackedImages, bytes_to_pack, pack_bytes
     from strongreid.data.sampler import PKBatchSampler
@@ -32,11 +32,12 @@ __all__ = [
     "load_benchmark",
     "pack_bytes",
     "refuse_leaks",
+    "set_name",
 ]
 
 _FILES = {
     "augment": ("Augmentation", "AugmentationDraws"),
-    "benchmarks": ("is_split_by_seed", "load_benchmark"),
+    "benchmarks": ("is_split_by_seed", "load_benchmark", "set_name"),
     "joining": ("DomainBalancedSampler", "join_sets", "refuse_leaks"),
     "packed": ("PackedImages", "bytes_to_pack", "pack_bytes"),
     "sampler": ("PKBatchSampler",),

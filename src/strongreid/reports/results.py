@@ -129,7 +129,8 @@ def learning_section(log: Sequence[Mapping[str, float]], recorded: Mapping[str, 
     """
     if not log:
         why = (
-            "This run has no log (log.jsonl) or nothing in it, as trainings of fewer steps than runtime.log_every had."
+            "This run has no log (log.jsonl) or nothing in it, as earlier versions' trainings of fewer steps than "
+            "runtime.log_every had."
         )
         return Section("Learning", [Text(f"{why} So there are no curves.")])
     pictures: list[Picture] = []
@@ -140,7 +141,9 @@ def learning_section(log: Sequence[Mapping[str, float]], recorded: Mapping[str, 
         caption = "Losses, as they are added up: an epoch's mean."
         pictures.append(figure_picture(figure, f"Losses over epochs: {', '.join(losses)}", caption))
     else:
-        notes.append(Text("No losses were logged: the training had fewer steps than runtime.log_every."))
+        notes.append(
+            Text("No losses were logged: an earlier version wrote none in fewer steps than runtime.log_every.")
+        )
     if any("mean_ap" in line for line in log):
         ended = [*log, {"epoch": epochs, **{name: recorded[name] for name in HEADLINE}}]
         figure = curves_figure({"": ended}, HEADLINE, label="on the test set", percent=True)

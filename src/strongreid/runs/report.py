@@ -39,7 +39,9 @@ def report_run(folder: Path, data_root: Path | None, output: Path | None, consol
     run = finished_run(folder, data_root)
     sections = run_sections(run, console)
     config = run.config
-    subtitle = f"{config.model.backbone} on {config.data.name}, {config.schedule.epochs} epochs, seed {config.seed}"
+    data = run.record["data"]
+    title = "drawn people" if data["name"] == "drawn" else data["name"]
+    subtitle = f"{config.model.backbone} on {title}, {config.schedule.epochs} epochs, seed {config.seed}"
     write_page(path, run.folder.resolve().name, subtitle, sections)
     return path
 

@@ -85,7 +85,7 @@ def prepare(config: Config, console: Console, recorded: Mapping[str, Any] | None
     """
     with _data_may_have_moved(recorded is not None):
         sets = build.build_tests(config)
-        data = build.build_joined(config, sets[config.data.name])
+        data = build.build_joined(config, next(iter(sets.values())))
         fingerprint = _fingerprint(sets, data.train)
     if recorded is not None:
         _refuse_other_images(config, recorded, fingerprint)
@@ -149,9 +149,8 @@ def _refuse_other_images(config: Config, recorded: Mapping[str, Any], found: Map
                 "started (their fingerprints differ). Restore them, or name the folder where they lie: --data.root DIR."
             )
     before = recorded.get("tested", {})
-    for one in config.data.tested:
-        name = set_label(one)
-        if found["tested"][name] != before.get(name):
+    for one, (name, now) in zip(config.data.tested, found.get("tested", {}).items(), strict=True):
+        if now != before.get(name, before.get(set_label(one))):  # older runs have drawn people by another name
             raise InputError(
                 f"The images of {name} in {one.root} are not those on which this run was to be tested (their "
                 "fingerprints differ). Restore them, or write the folder where they lie into config.yaml, data.tested."

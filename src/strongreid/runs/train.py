@@ -29,7 +29,7 @@ import yaml
 from lightning.fabric import Fabric
 
 from strongreid import build
-from strongreid.config import BatchConfig, Config, DataConfig, as_plain, set_label
+from strongreid.config import BatchConfig, Config, DataConfig, SetConfig, as_plain
 from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
 from strongreid.files import atomic_folder, inside, path_part, write_json, write_text
 from strongreid.losses import Objective
@@ -48,7 +48,8 @@ from strongreid.training.loop import StepReport, fit
 
 def run_folder(config: Config, recipe: str) -> Path:
     """Return the folder of a run: its name, or else recipe, training sets and seed, below the output folder."""
-    sets = "+".join([config.data.name, *map(set_label, config.data.joined)])
+    main = SetConfig(config.data.name, config.data.root or Path())
+    sets = "+".join(build.set_names([main, *config.data.joined]))
     return config.output / (config.name or path_part(f"{recipe}-{sets}-seed{config.seed}"))
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from strongreid.config import DataConfig
+from strongreid.data import set_name
 from strongreid.drawn import draw_people
 from strongreid.errors import InputError
 from strongreid.files import inside, only_process
@@ -52,15 +53,15 @@ def data_directions(
     data: the first set; other: the second one across domains; across: whether the table is one across domains;
     papers_settings: whether the rows are trained as the paper did.
     """
+    name = _called(data)
     if not across:
         if other is not None:
             raise InputError("--other belongs to tables across domains, such as cross_domain.")
-        known = data.name in PAPER_SETS
-        paper = data.name if known else PAPER_SETS[0]
-        return [Direction(data.name, data, data, paper, known and papers_settings)]
+        known = name in PAPER_SETS
+        return [Direction(name, data, data, name if known else PAPER_SETS[0], known and papers_settings)]
     if other is None:
         raise InputError("A table across domains needs a second data set: --other.name NAME --other.root DIR.")
-    names = [data.name, other.name]
+    names = [name, _called(other)]
     like_paper = set(names) == set(PAPER_SETS)
     papers = names if like_paper else list(PAPER_SETS)
     if names[0] == names[1]:  # two sets of one kind: told apart by their folders
@@ -69,6 +70,11 @@ def data_directions(
         Direction(" -> ".join(names), data, other, " -> ".join(papers), like_paper and papers_settings),
         Direction(" -> ".join(names[::-1]), other, data, " -> ".join(papers[::-1]), like_paper and papers_settings),
     ]
+
+
+def _called(data: DataConfig) -> str:
+    name = set_name(data.name, data.root or Path())
+    return "drawn people" if name == "drawn" else name
 
 
 @contextmanager

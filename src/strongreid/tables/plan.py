@@ -196,7 +196,9 @@ def _scaled(recipe: str, scale: Scale, epochs: int | None, values: Mapping[str, 
 
 def _training(config: Config, data: ReIDData) -> Training:
     key = _hash({"settings": _learned(config), "images": data.train.fingerprint()})
-    name = f"{_plain_name(data.name)}-seed{config.seed}-{key}"
+    # earlier versions called drawn people by the name of the layout in which they lie
+    names = [f"{_plain_name(one)}-seed{config.seed}-{key}" for one in (config.data.name, data.name)]
+    name = next((one for one in names if (config.output / one).is_dir()), names[-1])
     return Training(replace(config, name=name), config.output / name)
 
 

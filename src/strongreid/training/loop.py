@@ -1,11 +1,11 @@
 """Training, one straight page: `fit` reads from top to bottom.
 
-Every random draw is a function of (seed, epoch, step), so no generator's state has to survive: a resumed run makes
-the same batches, the same flips and the same rectangles. A batch is this process's SHARE of one global P x K batch;
+Every random draw is a function of (seed, epoch, step), so no generator's state has to survive: a resumed run makes the
+same batches, the same flips and the same rectangles. A batch is this process's SHARE of one global P x K batch;
 features are gathered with gradient before the losses see them, so that what is mined does not depend on the number of
-processes. Only the first process writes and evaluates. Numbers leave the device every `log_every` steps only; a flag on
-the device remembers the first step whose loss was not finite. The result of a training is its last epoch's: nothing
-here chooses weights by a metric.
+processes. Only the first process writes and evaluates. Numbers leave the device every `log_every` steps and at an
+epoch's end only; a flag on the device remembers the first step whose loss was not finite. The result of a training is
+its last epoch's: nothing here chooses weights by a metric.
 """
 
 import signal
@@ -54,7 +54,7 @@ class Plan:
     seed: int = 0
     """Seed of the augmentation and of backbones that drop activations."""
     log_every: int = 10
-    """Steps between two lines of the log."""
+    """Steps between two lines of the log, which has one at each epoch's end too."""
     checkpoint_every: int = 1
     """Epochs between two checkpoints."""
     evaluate_every: int = 0
@@ -175,7 +175,7 @@ def fit(
                 interrupted = (waits or fabric.world_size == 1) and _any(asked() is not None, fabric)
                 if waits or interrupted:
                     _stop_if_not_finite(int(first_bad), images, epoch, folder)
-                if progress.total_steps % plan.log_every == 0:
+                if waits:
                     *sums, count = learner.sums.tolist()
                     learner.sums.zero_()
                     means = [value / count for value in sums]
