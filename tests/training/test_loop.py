@@ -104,6 +104,7 @@ def test_a_training_shorter_than_the_log_s_interval_has_a_line_of_means_at_each_
     weights = []
     for number, every in enumerate((1000, 1)):
         folder = tmp_path / str(number)
+        folder.mkdir()
         model, objective, optimizers = parts(config, people)
         plan = replace(build.build_plan(config), log_every=every)
         fit(model, objective, images, plan, optimizers=optimizers, fabric=build.build_fabric(config), folder=folder)

@@ -5,19 +5,24 @@ JPEG, because a page shows some two hundred pictures: as PNG they would weigh fi
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
+from strongreid.pixels import read_image
 from strongreid.reports.drawing import save
 from strongreid.reports.page import Picture
 
 MOST_SVG_BYTES: Final = 150_000
 """A figure that is larger as SVG (a cloud of many points) is drawn as PNG."""
 JPEG_QUALITY: Final = 82
+SHOWN_SIZE: Final = (256, 128)
+"""Height and width of files that are shown: a person's."""
 _LONGEST_SIDE: Final = 256
 
 
@@ -44,6 +49,22 @@ def pixels_uri(pixels: npt.NDArray[np.uint8]) -> str:
     written = io.BytesIO()
     image.save(written, format="JPEG", quality=JPEG_QUALITY, optimize=True)
     return _uri("image/jpeg", written.getvalue())
+
+
+class ImageFiles:
+    """Image files, each read when it is shown.
+
+    Args:
+        paths: N files.
+        size: height and width to which they are resized.
+    """
+
+    def __init__(self, paths: Sequence[str], size: tuple[int, int] = SHOWN_SIZE) -> None:
+        self._paths, self._size = paths, size
+
+    def __getitem__(self, indices: npt.NDArray[np.int64]) -> torch.Tensor:
+        """Return the images at int64 [n], uint8 [n, 3, H, W]. Raises `InputError` for a file that cannot be read."""
+        return torch.from_numpy(np.stack([read_image(self._paths[row], self._size) for row in indices.tolist()]))
 
 
 def _uri(kind: str, content: bytes) -> str:

@@ -10,7 +10,7 @@ from strongreid.data import ImageTable, PackedImages
 from strongreid.evaluation import Embeddings, RetrievalResult, nearest
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.ground_truth import SameCamera
-from strongreid.reports.images import pixels_uri
+from strongreid.reports.images import ImageFiles, pixels_uri
 from strongreid.reports.page import Frame, Picture, Tile, TileRow
 
 COUNTED = 10
@@ -31,7 +31,7 @@ class ImageGallery:
     def __init__(
         self,
         side: ImageTable | Embeddings,
-        packed: PackedImages | None = None,
+        packed: PackedImages | ImageFiles | None = None,
         names: Sequence[str] | None = None,
     ) -> None:
         self.packed = packed

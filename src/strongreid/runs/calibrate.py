@@ -10,9 +10,10 @@ from typing import Final
 
 from strongreid.evaluation import Calibration, Verification
 from strongreid.evaluation.verification import require_rate
+from strongreid.files import write_json
 from strongreid.models import Calibrated, write_calibrated
 from strongreid.reports.console import Console
-from strongreid.runs.evaluate_features import announce
+from strongreid.runs.evaluate_features import Protocol, announce, load_test
 from strongreid.runs.folder import Run
 from strongreid.runs.test_sets import prepare_own_tests
 
@@ -46,6 +47,24 @@ def calibrate_run(folder: Path, false_match_rate: float, data_root: Path | None,
     )
     write_calibrated(folder, stored)
     return RunCalibration(found, chosen)
+
+
+def calibrate_features(
+    query: Path, gallery: Path, false_match_rate: float, console: Console, protocol: Protocol | None = None
+) -> RunCalibration:
+    """Choose the threshold for a wanted false-match rate, 0..1, on features of any model: two .npz files."""
+    require_rate(false_match_rate)
+    test = load_test(query, gallery, protocol)
+    test.warn(console)
+    found = test.verify(console)
+    return RunCalibration(found, found.calibrate(false_match_rate))
+
+
+def write(calibration: RunCalibration, path: Path) -> None:
+    """Write threshold and rates as JSON."""
+    found = calibration.verification
+    more = {name: getattr(found, name) for name in ("equal_error_rate", "same_pairs", "different_pairs")}
+    write_json(path, {**calibration.chosen.to_json(), **more})
 
 
 def show(calibration: RunCalibration, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,47 @@ NOT_COMPARED = ("name", "output", "data.cache")
 """Settings that mean nothing for what was learned."""
 
 
-def compare_runs(folders: Sequence[Path], console: Console) -> None:
-    """Write a table of the runs, the paired test of each against the first, and the settings in which they differ."""
-    if len(folders) < 2:
+@dataclass(frozen=True)
+class _Compared:
+    """A finished run, or a result of any model."""
+
+    name: str
+    source: Run | RetrievalResult
+
+    @property
+    def run(self) -> Run | None:
+        """The run, where it is one."""
+        return self.source if isinstance(self.source, Run) else None
+
+    @property
+    def result(self) -> RetrievalResult:
+        """The figures of each query."""
+        return self.source.result if isinstance(self.source, Run) else self.source
+
+    @property
+    def cells(self) -> list[str]:
+        """Its row of the table."""
+        figures = self.source.metrics if isinstance(self.source, Run) else self.source.to_json()
+        return [self.name, *figure_cells(figures), duration(figures.get("training_seconds"))]
+
+
+def compare_runs(paths: Sequence[Path], console: Console) -> None:
+    """Write a table of runs, the paired test of each against the first, and the settings in which they differ.
+
+    paths: folders of finished runs, or results that `RetrievalResult.save` wrote (.npz), of which settings are not
+    known. Raises `InputError` for what is neither, and for fewer than two.
+    """
+    if len(paths) < 2:
         raise InputError("Name at least two runs to compare.")
-    runs = [finished_run(folder) for folder in folders]
-    rows = [[run.name, *figure_cells(run.metrics), duration(run.metrics.get("training_seconds"))] for run in runs]
-    console.table("Runs (percent)", ("", *COLUMNS, "training"), rows)
-    for run in runs[1:]:
-        for sentence in _tests(runs[0], run):
-            console.say(f"{run.name} against {runs[0].name}: {sentence}")
+    compared = [_compared(path) for path in paths]
+    console.table("Runs (percent)", ("", *COLUMNS, "training"), [one.cells for one in compared])
+    for one in compared[1:]:
+        for sentence in _tests(compared[0], one):
+            console.say(f"{one.name} against {compared[0].name}: {sentence}")
     console.say("The tests are over queries; they do not know how much trainings with other seeds differ.")
-    settings = [as_plain(run.config) for run in runs]
+    settings = [as_plain(one.run.config) for one in compared if one.run is not None]
+    if len(settings) < 2:
+        return
     differing = {name: values for name, values in differences(settings).items() if name not in NOT_COMPARED}
     if differing:
         console.say("Settings that differ, run by run:")
@@ -37,6 +67,19 @@ def compare_runs(folders: Sequence[Path], console: Console) -> None:
             console.say(f"  {name}: {'  |  '.join(json.dumps(value) for value in values)}")
     else:
         console.say("All settings are the same.")
+
+
+def _compared(path: Path) -> _Compared:
+    if path.suffix == ".npz":
+        try:
+            return _Compared(path.name, RetrievalResult.load(path))
+        except InputError as error:
+            raise InputError(
+                f"{error} Of features make a result first: strongreid evaluate --embeddings QUERY.npz GALLERY.npz "
+                "--result FILE.npz."
+            ) from error
+    run = finished_run(path)
+    return _Compared(run.name, run)
 
 
 def comparison_sentences(first: RetrievalResult, second: RetrievalResult) -> list[str]:
@@ -57,10 +100,10 @@ def differences(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {name: values for name, values in found.items() if any(value != values[0] for value in values)}
 
 
-def _tests(first: Run, other: Run) -> list[str]:
-    """Return the paired tests in sentences, or why there are none."""
-    queries = [run.record["data"]["fingerprint"]["query"] for run in (first, other)]
-    if queries[0] != queries[1]:
+def _tests(first: _Compared, other: _Compared) -> list[str]:
+    """Return the comparison in sentences, or why there is none."""
+    queries = {one.run.record["data"]["fingerprint"]["query"] for one in (first, other) if one.run is not None}
+    if len(queries) > 1:
         return ["no paired test, because they were tested with other query images."]
     try:
         return comparison_sentences(first.result, other.result)

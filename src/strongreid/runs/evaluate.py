@@ -30,7 +30,9 @@ def evaluate_run(
     found = {}
     for test in tests:
         announce(len(test.query.table), len(test.gallery.table), model.width, protocol.reranking is not None, console)
-        found[test.name] = Evaluation(test.embed(model, console).evaluate(console, protocol))
+        embedded = test.embed(model, console)
+        embedded.warn(console, protocol)
+        found[test.name] = Evaluation(embedded.evaluate(console, protocol))
     return found
 
 

@@ -3,7 +3,7 @@
 Knows neither settings nor models, so that evaluating two files does not wait for the libraries that train networks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from strongreid.evaluation import (
     verify,
 )
 from strongreid.evaluation.distance import Metric
+from strongreid.evaluation.embeddings import JUNK
 from strongreid.evaluation.facts import AveragePrecision
 from strongreid.evaluation.ground_truth import SameCamera
 from strongreid.files import write_json
@@ -78,6 +79,40 @@ class EmbeddedTest:
         with console.bar("Comparing all pairs") as report:
             return verify(self.query, self.gallery, metric=self.metric, same_camera=self.same_camera, progress=report)
 
+    def doubts(self, protocol: Protocol | None = None) -> list[str]:
+        """Return what makes figures doubtful, though they can be computed, in sentences."""
+        same = self._found_in_gallery((protocol or Protocol()).same_camera or self.same_camera)
+        if not same:
+            return []
+        return [
+            f"{same:,} of {len(self.query):,} queries are in the gallery themselves (the same features, the same "
+            "person, and the camera rule does not leave them out): they find themselves first, so the figures are too "
+            "good. Take them out of the gallery."
+        ]
+
+    def _found_in_gallery(self, same_camera: SameCamera) -> int:
+        """Count the queries of which the gallery holds the very features, of the same person, where that counts."""
+        cameras: dict[tuple[int, int], set[int]] = {}
+        for person, camera, row in _rows(self.gallery):
+            if person != JUNK:
+                cameras.setdefault((person, row), set()).add(camera)
+        return sum(
+            bool(cameras.get((person, row), set()) - ({camera} if same_camera == "exclude" else set()))
+            for person, camera, row in _rows(self.query)
+        )
+
+    def warn(self, console: Console, protocol: Protocol | None = None) -> None:
+        """Say what makes figures doubtful."""
+        for doubt in self.doubts(protocol):
+            console.say(f"Warning: {doubt}")
+
+
+def _rows(side: Embeddings) -> Iterator[tuple[int, int, int]]:
+    """Yield person, camera and a hash of the features, image by image."""
+    features = side.features.cpu().numpy()
+    for person, camera, row in zip(side.person.tolist(), side.camera.tolist(), features, strict=True):
+        yield person, camera, hash(row.tobytes())
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -91,9 +126,17 @@ class Evaluation:
         return {name: bootstrap_interval(self.result, name) for name in HEADLINE}
 
 
+def load_test(query: Path, gallery: Path, protocol: Protocol | None = None) -> EmbeddedTest:
+    """Read features of any model: two .npz files with the arrays features, person and camera."""
+    protocol = protocol or Protocol()
+    sides = Embeddings.load(query), Embeddings.load(gallery)
+    return EmbeddedTest(*sides, protocol.metric or "cosine", protocol.same_camera or "exclude")
+
+
 def evaluate_files(query: Path, gallery: Path, protocol: Protocol, console: Console) -> Evaluation:
     """Evaluate features of any model: two .npz files with the arrays features, person and camera."""
-    test = EmbeddedTest(Embeddings.load(query), Embeddings.load(gallery))
+    test = load_test(query, gallery, protocol)
+    test.warn(console, protocol)
     width = test.query.features.shape[1]
     announce(len(test.query), len(test.gallery), width, protocol.reranking is not None, console)
     return Evaluation(test.evaluate(console, protocol))

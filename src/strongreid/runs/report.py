@@ -1,4 +1,6 @@
-"""A report on a finished run: its weights meet its test set once more, and what is worth looking at goes on a page.
+"""Reports on a finished run, or on features of any model.
+
+A run's weights meet its test set once more, and what is worth looking at goes on a page.
 
 Figures are computed again rather than copied, because figures, curves and pictures must be of the same ranking.
 """
@@ -8,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from strongreid.config import Config, as_plain
-from strongreid.evaluation import RetrievalResult
-from strongreid.evaluation.embeddings import JUNK
+from strongreid.errors import InputError
+from strongreid.evaluation import Embeddings, RetrievalResult
+from strongreid.evaluation.embeddings import JUNK, read_arrays
 from strongreid.files import inside, require_target
 from strongreid.models import ReIDModel
 from strongreid.reports import results, showing
 from strongreid.reports.confusions import hardest_pairs
 from strongreid.reports.console import Console
+from strongreid.reports.images import ImageFiles
 from strongreid.reports.page import Section, write_page
-from strongreid.reports.ranked import ImageGallery, pick_queries, ranked_lists
+from strongreid.reports.ranked import ImageGallery, RankedList, pick_queries, ranked_lists
+from strongreid.runs.evaluate_features import EmbeddedTest, Protocol, load_test
 from strongreid.runs.folder import Run, finished_run
 from strongreid.runs.test_sets import prepare_main_test, prepare_own_tests
 
@@ -57,36 +62,23 @@ def run_sections(run: Run, console: Console, *, tested: Config | None = None) ->
     Raises `InputError` where its data set is not where, or not what, it was.
     """
     config = run.config
-    wanted = tested or config
     test = prepare_main_test(tested, console) if tested else prepare_own_tests(run, console, further=False)[0]
     notes = [f"Note: {warning}" for warning in test.data.warnings]
-    model = run.model(wanted.evaluation)
+    model = run.model((tested or config).evaluation)
     embedded = test.embed(model, console)
-    query, gallery, metric, same_camera = embedded.query, embedded.gallery, embedded.metric, embedded.same_camera
     result = embedded.evaluate(console)
     others: Mapping[str, Any] = {}
     if tested is None:
         notes += _differences(run.metrics, result)
         others = run.metrics.get("tested", {})
-    people = {*query.person.tolist(), *gallery.person.tolist()} - {JUNK}
-    verification = embedded.verify(console) if len(people) > 1 else None  # else nobody can be accepted wrongly
-    chosen = pick_queries(result, query.person, STRIPS)
-    strips = {
-        name: ranked_lists(query, gallery, rows, metric=metric, same_camera=same_camera)
-        for name, rows in chosen.items()
-    }
-    with console.bar("Looking for confusions") as report:
-        confusions = hardest_pairs(query, gallery, PAIRS, metric=metric, same_camera=same_camera, progress=report)
-    every = [found for lists in strips.values() for found in lists]
     images = ImageGallery(test.query.table, test.query.packed), ImageGallery(test.gallery.table, test.gallery.packed)
+    found, strips = _retrieval_sections(embedded, result, *images, console)
     return [
-        results.result_section(result, (len(query), len(gallery)), others, notes),
+        results.result_section(result, (len(embedded.query), len(embedded.gallery)), others, notes),
         results.learning_section(run.log, run.metrics, config.schedule.epochs),
-        results.thresholds_section(result, verification),
-        showing.strips_section(strips, *images, result.average_precision.tolist()),
-        showing.activation_section(model, every, *images),
-        showing.plane_section(query, gallery, images[1], metric),
-        showing.confusions_section(confusions, *images),
+        *found[:2],
+        showing.activation_section(model, strips, *images),
+        *found[2:],
         results.cost_section(run.metrics, _network(model)),
         results.settings_section(
             as_plain(config),
@@ -95,6 +87,63 @@ def run_sections(run: Run, console: Console, *, tested: Config | None = None) ->
         ),
         results.environment_section(run.record),
     ]
+
+
+def report_features(
+    query: Path, gallery: Path, output: Path | None, console: Console, protocol: Protocol | None = None
+) -> Path:
+    """Write the report on features of any model as one HTML page; return its path, by default beside the query file.
+
+    query, gallery: .npz files with the arrays features, person and camera, and perhaps `path`: where each image lies,
+    from the file's own folder. Pictures are shown where all of them are there, otherwise their names.
+    """
+    path = output or query.with_name("report.html")
+    require_target(path)
+    test = load_test(query, gallery, protocol)
+    result = test.evaluate(console)
+    images = _images(query, test.query, console), _images(gallery, test.gallery, console)
+    found, _ = _retrieval_sections(test, result, *images, console)
+    notes = [f"Note: {doubt}" for doubt in test.doubts()]
+    sections = [results.result_section(result, (len(test.query), len(test.gallery)), {}, notes), *found]
+    write_page(path, f"{query.name}, {gallery.name}", "Features of any model", sections)
+    return path
+
+
+def _images(file: Path, side: Embeddings, console: Console) -> ImageGallery:
+    """Return what can be shown of the images of a file of features."""
+    names = read_arrays(file, ("features", "path"), ("features",)).get("path")
+    if names is None:
+        return ImageGallery(side)
+    if names.dtype.kind != "U" or names.shape != (len(side),):
+        raise InputError(f"{file}: The array path must be text [{len(side)}]; it is {names.dtype} {list(names.shape)}.")
+    paths = [str(file.parent / name) for name in names.tolist()]
+    missing = [path for path in paths if not Path(path).is_file()]
+    if missing:
+        console.say(f"{len(missing):,} of {len(paths):,} images are missing, such as {missing[0]}: names are shown.")
+    return ImageGallery(side, None if missing else ImageFiles(paths), names.tolist())
+
+
+def _retrieval_sections(
+    test: EmbeddedTest, result: RetrievalResult, query: ImageGallery, gallery: ImageGallery, console: Console
+) -> tuple[list[Section], list[RankedList]]:
+    """Return the sections on thresholds, strips, people and confusions, and the lists that the strips show."""
+    metric, same_camera = test.metric, test.same_camera
+    people = {*test.query.person.tolist(), *test.gallery.person.tolist()} - {JUNK}
+    verification = test.verify(console) if len(people) > 1 else None  # else nobody can be accepted wrongly
+    strips = {
+        name: ranked_lists(test.query, test.gallery, rows, metric=metric, same_camera=same_camera)
+        for name, rows in pick_queries(result, test.query.person, STRIPS).items()
+    }
+    with console.bar("Looking for confusions") as report:
+        confusions = hardest_pairs(
+            test.query, test.gallery, PAIRS, metric=metric, same_camera=same_camera, progress=report
+        )
+    return [
+        results.thresholds_section(result, verification),
+        showing.strips_section(strips, query, gallery, result.average_precision.tolist()),
+        showing.plane_section(test.query, test.gallery, gallery, metric),
+        showing.confusions_section(confusions, query, gallery),
+    ], [found for lists in strips.values() for found in lists]
 
 
 def _differences(recorded: Mapping[str, Any], result: RetrievalResult) -> list[str]:

@@ -198,7 +198,9 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
         )
     trained = time.perf_counter()
     if fabric.is_global_zero:
-        result = evaluate_on(tests[0])
+        embedded = tests[0].embed(model, console)
+        embedded.warn(console)
+        result = embedded.evaluate(console)
         others = {test.name: evaluate_on(test).to_json() for test in tests[1:]}
         metrics: dict[str, Any] = {
             **result.to_json(),
