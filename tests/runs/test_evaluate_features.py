@@ -136,9 +136,9 @@ def test_options_that_would_do_nothing_are_refused(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["evaluate", "--embeddings", *map(str, files)]
-    for option in ("--data_root=somewhere", "--data_name=cuhk01", "--split_seed=1"):
+    for option in ("--data.root=somewhere", "--data.split_seed=1", "--data_root=somewhere"):
         assert main([*words, option]) == 2
-        assert "--embeddings needs no images" in said(capsys)
+        assert "go with a run, not with --embeddings" in said(capsys)
     assert main([*words, f"--json={tmp_path}"]) == 2
     assert f"--json {tmp_path} is a folder. Name a file in it" in said(capsys)
     assert main(["evaluate", str(tmp_path), *words[1:]]) == 2

@@ -166,8 +166,8 @@ def test_the_plan_says_what_is_to_do_and_does_nothing(
         (["--rows", "4"], "None of these rows can be run yet (later: needs what is not there)"),
         (["--seeds", "1", "1"], "each once"),
         (["--schedule.epoch=3"], "schedule.epoch"),
-        (["--other.root=somewhere"], "across domains"),
-        (["--schedule.epochs"], "needs a value"),
+        (["--other.root=."], "across domains"),
+        (["--schedule.epochs"], "--schedule.epochs is empty"),
     ],
 )
 def test_impossible_sweeps_are_refused(
