@@ -136,7 +136,7 @@ def test_options_that_would_do_nothing_are_refused(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["evaluate", "--embeddings", *map(str, files)]
-    for option in ("--data.root=somewhere", "--data.split_seed=1", "--data_root=somewhere"):
+    for option in ("--data.root=somewhere", "--data_root=somewhere"):
         assert main([*words, option]) == 2
         assert "go with a run, not with --embeddings" in said(capsys)
     assert main([*words, f"--json={tmp_path}"]) == 2
