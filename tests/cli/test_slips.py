@@ -87,7 +87,7 @@ SLIPS: list[tuple[str, tuple[str, ...]]] = [
     ("reproduce mine.yaml", ("mine.yaml is a file", "reproduce own --file mine.yaml")),
     ("reproduce own --file people", ("people is a folder",)),
     ("reproduce own --file ours.yaml", ("no ours.yaml",)),
-    ("report runs", ("runs is not the folder of a run", "the runs own")),
+    ("calibrate runs", ("runs is not the folder of a run", "the runs own")),
     ("report runs/ow", ("no folder runs/ow", "runs/own")),
     ("report runs/own/config.yaml", ("is a file", "runs/own")),
     ("calibrate query.npz", ("query.npz is a file of features", "--embeddings")),

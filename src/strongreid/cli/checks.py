@@ -1,6 +1,7 @@
 """What can be refused at once, before any library that trains networks is loaded: names, folders, files."""
 
 import os
+import shlex
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -51,16 +52,27 @@ def require_run(run: Path) -> None:
     if (run / "config.yaml").is_file():
         return
     if run.suffix == ".npz":
-        raise InputError(
-            f"{run} is a file of features: strongreid evaluate --embeddings QUERY.npz GALLERY.npz takes two."
-        )
+        raise InputError(f"{run} is a file of features: --embeddings QUERY.npz GALLERY.npz takes two.")
     if run.is_file():
         raise InputError(f"{run} is a file; name the folder of a run" + _within_run(run))
     if not run.is_dir():
         raise InputError(f"There is no folder {run}{_hint(run)}. Name the folder that a training wrote.")
-    inside = sorted(file.parent.name for file in run.glob("*/config.yaml"))
+    inside = [str(found.relative_to(run)) for found in runs_inside(run)]
     hint = f"It holds the runs {', '.join(inside)}: name one." if inside else "Name the folder that a training wrote."
     raise InputError(f"{run} is not the folder of a run: it holds no config.yaml{_within_run(run)}. {hint}")
+
+
+def runs_inside(folder: Path) -> list[Path]:
+    """Return the folders of the runs in a folder that is none itself, up to three levels down, sorted."""
+    if (folder / "config.yaml").is_file():
+        return []
+    return sorted({file.parent for depth in range(1, 4) for file in folder.glob("*/" * depth + "config.yaml")})
+
+
+def next_command(run: Path) -> str:
+    """Return, indented, the command that a run is ready for."""
+    finished = (run / "result.json").is_file()
+    return f"  strongreid {shlex.join(['report', str(run)] if finished else ['train', '--resume', str(run)])}"
 
 
 def require_file(path: Path, what: str) -> None:

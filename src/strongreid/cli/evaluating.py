@@ -1,80 +1,39 @@
 """What is done with a finished run: `evaluate` (or the features of any model), `calibrate`, `report`, `compare`."""
 
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.checks import require_file, require_output_file, require_run, require_set
+from strongreid.cli.checks import next_command, require_file, require_output_file, require_run, require_set, runs_inside
 from strongreid.cli.command import Command, parser_of
+from strongreid.cli.options import (
+    IMAGES,
+    NOT_CHOSEN,
+    NOT_MOVED,
+    OLD_NAMES,
+    OWN_SET,
+    MovedSet,
+    OtherSet,
+    RerankingChoice,
+    parser_with_source,
+    require_source,
+)
 from strongreid.config import SetConfig
 from strongreid.errors import InputError
-
-OLD_NAMES = {"--data_name": "--data.name", "--data_root": "--data.root", "--split_seed": "--data.split_seed"}
-
-
-@dataclass(frozen=True)
-class MovedSet:
-    """The run's data set."""
-
-    root: Path | None = None
-    """Where it lies now, if it was moved since the training."""
-
-
-@dataclass(frozen=True)
-class RerankingSettings:
-    """Settings of re-ranking by k-reciprocal encoding (Zhong et al. 2017)."""
-
-    k1: int | None = None
-    """Neighbours that make up a k-reciprocal set; by default 20."""
-    k2: int | None = None
-    """Neighbours over which encodings are averaged; by default 6."""
-    distance_weight: float | None = None
-    """Weight of the original distance, 0 to 1; by default 0.3."""
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """Those that were given, by name."""
-        values = {"k1": self.k1, "k2": self.k2, "distance_weight": self.distance_weight}
-        return {name: value for name, value in values.items() if value is not None}
-
-
-@dataclass(frozen=True)
-class RerankingChoice(RerankingSettings):
-    """Re-ranking by k-reciprocal encoding (Zhong et al. 2017); any of its settings switches it on."""
-
-    on: bool | None = None
-    """Whether to re-rank; also written --reranking true."""
-
-    def __post_init__(self) -> None:
-        if self.on is False and self.given:
-            raise InputError(
-                f"--reranking is false, but --reranking.{next(iter(self.given))} was given; leave one out."
-            )
-
-
-@dataclass(frozen=True)
-class OtherSet:
-    """Another data set to test on, or where the run's own lies now."""
-
-    name: str | None = None
-    """The other data set, in place of the run's own; `strongreid data list` names the known ones."""
-    root: Path | None = None
-    """Its folder; without a name, where the run's own data set lies now, if it was moved since the training."""
-    split_seed: int = 0
-    """Seed of its split, for sets that leave the split to the user."""
 
 
 def evaluate_model(
     run: Path | None = None,
     embeddings: tuple[Path, Path] | None = None,
-    data: OtherSet = OtherSet(),
+    data: OtherSet = OWN_SET,
     metric: Literal["cosine", "euclidean"] | None = None,
-    reranking: RerankingChoice = RerankingChoice(),
+    reranking: RerankingChoice = NOT_CHOSEN,
     same_camera: Literal["exclude", "include"] | None = None,
     average_precision: Literal["rectangular", "trapezoid"] = "rectangular",
     json: Path | None = None,
+    result: Path | None = None,
 ) -> None:
     """Evaluate a run on its test sets or on another, or features of any model from two .npz files; 95 % intervals.
 
@@ -90,17 +49,12 @@ def evaluate_model(
         average_precision: rectangular is what the paper and most tools report; trapezoid is the rule of Market-1501's
             official MATLAB code, which reads lower. Never compare one with the other.
         json: File to write the metrics to, with the intervals of mAP and rank-1.
+        result: File (.npz) to write the figures of each query to, of a run's main set, for `strongreid compare`.
     """
-    if (run is None) == (embeddings is None):
-        raise InputError("Name a run's folder, or --embeddings QUERY.npz GALLERY.npz: one of the two.")
     require_output_file("--json", json, "metrics.json")
+    require_output_file("--result", result, "result.npz")
+    require_source(run, embeddings, of_run=data != OWN_SET)
     other = _other_set(data)
-    if run is not None:
-        require_run(run)
-    elif data != OtherSet():
-        raise InputError("--data.name, --data.root and --data.split_seed go with a run, not with --embeddings.")
-    for file in embeddings or ():
-        require_file(file, "a file of features (.npz)")
 
     from strongreid.evaluation import Reranking
     from strongreid.reports.console import Console
@@ -119,6 +73,8 @@ def evaluate_model(
     evaluate_features.show(found, console)
     if json is not None:
         evaluate_features.write(found, json)
+    if result is not None:
+        next(iter(found.values())).result.save(result)
     if run is not None:
         console.suggest("report", run)
     elif embeddings is not None and again is None:
@@ -137,92 +93,128 @@ def _other_set(data: OtherSet) -> SetConfig | None:
 
 
 def calibrate(
-    run: Path,
+    run: Path | None = None,
+    embeddings: tuple[Path, Path] | None = None,
     false_match_rate: float = 0.001,
-    data: MovedSet = MovedSet(),
+    data: MovedSet = NOT_MOVED,
+    metric: Literal["cosine", "euclidean"] | None = None,
+    same_camera: Literal["exclude", "include"] | None = None,
+    json: Path | None = None,
 ) -> None:
-    """Find the distance below which two images are taken for the same person, and store it in the run's model.
+    """Find the distance below which two images are taken for the same person; a run's model gets it.
 
     Args:
         run: The folder of a run; its test set is embedded, and its model.safetensors gets the threshold.
+        embeddings: Query and gallery file (.npz).
         false_match_rate: How often, 0 to 1, different people may be taken for the same. Calibrating on the test set
             makes this rate optimistic for that set: on other people expect it to be somewhat higher.
         data: The set.
+        metric: cosine (by default) or euclidean, for embeddings; a run has its own.
+        same_camera: exclude (by default) or include, for embeddings, as in `evaluate`; a run has its own.
+        json: File to write the threshold and the rates to.
     """
-    require_run(run)
+    require_source(run, embeddings, of_run=data != NOT_MOVED, of_files=bool(metric or same_camera))
+    require_output_file("--json", json, "threshold.json")
 
     from strongreid.reports.console import Console
     from strongreid.runs import calibrate as calibration
+    from strongreid.runs.evaluate_features import Protocol
 
     console = Console()
-    found = calibration.calibrate_run(run, false_match_rate, data.root, console)
+    if run is not None:
+        found = calibration.calibrate_run(run, false_match_rate, data.root, console)
+    else:
+        assert embeddings is not None
+        protocol = Protocol(metric, same_camera)
+        found = calibration.calibrate_features(*embeddings, false_match_rate, console, protocol)
     calibration.show(found, console)
-    console.say(f"Stored in {run / 'model.safetensors'}: ReIDModel.load({str(run)!r}).threshold")
-    console.suggest("report", run)
+    if json is not None:
+        calibration.write(found, json)
+    if run is not None:
+        console.say(f"Stored in {run / 'model.safetensors'}: ReIDModel.load({str(run)!r}).threshold")
+        console.suggest("report", run)
+    elif embeddings is not None:
+        console.suggest("report", "--embeddings", *embeddings)
 
 
 def report(
-    run: Path,
-    data: MovedSet = MovedSet(),
+    run: Path | None = None,
+    embeddings: tuple[Path, Path] | None = None,
+    data: MovedSet = NOT_MOVED,
+    metric: Literal["cosine", "euclidean"] | None = None,
+    same_camera: Literal["exclude", "include"] | None = None,
     output: Path | None = None,
 ) -> None:
     """Write one HTML page about a finished run: figures, curves, what it finds, where it looks, what it confuses.
 
-    The page needs no network and no other file: it can be opened from disk, or mailed.
+    The page needs no network and no other file: it can be opened from disk, or mailed. Of a folder that holds runs the
+    runs are listed.
 
     Args:
         run: The folder of a finished run; its data set is read again and its last weights are used.
+        embeddings: Query and gallery file (.npz).
         data: The set.
-        output: The file to write; by default report.html in the run's folder.
+        metric: cosine (by default) or euclidean, for embeddings; a run has its own.
+        same_camera: exclude (by default) or include, for embeddings, as in `evaluate`; a run has its own.
+        output: The file to write; by default report.html in the run's folder, or beside the query file.
     """
-    require_run(run)
+    inside = runs_inside(run) if run is not None and embeddings is None else []
+    if not inside:
+        require_source(run, embeddings, of_run=data != NOT_MOVED, of_files=bool(metric or same_camera))
     require_output_file("--output", output, "report.html")
 
     from strongreid.reports.console import Console
-    from strongreid.runs.report import report_run
 
     console = Console()
-    path = report_run(run, data.root, output, console)
+    if inside:
+        console.say(f"{run} is not the folder of a run, but holds {len(inside)}:", *map(next_command, inside))
+        return
+
+    from strongreid.runs.evaluate_features import Protocol
+    from strongreid.runs.report import report_features, report_run
+
+    if run is not None:
+        path = report_run(run, data.root, output, console)
+    else:
+        assert embeddings is not None
+        path = report_features(*embeddings, output, console, Protocol(metric, same_camera))
     console.say(f"Report: {path} ({path.stat().st_size / 1e6:.1f} MB); open it in a browser.")
-    console.suggest("calibrate", run)
+    if run is not None:
+        console.suggest("calibrate", run)
+    elif embeddings is not None:
+        console.suggest("calibrate", "--embeddings", *embeddings)
 
 
 def compare(runs: list[Path]) -> None:
-    """Show finished runs side by side: figures, the paired test against the first, and the settings that differ."""
+    """Show finished runs side by side: figures, the paired test against the first, and the settings that differ.
+
+    Results of any model can be among them: files (.npz) that `evaluate --result` wrote.
+    """
     if len(runs) < 2:
         raise InputError("Name at least two runs to compare.")
     for run in runs:
-        require_run(run)
+        if run.suffix == ".npz":
+            require_file(run, "a result (.npz)")
+        else:
+            require_run(run)
 
     from strongreid.reports.console import Console
     from strongreid.runs.compare import compare_runs
 
     console = Console()
     compare_runs(runs, console)
-    console.suggest("report", runs[-1])
-
-
-def evaluate_parser() -> ArgumentParser:
-    """Return the parser of `evaluate`, whose two ways of naming what to evaluate a signature cannot say."""
-    parser = parser_of(evaluate_model, skip={"run", "embeddings"})
-    parser.add_argument("run", nargs="?", type=Path, help="The folder of a run.")
-    parser.add_argument(
-        "--embeddings",
-        nargs=2,
-        type=Path,
-        metavar=("QUERY", "GALLERY"),
-        help="Two .npz files in place of a run, each with the arrays features [N, D], person [N] and camera [N] (where "
-        "cameras are not known zeros, with --same_camera include).",
-    )
-    return parser
+    folders = [run for run in runs if run.suffix != ".npz"]
+    if folders:
+        console.suggest("report", folders[-1])
 
 
 def compare_parser() -> ArgumentParser:
     """Return the parser of `compare`."""
     parser = parser_of(compare, skip={"runs"})
-    parser.add_argument(
-        "runs", nargs="+", type=Path, help="Folders of finished runs, the first is the one compared with."
+    help_text = (
+        "Folders of finished runs, or results (.npz) of `evaluate --result`; the first is the one compared with."
     )
+    parser.add_argument("runs", nargs="+", type=Path, help=help_text)
     return parser
 
 
@@ -231,25 +223,27 @@ EVALUATING = {
         evaluate_model,
         "evaluate a run, or features of any model",
         ("evaluate RUN --reranking true", "evaluate --embeddings query.npz gallery.npz"),
-        make_parser=evaluate_parser,
+        make_parser=partial(parser_with_source, evaluate_model, "The folder of a run."),
         old_names={**OLD_NAMES, "--reranking": "--reranking.on"},
     ),
     "calibrate": Command(
         calibrate,
         "find and store the threshold for the same person",
-        ("calibrate RUN", "calibrate RUN --false_match_rate 0.01"),
+        ("calibrate RUN --false_match_rate 0.01", "calibrate --embeddings query.npz gallery.npz --json threshold.json"),
+        make_parser=partial(parser_with_source, calibrate, "The folder of a run; its model gets the threshold."),
         old_names=OLD_NAMES,
     ),
     "report": Command(
         report,
-        "one HTML page about a run: pictures, curves, figures",
-        ("report RUN", "report RUN --output page.html --data.root DIR"),
+        "one HTML page about a run, or features of any model",
+        ("report RUN --data.root DIR", "report --embeddings query.npz gallery.npz --output page.html"),
+        make_parser=partial(parser_with_source, report, "The folder of a finished run.", IMAGES),
         old_names=OLD_NAMES,
     ),
     "compare": Command(
         compare,
         "runs side by side, with the paired test",
-        ("compare RUN OTHER", "compare runs/*"),
+        ("compare RUN OTHER", "compare before.npz after.npz"),
         make_parser=compare_parser,
     ),
 }

@@ -11,7 +11,7 @@ from jsonargparse import ArgumentParser
 
 from strongreid.cli.checks import require_set, require_table
 from strongreid.cli.command import Command, parser_of
-from strongreid.cli.evaluating import RerankingSettings
+from strongreid.cli.options import RerankingSettings
 from strongreid.config import Config, DataConfig
 from strongreid.errors import InputError
 from strongreid.launch import read_launch

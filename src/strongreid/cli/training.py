@@ -64,14 +64,14 @@ def train(config: Config, recipe: str, by_default: bool) -> None:
     console.suggest("report", folder)
 
 
-def resume(folder: Path) -> None:
-    """Go on with a run that was stopped, from its newest checkpoint."""
+def resume(folder: Path, data_root: Path | None = None) -> None:
+    """Go on with a run that was stopped, from its newest checkpoint. `data_root`: where its data set lies now."""
     from strongreid.reports.console import Console
     from strongreid.runs import train as training
 
     console = Console(quiet=not read_launch().first)
     with _resumable(folder):
-        finished = training.resume(folder, console)
+        finished = training.resume(folder, console, data_root=data_root)
     training.show(finished, console)
     console.suggest("report", folder)
 
@@ -105,7 +105,9 @@ def train_parser() -> ArgumentParser:
         "--epochs", type=int | None, help="Length of the training; warm-up and milestones keep their shares of it."
     )
     parser.add_argument(
-        "--resume", type=Path | None, help="Go on with the stopped run in this folder; no other option."
+        "--resume",
+        type=Path | None,
+        help="Go on with the stopped run in this folder; no other option but --data.root, where its data lies now.",
     )
     add_settings(parser)
     first = parser.add_argument_group("What matters first")
@@ -130,7 +132,7 @@ def read_train(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
     """Return the training that `words` ask for, ready to start; what can be refused without PyTorch is refused."""
     given = tell_apart(parser, words)
     if "resume" in given.options:
-        return partial(resume, _run_to_resume(given))
+        return partial(resume, _run_to_resume(given), _path(given.value("data.root")))
     named = given.value("recipe")
     recipes = [named] if named else [GPU_RECIPE, CPU_RECIPE]
     configs = [_config(parser, given, recipe) for recipe in recipes]
@@ -184,15 +186,21 @@ def _set_words(given: Given) -> list[str]:
 
 
 def _run_to_resume(given: Given) -> Path:
-    others = [f"--{name}={value[-1]}" for name, value in given.options.items() if name != "resume"] + given.alone
+    kept = ("resume", "data.root")
+    others = [f"--{name}={value[-1]}" for name, value in given.options.items() if name not in kept] + given.alone
     if others:
         raise InputError(
-            f"--resume goes on with a run as it was; it takes no other option, but {' '.join(others)} came. "
-            "To change a setting, start a new run: --recipe RUN/config.yaml with the options to change."
+            "--resume goes on with a run as it was; it takes no other option than --data.root, but "
+            f"{' '.join(others)} came. To change a setting, start a new run: --recipe RUN/config.yaml with the options "
+            "to change."
         )
     folder = Path(given.value("resume") or "")
     require_run(folder)
     return folder
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 def _require_sets(data: DataConfig) -> None:

@@ -1,0 +1,110 @@
+"""Options that several commands on runs and features share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser
+
+from strongreid.cli.checks import require_file, require_run
+from strongreid.cli.command import parser_of
+from strongreid.errors import InputError
+
+OLD_NAMES = {"--data_name": "--data.name", "--data_root": "--data.root", "--split_seed": "--data.split_seed"}
+IMAGES = "; with an array path [N], relative to the file's folder, the images are shown"
+FEATURES = "a file of features (.npz)"
+
+
+@dataclass(frozen=True)
+class MovedSet:
+    """The run's data set."""
+
+    root: Path | None = None
+    """Where it lies now, if it was moved since the training."""
+
+
+@dataclass(frozen=True)
+class RerankingSettings:
+    """Settings of re-ranking by k-reciprocal encoding (Zhong et al. 2017)."""
+
+    k1: int | None = None
+    """Neighbours that make up a k-reciprocal set; by default 20."""
+    k2: int | None = None
+    """Neighbours over which encodings are averaged; by default 6."""
+    distance_weight: float | None = None
+    """Weight of the original distance, 0 to 1; by default 0.3."""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that were given, by name."""
+        values = {"k1": self.k1, "k2": self.k2, "distance_weight": self.distance_weight}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class RerankingChoice(RerankingSettings):
+    """Re-ranking by k-reciprocal encoding (Zhong et al. 2017); any of its settings switches it on."""
+
+    on: bool | None = None
+    """Whether to re-rank; also written --reranking true."""
+
+    def __post_init__(self) -> None:
+        if self.on is False and self.given:
+            raise InputError(
+                f"--reranking is false, but --reranking.{next(iter(self.given))} was given; leave one out."
+            )
+
+
+@dataclass(frozen=True)
+class OtherSet:
+    """Another data set to test on, or where the run's own lies now."""
+
+    name: str | None = None
+    """The other data set, in place of the run's own; `strongreid data list` names the known ones."""
+    root: Path | None = None
+    """Its folder; without a name, where the run's own data set lies now, if it was moved since the training."""
+    split_seed: int = 0
+    """Seed of its split, for sets that leave the split to the user."""
+
+
+OWN_SET, NOT_MOVED, NOT_CHOSEN = OtherSet(), MovedSet(), RerankingChoice()
+"""What stands where nothing is given."""
+
+
+def parser_with_source(command: Callable[..., None], run: str, more: str = "") -> ArgumentParser:
+    """Return a command's parser with the two ways of naming what to work on: RUN, or --embeddings QUERY GALLERY.
+
+    run: what RUN is; more: what the files may hold beside the arrays that they must.
+    """
+    parser = parser_of(command, skip={"run", "embeddings"})
+    parser.add_argument("run", nargs="?", type=Path, help=run)
+    parser.add_argument(
+        "--embeddings",
+        nargs=2,
+        type=Path,
+        metavar=("QUERY", "GALLERY"),
+        help="Two .npz files in place of a run, each with the arrays features [N, D], person [N] and camera [N] (where "
+        f"cameras are not known zeros, with --same_camera include){more}.",
+    )
+    return parser
+
+
+def require_source(
+    run: Path | None, embeddings: tuple[Path, Path] | None, of_run: bool, of_files: bool = False
+) -> None:
+    """Refuse both or neither of a run and two files, and options of the one with the other.
+
+    of_run, of_files: whether options were given that go with a run, or with files, alone.
+    """
+    if (run is None) == (embeddings is None):
+        missing = "RUN is missing: name" if run is None else "Name"
+        raise InputError(f"{missing} a run's folder, or --embeddings QUERY.npz GALLERY.npz: one of the two.")
+    if run is not None:
+        require_run(run)
+        if of_files:
+            raise InputError("--metric and --same_camera go with --embeddings: a run has its own.")
+    elif of_run:
+        raise InputError("--data.name, --data.root and --data.split_seed go with a run, not with --embeddings.")
+    for file in embeddings or ():
+        require_file(file, FEATURES)
