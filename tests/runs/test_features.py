@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from strongreid.errors import InputError
-from strongreid.evaluation import Embeddings, verify
+from strongreid.evaluation import Embeddings, Reranking, verify
 from strongreid.reports.console import Console
 from strongreid.runs import calibrate
 from strongreid.runs.evaluate_features import EmbeddedTest, Protocol, load_test
@@ -75,6 +75,17 @@ def test_a_threshold_of_features_is_that_of_verify_and_written_as_json(
     )
     with pytest.raises(InputError, match=r"lies in 0\.\.1"):
         calibrate.calibrate_features(*files, 2, QUIET)
+
+
+def test_too_small_a_gallery_for_k1_is_told(files: tuple[Path, Path]) -> None:
+    query, gallery = (Embeddings.load(file).take(np.arange(10)) for file in files)
+    test = EmbeddedTest(query, gallery)
+    assert test.doubts() == []
+    assert test.doubts(Protocol(reranking=Reranking(k1=19))) == []
+    (doubt,) = test.doubts(Protocol(reranking=Reranking()))
+    assert "k1 = 20 more), but there are 20 queries and gallery images" in doubt
+    junk = Embeddings(gallery.features, np.full(10, -1), gallery.camera)
+    assert "there are 10 queries" in EmbeddedTest(query, junk).doubts(Protocol(reranking=Reranking()))[0]
 
 
 def test_queries_that_find_themselves_are_told(files: tuple[Path, Path]) -> None:

@@ -14,17 +14,17 @@ from strongreid.models import ReIDModel
 from strongreid.models.weights import read_weights
 from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
-from strongreid.runs import train
+from strongreid.runs import record, train
 from tests.conftest import small_training
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU's memory counts there")
 def test_a_training_s_peak_memory_is_its_own_and_not_that_of_one_before_it() -> None:
     before = np.ones(50_000_000)  # 400 MB
-    high = train._peak_memory_mb()
+    high = record.peak_memory_mb()
     del before
-    train._forget_peak_memory()
-    assert train._peak_memory_mb() < high - 200
+    record.forget_peak_memory()
+    assert record.peak_memory_mb() < high - 200
 
 
 def config_of(drawn: Path, output: Path, *more: str) -> Config:

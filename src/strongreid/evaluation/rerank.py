@@ -50,6 +50,15 @@ class Reranking:
         if not 0 <= self.distance_weight <= 1:
             raise InputError(f"distance_weight must lie in 0..1; it is {self.distance_weight}.")
 
+    def warning(self, images: int) -> str | None:
+        """What to say where queries and gallery together, without junk, are too few `images` for k1; None if not so."""
+        if images > self.k1:
+            return None
+        return (
+            f"Re-ranking looks at the {self.k1 + 1} nearest images of each (itself and k1 = {self.k1} more), but there "
+            f"are {images} queries and gallery images: all are neighbours of all. Take a smaller k1, or more images."
+        )
+
 
 @final
 class RerankedDistances:

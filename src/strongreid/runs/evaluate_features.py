@@ -3,11 +3,14 @@
 Knows neither settings nor models, so that evaluating two files does not wait for the libraries that train networks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from strongreid.evaluation import (
     HEADLINE,
@@ -81,24 +84,29 @@ class EmbeddedTest:
 
     def doubts(self, protocol: Protocol | None = None) -> list[str]:
         """Return what makes figures doubtful, though they can be computed, in sentences."""
-        same = self._found_in_gallery((protocol or Protocol()).same_camera or self.same_camera)
-        if not same:
-            return []
-        return [
-            f"{same:,} of {len(self.query):,} queries are in the gallery themselves (the same features, the same "
-            "person, and the camera rule does not leave them out): they find themselves first, so the figures are too "
-            "good. Take them out of the gallery."
-        ]
+        protocol = protocol or Protocol()
+        found = []
+        if same := self._found_in_gallery(protocol.same_camera or self.same_camera):
+            found.append(
+                f"{same:,} of {len(self.query):,} queries are in the gallery themselves (the same features, the same "
+                "person, and the camera rule does not leave them out): they find themselves first, so the figures are "
+                "too good. Take them out of the gallery."
+            )
+        if protocol.reranking is not None:
+            images = len(self.query) + int((self.gallery.person != JUNK).sum())
+            if (small := protocol.reranking.warning(images)) is not None:
+                found.append(small)
+        return found
 
     def _found_in_gallery(self, same_camera: SameCamera) -> int:
         """Count the queries of which the gallery holds the very features, of the same person, where that counts."""
+        (query, wanted), (gallery, held) = ((side, _hashes(side)) for side in (self.query, self.gallery))
         cameras: dict[tuple[int, int], set[int]] = {}
-        for person, camera, row in _rows(self.gallery):
-            if person != JUNK:
-                cameras.setdefault((person, row), set()).add(camera)
+        for row in np.flatnonzero(np.isin(held, wanted) & (gallery.person != JUNK)).tolist():
+            cameras.setdefault((int(held[row]), int(gallery.person[row])), set()).add(int(gallery.camera[row]))
         return sum(
-            bool(cameras.get((person, row), set()) - ({camera} if same_camera == "exclude" else set()))
-            for person, camera, row in _rows(self.query)
+            bool(cameras.get((image, person), set()) - ({camera} if same_camera == "exclude" else set()))
+            for image, person, camera in zip(wanted.tolist(), query.person.tolist(), query.camera.tolist(), strict=True)
         )
 
     def warn(self, console: Console, protocol: Protocol | None = None) -> None:
@@ -107,11 +115,10 @@ class EmbeddedTest:
             console.say(f"Warning: {doubt}")
 
 
-def _rows(side: Embeddings) -> Iterator[tuple[int, int, int]]:
-    """Yield person, camera and a hash of the features, image by image."""
-    features = side.features.cpu().numpy()
-    for person, camera, row in zip(side.person.tolist(), side.camera.tolist(), features, strict=True):
-        yield person, camera, hash(row.tobytes())
+def _hashes(side: Embeddings) -> npt.NDArray[np.int64]:
+    """Return a hash of each image's features, int64 [N]."""
+    rows = side.features.cpu().numpy()
+    return np.fromiter((hash(row.tobytes()) for row in rows), dtype=np.int64, count=len(rows))
 
 
 @dataclass(frozen=True)

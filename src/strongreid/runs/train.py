@@ -12,19 +12,12 @@ RUN/result.json         the metrics of these weights, those on further test sets
 Under torchrun each process goes through all of this; the first one alone writes, evaluates and says what happens.
 """
 
-import platform
-import resource
-import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import torch
 import yaml
 from lightning.fabric import Fabric
 
@@ -39,10 +32,17 @@ from strongreid.reports.console import Console
 from strongreid.runs.evaluate_features import COLUMNS, figure_cells
 from strongreid.runs.folder import Run, refuse_changed, with_absolute_paths
 from strongreid.runs.lock import lock_new_run, lock_run
+from strongreid.runs.record import (
+    forget_peak_memory,
+    images_per_second,
+    peak_memory_mb,
+    record_of,
+    recorded_in,
+    warn_of_another_machine,
+)
 from strongreid.runs.test_sets import Prepared, TestSet, prepare
-from strongreid.training.checkpoint import damaged, newest_checkpoint, read_state
+from strongreid.training.checkpoint import newest_checkpoint
 from strongreid.training.images import TrainingImages
-from strongreid.training.log import read_log
 from strongreid.training.loop import StepReport, fit
 
 
@@ -83,7 +83,7 @@ def resume(folder: Path, console: Console, data: DataConfig | None = None, *, da
         config, checkpoint = run.config, newest_checkpoint(folder / "checkpoints")
         where = f"from {checkpoint.name}" if checkpoint else "from its first epoch: it has no checkpoint yet"
         console.say(f"Going on with {folder} {where}.")
-        recorded = _record_of(checkpoint) if checkpoint else None
+        recorded = recorded_in(checkpoint) if checkpoint else None
         if recorded is not None:
             refuse_changed(config, recorded["config"], folder)
         parts = _assemble(
@@ -93,7 +93,7 @@ def resume(folder: Path, console: Console, data: DataConfig | None = None, *, da
             go_on=bool(checkpoint),
         )
         if recorded is not None:
-            _warn_of_another_machine(recorded, parts.record, console)
+            warn_of_another_machine(recorded, parts.record, console)
         return _train(parts, folder, console, checkpoint)
 
 
@@ -143,7 +143,7 @@ def _assemble(
 
     recorded: what was written of the training that goes on; go_on: from a checkpoint, which has the weights.
     """
-    _forget_peak_memory()
+    forget_peak_memory()
     fabric = build.build_fabric(config)
     prepared = prepare(config, console, recorded and recorded["data"]["fingerprint"])
     train = prepared.data.train
@@ -153,7 +153,7 @@ def _assemble(
     model = build.build_model(start, len(train.people), fabric)
     objective = build.build_objective(config, len(train.people), model.width)
     fabric.launch()
-    return _Parts(config, prepared, _record(config, prepared, fabric), fabric, images, model, objective)
+    return _Parts(config, prepared, record_of(config, prepared, fabric), fabric, images, model, objective)
 
 
 def _with_smaller_batches(config: Config, people: int, fabric: Fabric, console: Console) -> Config:
@@ -210,8 +210,8 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             "epoch": config.schedule.epochs,
             "training_seconds": round(progress.seconds, 1),
             "evaluation_seconds": round(time.perf_counter() - trained, 1),
-            "images_per_second": _images_per_second(folder),
-            "peak_memory_mb": _peak_memory_mb(),
+            "images_per_second": images_per_second(folder),
+            "peak_memory_mb": peak_memory_mb(),
         }
         model.save(inside(folder, "model.safetensors"))
         result.save(inside(folder, "result.npz"))
@@ -220,71 +220,5 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
     return Run(folder)
 
 
-def _images_per_second(folder: Path) -> float | None:
-    """Return the median speed of training, evaluations and checkpoints left out."""
-    speeds = [line["images_per_second"] for line in read_log(folder) if "images_per_second" in line]
-    return median(speeds) if speeds else None
-
-
-def _forget_peak_memory() -> None:
-    """Begin to look for the peak anew: one process may make several trainings. Where that is refused, it is of all."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak resident size starts again from here
-
-
-def _peak_memory_mb() -> int:
-    """Return the most memory used in this training: the GPU's if there is one, otherwise this process's own."""
-    if torch.cuda.is_available():
-        return round(torch.cuda.max_memory_allocated() / 1e6)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
-
-
 def _headline(result: RetrievalResult) -> dict[str, float]:
     return {name: METRICS[name](result) for name in HEADLINE}
-
-
-def _record(config: Config, prepared: Prepared, fabric: Fabric) -> dict[str, Any]:
-    """What is written beside the weights so that the run can be understood and repeated."""
-    data = prepared.data
-    return {
-        "config": as_plain(config),
-        "seed": config.seed,
-        "data": {"name": data.name, "protocol": data.protocol, "fingerprint": prepared.fingerprint},
-        "label_map": data.label_map,
-        "environment": {
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "threads": torch.get_num_threads(),
-            "processes": fabric.world_size,
-            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-            **{name: version(name) for name in ("strongreid", "torch", "torchvision", "timm", "lightning", "pillow")},
-        },
-    }
-
-
-def _record_of(checkpoint: Path) -> dict[str, Any]:
-    """Return what a checkpoint's state says of the run that wrote it: settings, environment, fingerprints."""
-    state = read_state(checkpoint)
-    data = state.get("data")
-    for name, value in (
-        ("config", state.get("config")),
-        ("environment", state.get("environment")),
-        ("data.fingerprint", data.get("fingerprint") if isinstance(data, dict) else None),
-    ):
-        if not isinstance(value, dict):
-            raise damaged(checkpoint, f"its state.json lacks {name}")
-    return state
-
-
-def _warn_of_another_machine(before: dict[str, Any], now: dict[str, Any], console: Console) -> None:
-    """Warn where the machine differs, because the last bits then differ too."""
-    for name, value in now["environment"].items():
-        earlier = before["environment"].get(name)
-        if earlier != value:
-            console.say(
-                f"Warning: {name} was {earlier} when this run was started and is {value} now; the run goes on, but not "
-                "bit for bit as it would have."
-            )

@@ -127,7 +127,9 @@ def reproduce(sweep: Sweep, console: Console) -> list[RowOutcome]:
         if key not in prepared:
             prepared = {key: prepare_main_test(item.test, console)}
         embedded = prepared[key].embed(run.model(item.test.evaluation), console)
-        result = embedded.evaluate(console, Protocol(reranking=item.row.reranking))
+        protocol = Protocol(reranking=item.row.reranking)
+        embedded.warn(console, protocol)
+        result = embedded.evaluate(console, protocol)
         result.save(inside(item.file.parent, item.file.name))
         write_table(sweep.so_far(), outcomes(sweep.so_far()))
     found = outcomes(sweep)
