@@ -90,6 +90,8 @@ def test_cpu_recipes_differ_in_the_tricks_alone_and_warm_up_for_the_papers_share
         ("--augment.padding=-1", "augment.padding"),
         ("--objective.identity.label_smoothing=1", "objective.identity.label_smoothing"),
         ("--objective.center.weight=-1", "objective.center.weight"),
+        ("--objective.identity.weight=-1", "objective.identity.weight"),
+        ("--objective.triplet.weight=.inf", "objective.triplet.weight"),
         ("--model.image_size=[8,8]", "model.image_size"),
         ("--model.last_stride=3", "model.last_stride"),
         ("--model.nek=none", "model.nek"),
@@ -102,6 +104,19 @@ def test_cpu_recipes_differ_in_the_tricks_alone_and_warm_up_for_the_papers_share
 def test_what_cannot_work_is_refused_by_the_name_of_the_field(override: str, field: str) -> None:
     with pytest.raises(InputError, match=field.replace(".", r"\.")):
         read_config(recipe_path("bag_of_tricks"), [override])
+
+
+def test_each_loss_can_be_switched_off_but_not_all_of_them() -> None:
+    losses = ("identity", "triplet", "center")
+    recipe = recipe_path("bag_of_tricks")
+    for kept in losses:
+        read_config(recipe, [f"--objective.{name}.weight=0" for name in losses if name != kept])
+    with pytest.raises(InputError, match=r"objective\.identity\.weight, .* are all 0"):
+        read_config(recipe, [f"--objective.{name}.weight=0" for name in losses])
+    alone = ["--objective.triplet.weight=0", "--batch.images_per_person=1"]
+    read_config(recipe, alone)
+    with pytest.raises(InputError, match=r"batch\.people_per_batch"):
+        read_config(recipe, [*alone, "--batch.people_per_batch=1"])
 
 
 def test_an_unknown_field_in_a_file_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from lightning.fabric import Fabric
 from timm.optim import Lamb
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -25,7 +24,6 @@ from strongreid.models import ReIDModel
 from strongreid.reports.plots import loss_names
 from strongreid.training.checkpoint import newest_checkpoint
 from strongreid.training.images import TrainingImages
-from strongreid.training.learner import Learner
 from strongreid.training.log import read_log
 from strongreid.training.loop import CHECKPOINTS, Plan, StepReport, fit
 from strongreid.training.schedule import Schedule
@@ -66,7 +64,6 @@ class Parts:
         self.plan = Plan(epochs=EPOCHS, rate=rate, log_every=1)
 
     def fit(self, images: TrainingImages, folder: Path, **others: Any) -> None:
-        folder.mkdir(exist_ok=True)
         hooks = [] if self.hook is None else [self.hook]
         fit(
             self.model,
@@ -354,4 +351,12 @@ def test_what_cannot_be_trained_is_refused(images: TrainingImages, tmp_path: Pat
         odd = Odd(model.parameters(), lr=0.1)
         fit(model, usual_losses(), images, Plan(epochs=1), optimizers=[odd], folder=tmp_path)
     with pytest.raises(InputError, match="at least one optimiser"):
-        Learner(Fabric(accelerator="cpu"), model, usual_losses(), [])
+        fit(model, usual_losses(), images, optimizers=[])
+
+
+def test_a_folder_with_a_training_in_it_is_refused(images: TrainingImages, tmp_path: Path) -> None:
+    fit(network(images), usual_losses(), images, Plan(epochs=1), folder=tmp_path / "new")
+    log = (tmp_path / "new" / "log.jsonl").read_bytes()
+    with pytest.raises(InputError, match=r"epoch-0002-step-00000 \(`resume`\), or choose another `folder`"):
+        fit(network(images), usual_losses(), images, Plan(epochs=1), folder=tmp_path / "new")
+    assert (tmp_path / "new" / "log.jsonl").read_bytes() == log

@@ -54,12 +54,14 @@ def log_of(folder: Path) -> list[dict[str, float]]:
     return [{name: value for name, value in line.items() if name != "images_per_second"} for line in lines]
 
 
-def test_two_processes_learn_what_one_learns(drawn: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("off", [None, "identity"])  # without it no loss reaches the classifier
+def test_two_processes_learn_what_one_learns(drawn: Path, tmp_path: Path, off: str | None) -> None:
+    changes = [f"--objective.{off}.weight=0"] if off else []
     alone, both = tmp_path / "alone", tmp_path / "both"
     alone.mkdir()
     both.mkdir()
-    one_process.train(drawn, alone)
-    in_two_processes(tmp_path / "said", one_process.train, drawn, both)
+    one_process.train(drawn, alone, *changes)
+    in_two_processes(tmp_path / "said", one_process.train, drawn, both, *changes)
     first, second, expected = (
         load_file(path) for path in (both / "0.safetensors", both / "1.safetensors", alone / "0.safetensors")
     )

@@ -56,9 +56,7 @@ class Learner:
         self.module, *self._stepping = fabric.setup(model, *optimizers)
         self.sums: Final = torch.zeros(len(objective.names) + 2, device=fabric.device)
         """Sums since the last line of the log: total, each term, then the number of steps; float32 [terms + 2]."""
-        self._after_step: Final = [
-            hook.to(fabric.device) if isinstance(hook, nn.Module) else hook for hook in after_step
-        ]
+        self._after_step: Final = tuple(after_step)
         for hook in after_step:
             if isinstance(hook, nn.Module):
                 hook.to(fabric.device)

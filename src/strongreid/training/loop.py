@@ -27,6 +27,7 @@ from strongreid.losses.objective import TOTAL, Objective
 from strongreid.models import ReIDModel
 from strongreid.training.checkpoint import (
     Progress,
+    newest_checkpoint,
     refuse_impossible,
     remove_older,
     restore_checkpoint,
@@ -105,7 +106,7 @@ def fit(
         optimizers: those of `model` and `objective`; the rate of the first follows the plan. None: `paper_optimizers`.
         after_step: called after each step; those that are modules are saved with the checkpoints.
         fabric: device, precision and processes, launched. None: one GPU if there is one, otherwise the CPU.
-        folder: where log and checkpoints (`checkpoints/`) are written. None: nothing is written.
+        folder: where log and checkpoints (`checkpoints/`) are written; made if need be. None: nothing is written.
         record: goes into each checkpoint.
         resume: the checkpoint to go on from. Several processes read it from one folder.
         evaluate: returns metrics for the curve, in the first process, every `plan.evaluate_every` epochs but the last.
@@ -117,9 +118,13 @@ def fit(
     `InputError` where the parts do not fit together, and with the images' names for a loss that is not finite.
     """
     images.check(model)
+    if folder is not None and resume is None and (found := newest_checkpoint(folder / CHECKPOINTS)):
+        raise InputError(f"{folder} has a training in it: go on from {found} (`resume`), or choose another `folder`.")
     plan = plan or Plan()
     fabric = fabric or Fabric(accelerator="auto", devices=1)
-    learner = Learner(fabric, model, objective, optimizers or paper_optimizers(model, objective), after_step)
+    if optimizers is None:
+        optimizers = paper_optimizers(model, objective)
+    learner = Learner(fabric, model, objective, optimizers, after_step)
     progress = Progress()
     if resume is not None:
         progress = restore_checkpoint(resume, learner)
@@ -211,6 +216,7 @@ def _log(
     """Open the log in the first process; the others have none."""
     if folder is None or not fabric.is_global_zero:
         return nullcontext()
+    folder.mkdir(parents=True, exist_ok=True)
     return RunLog(folder, warn, keep_bytes=progress.log_bytes, keep_steps=progress.total_steps)
 
 

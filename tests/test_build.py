@@ -1,0 +1,34 @@
+"""From a configuration to objects: losses are switched by their weights, and errors of parts name the settings."""
+
+import numpy as np
+import pytest
+
+from strongreid import build
+from strongreid.config import Config
+from strongreid.data import ImageTable
+from strongreid.errors import InputError
+from strongreid.recipes.values import with_values
+
+
+@pytest.mark.parametrize(
+    "off", [(), ("identity",), ("triplet",), ("center",), ("identity", "center"), ("triplet", "center")]
+)
+def test_a_loss_of_weight_0_is_left_out(off: tuple[str, ...]) -> None:
+    config = with_values(Config(), {f"objective.{name}.weight": 0.0 for name in off})
+    objective = build.build_objective(config, people=3, dim=4)
+    assert objective.names == tuple(name for name in ("identity", "triplet", "center") if name not in off)
+
+
+def test_weights_reach_the_terms() -> None:
+    weights = {"objective.identity.weight": 0.5, "objective.triplet.weight": 2.0}
+    terms = build.build_objective(with_values(Config(), weights), people=3, dim=4).terms
+    assert {name: term.weight for name, term in terms.items()} == {"identity": 0.5, "triplet": 2.0, "center": 1.0}
+
+
+def test_errors_of_parts_name_the_settings() -> None:
+    config = with_values(Config(), {"model.backbone": "resnetv2_50", "model.weights": None})
+    with pytest.raises(InputError, match=r"Use `model\.last_stride` 2 with it"):
+        build.build_model(config, people=3)
+    table = ImageTable(tuple("abcd"), np.array([1, 1, 2, 2]), np.zeros(4, np.int64))
+    with pytest.raises(InputError, match=r"`batch\.people_per_batch` is 16, but"):
+        build.build_sampler(config, table)
