@@ -22,6 +22,8 @@ from strongreid.errors import InputError
 from strongreid.losses import BatchHardTripletLoss, CenterLoss, IdentityLoss, Objective, Term
 from strongreid.models import ReIDModel
 from strongreid.reports.plots import loss_names
+from strongreid.reports.progress import shown_values
+from strongreid.reports.results import learning_section
 from strongreid.training.checkpoint import newest_checkpoint
 from strongreid.training.images import TrainingImages
 from strongreid.training.log import read_log
@@ -136,6 +138,9 @@ def test_a_loss_of_ones_own_trains_alone_and_beside_others(images: TrainingImage
     assert loss_names(log) == ["total", "identity", "circle"]
     for line in log:
         assert line["total"] == pytest.approx(line["identity"] + line["circle"], rel=1e-5)
+    assert any(words.startswith("circle ") for words in shown_values(log[-1]))
+    page = learning_section(log, {"mean_ap": 0.5, "rank_1": 0.5}, EPOCHS)
+    assert any("total, identity, circle" in one.alt for one in page.blocks[0].pictures)
     alone = Parts(network(images), Objective({"circle": Term(CircleLoss(), on="pooled")}))
     alone.fit(images, tmp_path / "alone")
     log = read_log(tmp_path / "alone")
@@ -360,3 +365,5 @@ def test_a_folder_with_a_training_in_it_is_refused(images: TrainingImages, tmp_p
     with pytest.raises(InputError, match=r"epoch-0002-step-00000 \(`resume`\), or choose another `folder`"):
         fit(network(images), usual_losses(), images, Plan(epochs=1), folder=tmp_path / "new")
     assert (tmp_path / "new" / "log.jsonl").read_bytes() == log
+    with pytest.raises(InputError, match=r"`folder`.*cannot be made"):
+        fit(network(images), usual_losses(), images, Plan(epochs=1), folder=tmp_path / "new" / "log.jsonl" / "below")

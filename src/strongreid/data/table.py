@@ -79,7 +79,7 @@ class ImageTable:
         return np.unique(self.person, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
     def camera_index(self, cameras: Integers | None = None) -> Integers:
-        """The place of each image's camera among `cameras` (int64 [cameras], rising; None: the table's own): int64 [N].
+        """The index of each image's camera among `cameras` (int64 [cameras], rising; None: the table's own): int64 [N].
 
         Models that learn cameras know those of their training set: `query.camera_index(train.cameras)`. Raises
         `InputError` for a camera that is not among them.

@@ -128,7 +128,7 @@ class Learner:
                 raise LookupError(f"{name} is not known")
         for optimizer in self.optimizers:
             mine = [index for index, (owner, _) in enumerate(parameters) if owner is optimizer]
-            state = {place: moments[index] for place, index in enumerate(mine) if moments[index]}
+            state = {position: moments[index] for position, index in enumerate(mine) if moments[index]}
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
     def _module_tensors(self) -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ from lightning.fabric import Fabric
 from torch.optim import Optimizer
 
 from strongreid.errors import InputError
+from strongreid.files import make_folder, why
 from strongreid.losses.objective import TOTAL, Objective
 from strongreid.models import ReIDModel
 from strongreid.training.checkpoint import (
@@ -216,7 +217,10 @@ def _log(
     """Open the log in the first process; the others have none."""
     if folder is None or not fabric.is_global_zero:
         return nullcontext()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise InputError(f"The `folder` {folder} cannot be made ({why(error)}). Choose another.") from error
     return RunLog(folder, warn, keep_bytes=progress.log_bytes, keep_steps=progress.total_steps)
 
 
