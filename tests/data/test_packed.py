@@ -190,7 +190,7 @@ def test_one_process_builds_while_others_wait(tmp_path: Path) -> None:
     table = table_of(tmp_path / "images", 5)
     folder = tmp_path / "packs"
     folder.mkdir()
-    holder = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+    holder = os.open(folder, os.O_RDONLY)
     fcntl.flock(holder, fcntl.LOCK_EX)
     built: list[PackedImages] = []
     waiting = threading.Thread(target=lambda: built.append(PackedImages.build(table, SIZE, folder)))
@@ -229,7 +229,7 @@ def build_in_a_child(table: ImageTable, folder: Path) -> int:
 def test_of_several_processes_one_builds_and_all_read_the_same_file(tmp_path: Path) -> None:
     table, folder = table_of(tmp_path / "images", 70), tmp_path / "packs"
     folder.mkdir()
-    holder = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+    holder = os.open(folder, os.O_RDONLY)
     fcntl.flock(holder, fcntl.LOCK_EX)  # until all of them wait
     children = [build_in_a_child(table, folder) for _ in range(3)]
     time.sleep(0.2)

@@ -75,6 +75,7 @@ def data_check(
     """
     require_set(name, root)
 
+    from strongreid.data import set_name
     from strongreid.reports.console import Console
     from strongreid.runs import datasets
 
@@ -82,7 +83,7 @@ def data_check(
     one = SetConfig(name, root, split_seed, layout=layout, columns=columns)
     if not datasets.check(one, sheet, console):
         raise InputError(f"{root} is not ready for training; what to fix is listed above.")
-    console.suggest("train", name, root, *_options(one))
+    console.suggest("train", set_name(name, root), root, *_options(one))
 
 
 def data_pack(
@@ -107,6 +108,7 @@ def data_pack(
     """
     require_set(name, root)
 
+    from strongreid.data import set_name
     from strongreid.reports.console import Console
     from strongreid.runs import datasets
 
@@ -114,7 +116,7 @@ def data_pack(
     one = SetConfig(name, root, split_seed, layout=layout, columns=columns)
     datasets.pack(one, size, cache, console)
     decoded = ("--data.cache", cache, "--model.image_size", f"[{size[0]},{size[1]}]")
-    console.suggest("train", name, root, *_options(one), *decoded)
+    console.suggest("train", set_name(name, root), root, *_options(one), *decoded)
 
 
 def _options(one: SetConfig) -> list[str]:

@@ -83,13 +83,13 @@ def evaluate_model(
 
 def _other_set(data: OtherSet) -> SetConfig | None:
     if data.name is None:
-        if data.split_seed:
-            raise InputError("--data.split_seed goes with --data.name: the run's own split is part of its settings.")
+        if data != OtherSet(root=data.root):
+            raise InputError("--data.split_seed and the like go with --data.name: the run's own are in its settings.")
         return None
     if data.root is None:
         raise InputError(f"--data.name {data.name} needs --data.root DIR, the folder of that set.")
     require_set(data.name, data.root)
-    return SetConfig(data.name, data.root, data.split_seed)
+    return SetConfig(data.name, data.root, data.split_seed, layout=data.layout, columns=data.columns)
 
 
 def calibrate(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
@@ -66,6 +66,10 @@ class OtherSet:
     """Its folder; without a name, where the run's own data set lies now, if it was moved since the training."""
     split_seed: int = 0
     """Seed of its split, for sets that leave the split to the user."""
+    layout: Literal["market1501"] | None = None
+    """market1501 for own data (`folder`) in Market-1501's folders and file names, with any cameras."""
+    columns: str = ""
+    """What a `table` calls its columns, where they have other names: person=pid,camera=camid."""
 
 
 OWN_SET, NOT_MOVED, NOT_CHOSEN = OtherSet(), MovedSet(), RerankingChoice()

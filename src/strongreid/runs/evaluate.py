@@ -23,7 +23,8 @@ def evaluate_run(
         tests = prepare_own_tests(run, console)
     else:
         _warn_of_another_split(run.config, other, console)
-        data = DataConfig(other.name, other.root, other.split_seed, run.config.data.cache)
+        cache = run.config.data.cache
+        data = DataConfig(other.name, other.root, other.split_seed, cache, other.layout, other.columns)
         # no batches are made, so none can be impossible
         tests = [prepare_main_test(replace(run.config, data=data, batch=BatchConfig()), console)]
     model = run.model()
@@ -40,7 +41,8 @@ def _warn_of_another_split(config: Config, other: SetConfig, console: Console) -
     """Say where a set was trained on with another split, so that people of the test may have been learned."""
     main = SetConfig(config.data.name, other.root, config.data.split_seed)
     for learned in (main, *config.data.joined):
-        if learned.name == other.name and learned.split_seed != other.split_seed and is_split_by_seed(other.name):
+        same = learned.name == other.name and learned.split_seed != other.split_seed
+        if same and is_split_by_seed(other.name, other.layout):
             console.say(
                 f"Warning: the run was trained on {learned.name} with split seed {learned.split_seed}; with split seed "
                 f"{other.split_seed} people that it learned may be among those tested."
