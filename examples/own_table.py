@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from strongreid.config import DataConfig
+from strongreid.config_sections import DataConfig
 from strongreid.drawn import draw_people
 from strongreid.evaluation import Reranking
 from strongreid.reports.console import Console

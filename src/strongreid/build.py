@@ -13,7 +13,8 @@ import torch
 from lightning.fabric import Fabric
 from torch.optim import Optimizer
 
-from strongreid.config import Config, SetConfig, set_label
+from strongreid.config import Config
+from strongreid.config_sections import SetConfig, set_label
 from strongreid.data import (
     Augmentation,
     DomainBalancedSampler,

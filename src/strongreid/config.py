@@ -1,195 +1,32 @@
-"""Every setting of a run: one frozen field each, its docstring its meaning, its unit and its place in the paper.
+"""All settings of a run, what they must satisfy, and how they are written.
 
-The defaults are the paper's bag of tricks. Each trick is ONE field, so a row of the paper's tables is one override.
-Impossible values and combinations are refused when a configuration is made (`config_rules`). Only `cli`, `tables`,
-`runs` and `build` read this module; the parts themselves take plain arguments.
+Impossible values and combinations are refused when a configuration is made, in terms of the fields to change. Only
+`cli`, `tables`, `runs`, `build` and `recipes` read this module; the parts themselves take plain arguments.
 """
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from strongreid.config_rules import problems
+from strongreid.config_sections import (
+    AugmentConfig,
+    BatchConfig,
+    DataConfig,
+    EvaluationConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    RuntimeConfig,
+    ScheduleConfig,
+    SetConfig,
+)
 from strongreid.errors import InputError
+from strongreid.files import LONGEST_PART, path_part
 
-
-@dataclass(frozen=True)
-class SetConfig:
-    """One more data set."""
-
-    name: str
-    """The data set; `strongreid data list` names the known ones."""
-    root: Path
-    """Its folder; for `table` the file."""
-    split_seed: int = 0
-    """Seed of the split into train and test people, for sets that leave the split to the user."""
-    label: str | None = None
-    """What results call it; null: its name. For two sets of one name, such as `folder`."""
-    layout: Literal["market1501"] | None = None
-    """As in data.layout."""
-    columns: str = ""
-    """As in data.columns."""
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Which images."""
-
-    name: str = "market1501"
-    """The data set; `strongreid data list` names the known ones."""
-    root: Path | None = None
-    """The folder of the data set, for Market-1501 the one that holds bounding_box_train."""
-    split_seed: int = 0
-    """Seed of the split into train and test people, for sets that leave the split to the user (CUHK01)."""
-    cache: Path | None = None
-    """Where decoded images are kept between runs; null: the folder `packed` in the output folder."""
-    layout: Literal["market1501"] | None = None
-    """How own data (`folder`) lies: null a folder for each person; market1501 in Market-1501's folders and file names,
-    with any cameras."""
-    columns: str = ""
-    """What a `table` calls its columns, where they have other names: person=pid,camera=camid."""
-    joined: list[SetConfig] = field(default_factory=list)
-    """More sets to train on: their training images join those of `name`, people and cameras kept apart. One set after
-    another: --data.joined+ '{name: cuhk01, root: DIR}'."""
-    tested: list[SetConfig] = field(default_factory=list)
-    """More sets to test on, beside `name`: --data.tested+ '{name: cuhk01, root: DIR}'."""
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """The network."""
-
-    backbone: str = "resnet50"
-    """Any network of timm with the ResNet stages, or resnet10_small, the one for CPUs."""
-    weights: str | None = None
-    """Where training starts: `imagenet` (the paper's: resnet50.tv_in1k from the hub), a local .safetensors or .pth
-    file, the folder of a run (its backbone is taken), or null for random weights."""
-    image_size: tuple[int, int] = (256, 128)
-    """Height and width of the network's input in pixels (Luo et al. 2019, section 2)."""
-    last_stride: Literal[1, 2] = 1
-    """Trick 4: stride of the last stage; 1 gives a map of 16 x 8, 2 one of 8 x 4 (section 3.4)."""
-    stem_relu: bool = True
-    """False leaves out the ReLU after the stem's BatchNorm, as the authors' published ResNet weights need it."""
-    neck: Literal["bnneck", "none"] = "bnneck"
-    """Trick 5: BNNeck between the feature of the metric losses and the classifier (section 3.5)."""
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """Random changes of the training images."""
-
-    flip_probability: float = 0.5
-    """Probability of a left-right flip."""
-    padding: int = 10
-    """Black pixels added on every side before the random crop back to the input size."""
-    erase_probability: float = 0.5
-    """Trick 2: probability that a rectangle is erased; 0 switches it off (section 3.2)."""
-    erase_fill: Literal["reference", "mean"] = "reference"
-    """What erased pixels become after normalising: `reference` the values 0.485, 0.456, 0.406, as in the authors'
-    code; `mean` the mean colour, which is 0 there."""
-
-
-@dataclass(frozen=True)
-class BatchConfig:
-    """P x K batches (section 2)."""
-
-    people_per_batch: int = 16
-    """P: people in a batch, over all processes together."""
-    images_per_person: int = 4
-    """K: images of each person in a batch."""
-    domain_balanced: bool = False
-    """As many people of each set in every batch, where data.joined names more sets to train on."""
-
-
-@dataclass(frozen=True)
-class IdentityConfig:
-    """Classification of the training people."""
-
-    weight: float = 1.0
-    """Weight of the identity loss in the sum; 0 switches it off."""
-    label_smoothing: float = 0.1
-    """Trick 3: epsilon of the smoothed targets; 0 switches it off (section 3.3)."""
-
-
-@dataclass(frozen=True)
-class TripletConfig:
-    """Batch-hard triplet loss on the pooled feature."""
-
-    weight: float = 1.0
-    """Weight of the triplet loss in the sum; 0 switches it off."""
-    margin: float | None = 0.3
-    """Margin between farthest positive and nearest negative distance; null is the soft margin."""
-
-
-@dataclass(frozen=True)
-class CenterConfig:
-    """Distance to the learned center of each person."""
-
-    weight: float = 0.0005
-    """Trick 6: weight of the center loss; 0 switches it off (section 3.6)."""
-    rate: float = 0.5
-    """Learning rate of the centers: plain SGD on the unweighted loss, the same in every epoch."""
-
-
-@dataclass(frozen=True)
-class ObjectiveConfig:
-    """The losses, added up. Each can be switched off by its weight, but not all of them."""
-
-    identity: IdentityConfig = field(default_factory=IdentityConfig)
-    """Classification of the training people."""
-    triplet: TripletConfig = field(default_factory=TripletConfig)
-    """Batch-hard triplet loss."""
-    center: CenterConfig = field(default_factory=CenterConfig)
-    """Center loss."""
-
-
-@dataclass(frozen=True)
-class ScheduleConfig:
-    """Adam and its learning rate, epoch by epoch."""
-
-    epochs: int = 120
-    """Passes over the people; the result is the last epoch's."""
-    base_rate: float = 3.5e-4
-    """Learning rate of Adam between warm-up and the first milestone."""
-    warmup_epochs: int = 10
-    """Trick 1: epochs of linear warm-up; 0 switches it off (section 3.1)."""
-    milestones: tuple[int, ...] = (40, 70)
-    """Epochs, counted from 1, from which on the rate is a tenth of what it was."""
-    weight_decay: float = 5e-4
-    """L2 weight decay of Adam (not AdamW) on every parameter."""
-
-
-@dataclass(frozen=True)
-class EvaluationConfig:
-    """How features are compared at test time."""
-
-    feature: Literal["pooled", "necked"] = "necked"
-    """Which feature: pooled (f, or f_t) or necked (f_i, after BNNeck)."""
-    metric: Literal["cosine", "euclidean"] = "cosine"
-    """Which distance: the paper takes Euclidean for f without BNNeck and cosine for f_i with it."""
-    every_epochs: int = 0
-    """Evaluate every so many epochs, for the curve only; 0: after the last epoch alone. No weights are ever chosen
-    by it."""
-
-
-@dataclass(frozen=True)
-class RuntimeConfig:
-    """The machine; nothing here is meant to change what is learned."""
-
-    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; auto takes a GPU if there is one."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """Arithmetic of the network; distances and losses are float32 in either case."""
-    channels_last: bool = True
-    """Memory order of images and weights; faster on most machines."""
-    compile: bool = False
-    """Compile the network first (torch.compile): minutes at the start, faster steps on a GPU."""
-    log_every: int = 10
-    """Steps between two lines of the log, which has one at each epoch's end too."""
-    checkpoint_every: int = 1
-    """Epochs between two checkpoints, from which --resume goes on."""
+Check = tuple[bool, str]
+"""Whether a rule holds, and the sentence for where it does not."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +57,7 @@ class Config:
     """The machine."""
 
     def __post_init__(self) -> None:
-        for wrong in problems(self):
+        for wrong in _problems(self):
             raise InputError(wrong)
 
 
@@ -240,11 +77,6 @@ ADDED_FIELDS: Final[Mapping[str, Any]] = {
 """Fields that a run's config.yaml written by an earlier version lacks, and the value with which that version trained.
 Whoever adds a field to a section adds it here: older runs stay readable, and older trainings of tables are found again.
 """
-
-
-def set_label(one: SetConfig) -> str:
-    """Return what results call a set."""
-    return one.label or one.name
 
 
 def as_plain(config: Config) -> dict[str, Any]:
@@ -268,3 +100,102 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value
+
+
+def _problems(config: Config) -> list[str]:
+    """Return what is wrong with the settings, each as a sentence that names the field to change."""
+    checks = (
+        *_run(config),
+        *_data(config.data),
+        *_batch(config),
+        *_objective(config.objective),
+        *_schedule(config.schedule),
+    )
+    return [sentence for holds, sentence in checks if not holds]
+
+
+def _run(config: Config) -> Iterator[Check]:
+    height, width = config.model.image_size
+    yield 0 <= config.seed < 2**63, f"seed is {config.seed}; it must lie between 0 and 2^63 - 1."
+    yield (
+        config.name is None or path_part(config.name) == config.name,
+        f"name is {config.name!r}; it must be a plain folder name, because runs are written below output: without / "
+        f"and control characters, not hidden, at most {LONGEST_PART} bytes.",
+    )
+    yield (
+        min(height, width) >= 32,
+        f"model.image_size is {height} x {width}; height and width must each be at least 32 pixels.",
+    )
+    yield (
+        config.model.neck == "bnneck" or config.evaluation.feature == "pooled",
+        "evaluation.feature is necked, but model.neck is none: set evaluation.feature to pooled "
+        "(and evaluation.metric to euclidean, as in the paper), or model.neck to bnneck.",
+    )
+    yield config.evaluation.every_epochs >= 0, "evaluation.every_epochs must be 0 (only at the end) or more."
+    yield config.runtime.log_every >= 1, "runtime.log_every must be 1 step or more."
+    yield config.runtime.checkpoint_every >= 1, "runtime.checkpoint_every must be 1 epoch or more."
+
+
+def _data(data: DataConfig) -> Iterator[Check]:
+    for name, others in (("data.joined", data.joined), ("data.tested", data.tested)):
+        again = _repeated(data, others)
+        yield again is None, f"{name}: two sets are called {again!r}, with data.name; give one of them a `label`."
+
+
+def _batch(config: Config) -> Iterator[Check]:
+    batch, augment = config.batch, config.augment
+    least, why = (2, "triplets need at least 2") if config.objective.triplet.weight else (1, "it must be at least 1")
+    yield batch.people_per_batch >= least, f"batch.people_per_batch is {batch.people_per_batch}; {why}."
+    yield batch.images_per_person >= least, f"batch.images_per_person is {batch.images_per_person}; {why}."
+    yield (
+        batch.people_per_batch * batch.images_per_person > 1,
+        "batch.people_per_batch and batch.images_per_person are both 1: a batch needs at least 2 images.",
+    )
+    yield (
+        not batch.domain_balanced or bool(config.data.joined),
+        "batch.domain_balanced is true, but there is one set to train on: name more in data.joined, or leave it.",
+    )
+    yield augment.padding >= 0, f"augment.padding is {augment.padding}; it must be 0 pixels or more."
+    for name in ("flip_probability", "erase_probability"):
+        value = getattr(augment, name)
+        yield 0 <= value <= 1, f"augment.{name} is {value}; a probability lies between 0 and 1."
+
+
+def _objective(objective: ObjectiveConfig) -> Iterator[Check]:
+    identity, triplet, center = objective.identity, objective.triplet, objective.center
+    for name, weight in (("identity", identity.weight), ("triplet", triplet.weight), ("center", center.weight)):
+        yield 0 <= weight < math.inf, f"objective.{name}.weight is {weight}; it must be 0 (off) or more."
+    yield (
+        any((identity.weight, triplet.weight, center.weight)),
+        "objective.identity.weight, objective.triplet.weight and objective.center.weight are all 0: there is no loss "
+        "left to train with.",
+    )
+    yield (
+        0 <= identity.label_smoothing < 1,
+        f"objective.identity.label_smoothing is {identity.label_smoothing}; it must be at least 0 and less than 1.",
+    )
+    yield 0 <= center.rate <= 1, f"objective.center.rate is {center.rate}; it must lie between 0 and 1."
+
+
+def _schedule(schedule: ScheduleConfig) -> Iterator[Check]:
+    yield schedule.epochs >= 1, f"schedule.epochs is {schedule.epochs}; it must be 1 or more."
+    yield schedule.base_rate > 0, f"schedule.base_rate is {schedule.base_rate}; it must be more than 0."
+    yield (
+        0 <= schedule.warmup_epochs <= schedule.epochs,
+        f"schedule.warmup_epochs is {schedule.warmup_epochs}, but schedule.epochs is {schedule.epochs}: "
+        "warm-up cannot be longer than the training.",
+    )
+    milestones = list(schedule.milestones)
+    yield milestones == sorted(set(milestones)), f"schedule.milestones is {milestones}; the epochs must rise."
+    yield (
+        all(1 <= epoch <= schedule.epochs for epoch in milestones),
+        f"schedule.milestones is {milestones}, but schedule.epochs is {schedule.epochs}: every "
+        "milestone must lie within the training. Set both (the paper's lie at 1/3 and 7/12 of the epochs).",
+    )
+    yield schedule.weight_decay >= 0, f"schedule.weight_decay is {schedule.weight_decay}; it must be 0 or more."
+
+
+def _repeated(config: DataConfig, others: Sequence[SetConfig]) -> str | None:
+    """Return a label that two of the sets share, the main one among them."""
+    labels = [config.name, *(one.label or one.name for one in others)]
+    return next((label for label in labels if labels.count(label) > 1), None)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from strongreid.cli import main
-from strongreid.config import Config, DataConfig, SetConfig
+from strongreid.config import Config
+from strongreid.config_sections import DataConfig, SetConfig
 from strongreid.errors import InputError
 from strongreid.reports.console import Console
 from strongreid.runs.lock import WRITTEN, lock_new_run, lock_run

@@ -10,7 +10,8 @@ import pytest
 
 from strongreid import build
 from strongreid.cli import main
-from strongreid.config import Config, SetConfig
+from strongreid.config import Config
+from strongreid.config_sections import SetConfig
 from strongreid.data import DomainBalancedSampler, PKBatchSampler, load_benchmark
 from strongreid.drawn import draw_people
 from strongreid.errors import InputError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from strongreid.cli import main
-from strongreid.config import DataConfig
+from strongreid.config_sections import DataConfig
 from strongreid.evaluation import RetrievalResult, bootstrap_interval
 from strongreid.recipes import read_values
 from strongreid.tables.outcome import outcomes

@@ -8,7 +8,8 @@ from typing import Literal
 import pytest
 
 from strongreid.cli.tables import as_in_paper
-from strongreid.config import DataConfig, as_plain
+from strongreid.config import as_plain
+from strongreid.config_sections import DataConfig
 from strongreid.errors import InputError
 from strongreid.runs.compare import differences
 from strongreid.tables.fill import data_directions

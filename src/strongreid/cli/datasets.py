@@ -5,7 +5,7 @@ from typing import Literal
 
 from strongreid.cli.checks import require_set
 from strongreid.cli.command import Command
-from strongreid.config import SetConfig
+from strongreid.config_sections import SetConfig
 from strongreid.errors import InputError
 
 

@@ -20,7 +20,7 @@ from strongreid.cli.options import (
     parser_with_source,
     require_source,
 )
-from strongreid.config import SetConfig
+from strongreid.config_sections import SetConfig
 from strongreid.errors import InputError
 
 

@@ -109,6 +109,6 @@ def require_source(
         if of_files:
             raise InputError("--metric and --same_camera go with --embeddings: a run has its own.")
     elif of_run:
-        raise InputError("--data.name, --data.root and --data.split_seed go with a run, not with --embeddings.")
+        raise InputError("--data.name, --data.root and the like go with a run, not with --embeddings.")
     for file in embeddings or ():
         require_file(file, FEATURES)

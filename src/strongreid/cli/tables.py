@@ -12,7 +12,8 @@ from jsonargparse import ArgumentParser
 from strongreid.cli.checks import require_set, require_table
 from strongreid.cli.command import Command, parser_of
 from strongreid.cli.options import RerankingSettings
-from strongreid.config import Config, DataConfig
+from strongreid.config import Config
+from strongreid.config_sections import DataConfig
 from strongreid.errors import InputError
 from strongreid.launch import read_launch
 from strongreid.recipes.parsing import given_values, hide, parse, tell_apart

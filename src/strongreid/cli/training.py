@@ -11,7 +11,8 @@ from jsonargparse import ArgumentParser
 
 from strongreid.cli.checks import require_run, require_set
 from strongreid.cli.command import Command
-from strongreid.config import Config, DataConfig, ScheduleConfig, dotted
+from strongreid.config import Config, dotted
+from strongreid.config_sections import DataConfig, ScheduleConfig
 from strongreid.errors import InputError
 from strongreid.launch import read_launch
 from strongreid.recipes import add_settings, config_from, recipe_path, recipe_values, scaled_schedule

@@ -13,7 +13,8 @@ from typing import Any, get_type_hints
 
 from jsonargparse import ArgumentParser, Namespace
 
-from strongreid.config import Config, ScheduleConfig, as_plain, dotted
+from strongreid.config import Config, as_plain, dotted
+from strongreid.config_sections import ScheduleConfig
 from strongreid.errors import InputError, did_you_mean
 from strongreid.files import read_yaml
 from strongreid.recipes.parsing import given_values, hide, new_parser, parse

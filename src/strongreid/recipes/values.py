@@ -27,7 +27,7 @@ def with_values(config: Config, values: Mapping[str, Any]) -> Config:
     """Return `config` with other values in some of its fields, such as `{"model.last_stride": 1}`.
 
     A section can be replaced as a whole by its dataclass: `{"data": DataConfig(...)}`. Raises `InputError` for unknown
-    fields (it names the nearest), values of another type, and combinations that `config_rules` refuses.
+    fields (it names the nearest), values of another type, and combinations that `Config` refuses.
     """
     plain = as_plain(config)
     for name, value in values.items():

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from strongreid import build
-from strongreid.config import SetConfig
+from strongreid.config_sections import SetConfig
 from strongreid.data import BENCHMARKS, NOT_READ, PackedImages, bytes_to_pack, is_split_by_seed
 from strongreid.data.check import CheckReport, PartReport, check_data
 from strongreid.data.contact_sheet import contact_sheet

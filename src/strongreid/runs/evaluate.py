@@ -3,7 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from strongreid.config import BatchConfig, Config, DataConfig, SetConfig
+from strongreid.config import Config
+from strongreid.config_sections import BatchConfig, DataConfig, SetConfig
 from strongreid.data import is_split_by_seed
 from strongreid.reports.console import Console
 from strongreid.runs.evaluate_features import Evaluation, Protocol, announce

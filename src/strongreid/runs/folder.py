@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from strongreid.config import ADDED_FIELDS, Config, EvaluationConfig, as_plain, dotted
+from strongreid.config import ADDED_FIELDS, Config, as_plain, dotted
+from strongreid.config_sections import EvaluationConfig
 from strongreid.errors import InputError
 from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
 from strongreid.files import read_json

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from strongreid import build
-from strongreid.config import Config, set_label
+from strongreid.config import Config
+from strongreid.config_sections import set_label
 from strongreid.data import ImageTable, PackedImages, ReIDData, refuse_leaks
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings

@@ -22,7 +22,8 @@ import yaml
 from lightning.fabric import Fabric
 
 from strongreid import build
-from strongreid.config import BatchConfig, Config, DataConfig, SetConfig, as_plain
+from strongreid.config import Config, as_plain
+from strongreid.config_sections import BatchConfig, DataConfig, SetConfig
 from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
 from strongreid.files import atomic_folder, inside, path_part, write_json, write_text
 from strongreid.losses import Objective

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from strongreid.config import DataConfig
+from strongreid.config_sections import DataConfig
 from strongreid.data import set_name
 from strongreid.drawn import draw_people
 from strongreid.errors import InputError

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from strongreid import build
-from strongreid.config import ADDED_FIELDS, Config, DataConfig, as_plain, dotted
+from strongreid.config import ADDED_FIELDS, Config, as_plain, dotted
+from strongreid.config_sections import DataConfig
 from strongreid.data import ReIDData
 from strongreid.errors import InputError, did_you_mean
 from strongreid.evaluation import Reranking
