@@ -1,12 +1,6 @@
 """Progress: in one line at any width, and in plain lines where there is no terminal."""
 
-import fcntl
-import os
-import pty
 import re
-import struct
-import sys
-import termios
 from collections.abc import Mapping
 
 import pytest
@@ -16,6 +10,7 @@ from hypothesis import strategies as st
 from strongreid.reports import progress
 from strongreid.reports.console import Console
 from strongreid.reports.progress import Work, clock, shown_values
+from tests.terminal import in_terminal
 
 VALUES = {"epoch": 2, "rate": 3.5e-4, "total": 4.25, "identity": 3.125, "triplet": 1.0, "images_per_second": 312.5}
 
@@ -164,25 +159,6 @@ with guarded_streams():
     console.table("title \\x1b[2J", ("\\x1b[2J", "b"), [["[red]\\x1b[2J", "2"]])
     console.suggest("report", "my run\\x1b[2J")
 """
-
-
-def in_terminal(columns: int, code: str, **environment: str) -> str:
-    """Return what a terminal of so many columns is sent by a program."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execve(sys.executable, [sys.executable, "-c", code], {**os.environ, **environment})
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    sent = b""
-    while True:
-        try:
-            sent += (part := os.read(terminal, 2**16))
-        except OSError:  # the other end is closed
-            break
-        if not part:
-            break
-    assert os.waitpid(child, 0)[1] == 0, sent.decode()
-    os.close(terminal)
-    return sent.decode()
 
 
 @pytest.mark.parametrize("columns", [60, 80, 100])

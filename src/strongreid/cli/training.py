@@ -53,24 +53,36 @@ def demo(output: Path = Path("runs/demo"), seed: int = 0) -> None:
 def train(config: Config, recipe: str, by_default: bool) -> None:
     """Train, then evaluate the last epoch's weights. `by_default`: nobody named the recipe, so it is said."""
     from strongreid.reports.console import Console
-    from strongreid.runs import train as training
+    from strongreid.runs.lock import lock_new_run
 
     console = Console(quiet=not read_launch().first)
+    if config.name is not None:
+        with lock_new_run(config.output / config.name, console):
+            pass  # a name that is taken is refused now rather than after PyTorch is loaded
+
+    from strongreid.runs import train as training
+
+    folder = training.run_folder(config, recipe)
     if by_default and recipe == CPU_RECIPE:
         console.say(f"No GPU here: {CPU_RECIPE}, a recipe for CPUs. The paper's own is --recipe {GPU_RECIPE}.")
-    folder = training.run_folder(config, recipe)
     with _resumable(folder):
         finished = training.start(config, folder, console)
     training.show(finished, console)
     console.suggest("report", folder)
 
 
-def resume(folder: Path, data_root: Path | None = None) -> None:
-    """Go on with a run that was stopped, from its newest checkpoint. `data_root`: where its data set lies now."""
+def resume(folder: Path, data_root: Path | None) -> None:
+    """Go on with a run that was stopped, from its newest checkpoint; its data set may lie in `data_root` now."""
     from strongreid.reports.console import Console
-    from strongreid.runs import train as training
+    from strongreid.runs.lock import lock_run
 
     console = Console(quiet=not read_launch().first)
+    if not (folder / "result.json").is_file():
+        with lock_run(folder, console):
+            pass  # who else trains it is said now
+
+    from strongreid.runs import train as training
+
     with _resumable(folder):
         finished = training.resume(folder, console, data_root=data_root)
     training.show(finished, console)
@@ -108,7 +120,7 @@ def train_parser() -> ArgumentParser:
     parser.add_argument(
         "--resume",
         type=Path | None,
-        help="Go on with the stopped run in this folder; no other option but --data.root, where its data lies now.",
+        help="Go on with the stopped run in this folder; --data.root if its set was moved, no other option.",
     )
     add_settings(parser)
     first = parser.add_argument_group("What matters first")
@@ -133,7 +145,7 @@ def read_train(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
     """Return the training that `words` ask for, ready to start; what can be refused without PyTorch is refused."""
     given = tell_apart(parser, words)
     if "resume" in given.options:
-        return partial(resume, _run_to_resume(given), _path(given.value("data.root")))
+        return partial(resume, *_run_to_resume(given))
     named = given.value("recipe")
     recipes = [named] if named else [GPU_RECIPE, CPU_RECIPE]
     configs = [_config(parser, given, recipe) for recipe in recipes]
@@ -186,22 +198,19 @@ def _set_words(given: Given) -> list[str]:
             raise InputError(f"Two words, NAME DIR, name the data set, but {len(given.alone)} came: {given.alone}.")
 
 
-def _run_to_resume(given: Given) -> Path:
-    kept = ("resume", "data.root")
-    others = [f"--{name}={value[-1]}" for name, value in given.options.items() if name not in kept] + given.alone
+def _run_to_resume(given: Given) -> tuple[Path, Path | None]:
+    """Return the folder of the run to go on with, and where its data set lies now."""
+    taken = ("resume", "data.root")
+    others = [f"--{name}={value[-1]}" for name, value in given.options.items() if name not in taken] + given.alone
     if others:
         raise InputError(
-            "--resume goes on with a run as it was; it takes no other option than --data.root, but "
-            f"{' '.join(others)} came. To change a setting, start a new run: --recipe RUN/config.yaml with the options "
-            "to change."
+            "--resume goes on with a run as it was; it takes no other option but --data.root, where its data set lies "
+            f"now, but {' '.join(others)} came. To change a setting, start a new run: --recipe RUN/config.yaml with "
+            "the options to change."
         )
-    folder = Path(given.value("resume") or "")
-    require_run(folder)
-    return folder
-
-
-def _path(text: str | None) -> Path | None:
-    return None if text is None else Path(text)
+    folder, root = (given.value(name) for name in taken)
+    require_run(Path(folder or ""))
+    return Path(folder or ""), Path(root) if root is not None else None
 
 
 def _require_sets(data: DataConfig) -> None:

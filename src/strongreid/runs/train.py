@@ -179,9 +179,18 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
         return test.embed(model, console).evaluate(console)
 
     with console.training_bar(folder.name, config.schedule.epochs) as report:
+        last: StepReport | None = None
 
         def on_step(step: StepReport) -> None:
+            nonlocal last
+            last = step
             report(step.epoch, step.step / step.steps, step.values)
+
+        def measure() -> dict[str, float]:
+            metrics = _headline(evaluate_on(tests[0]))
+            if last is not None:
+                report(last.epoch, 1.0, {**last.values, **metrics})
+            return metrics
 
         progress = fit(
             model,
@@ -193,7 +202,7 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             folder=folder,
             record=parts.record,
             resume=checkpoint,
-            evaluate=lambda: _headline(evaluate_on(tests[0])),
+            evaluate=measure,
             on_step=on_step,
             warn=lambda text: console.say(f"Warning: {text}"),
         )
