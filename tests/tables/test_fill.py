@@ -167,7 +167,7 @@ def test_the_plan_says_what_is_to_do_and_does_nothing(
         (["--seeds", "1", "1"], "each once"),
         (["--schedule.epoch=3"], "schedule.epoch"),
         (["--other.root=."], "across domains"),
-        (["--schedule.epochs"], "--schedule.epochs is empty"),
+        (["--schedule.epochs"], "--schedule.epochs needs a value"),
     ],
 )
 def test_impossible_sweeps_are_refused(
