@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings, Reranking, evaluate, topk
-from strongreid.evaluation.distance import Metric, full_precision
-from strongreid.evaluation.rerank import RerankedDistances
+from strongreid.evaluation.distance import Metric
+from strongreid.evaluation.ground_truth import MatchIndex
+from strongreid.evaluation.search import search
 
 torch.set_num_threads(1)
 Features = npt.NDArray[np.float32]
@@ -28,9 +29,10 @@ def squared(features: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
 
 
 def reranked(query: Features, gallery: Features, metric: Metric, settings: Reranking) -> npt.NDArray[np.float32]:
-    with full_precision(torch.device("cpu")):
-        distances = RerankedDistances(torch.from_numpy(query), [torch.from_numpy(gallery)], metric, settings)
-        return distances.block(np.arange(len(query))).T.numpy().copy()
+    sets = [Embeddings(part, np.arange(len(part)), np.zeros(len(part))) for part in (query, gallery)]
+    truth = MatchIndex(*sets, "include")
+    found = search(sets[0], sets[1:], truth, lambda block: block.distances.T.clone(), metric=metric, reranking=settings)
+    return torch.cat(found).numpy()
 
 
 @settings(max_examples=60, deadline=None)

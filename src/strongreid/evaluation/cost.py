@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 import torch
 
-from strongreid.evaluation.distance import full_precision
 from strongreid.evaluation.ground_truth import Pairs
 from strongreid.evaluation.ranking import match_ranks
-from strongreid.evaluation.search import MOST_QUERIES, WORKING_MB
+from strongreid.evaluation.search import MOST_BLOCKS, MOST_QUERIES, WORKING_MB
+from strongreid.evaluation.workers import full_precision
 
 _QUERIES: Final = 256
 _IMAGES: Final = 2048
@@ -59,7 +59,7 @@ def estimate_cost(
     with full_precision(device):
         product, ranking = _seconds_a_pair(width, device)
     seconds = queries * images * (product + ranking)
-    memory = min(memory_mb, WORKING_MB + min(queries, MOST_QUERIES) * images * 4 / 2**20)
+    memory = min(memory_mb, WORKING_MB + min(queries, MOST_BLOCKS * MOST_QUERIES) * images * 4 / 2**20)
     if reranking:
         everything = queries + images
         # Looking for the nearest in a pair of blocks, both ways, costs about as much as ranking one of them.

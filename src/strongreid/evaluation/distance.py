@@ -1,41 +1,38 @@
-"""Distances between a block of queries and the whole gallery, float32 `[G, B]`.
+"""Distances between rows of features, float32 `[rows, columns]`.
 
-The gallery comes first because `gallery @ query.T` is the faster operand order on CPUs. No normalised copy of the
-gallery is made (at Market-1501's size it would be 130 MB): the plain products are scaled in place. So products of whole
-numbers stay exact, and every later step is rounded element by element, the same in any block and on any device.
+Gallery images are rows and queries columns because `gallery @ query.T` is the faster operand order on CPUs. No
+normalised copy of the gallery is made (at Market-1501's size it would be 130 MB): the plain products are scaled in
+place. So products of whole numbers stay exact, and every later step is rounded element by element, the same in any
+block and on any device.
 
-Two images with the same features must tie, but matrix libraries may add in another order near the edge of a block:
-copies are found once, and get the distances of the first of their kind.
+Where images lie much closer together than their features are long (a common offset, say), a difference of float32
+products is mostly rounding. A sample of pairs tells; then, and where squares of tiny features would vanish, products
+are made in float64 around the middle of the sample, from pieces converted on the way: about three times slower, and
+right. For usual features, of which few pairs but those of one person are so close, float32 has five digits or more.
 """
 
+import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Literal, final
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from strongreid.evaluation.workers import Task, run
 
 Metric = Literal["cosine", "euclidean"]
 
 _SMALLEST_NORM: Final = 1e-12
-_ROWS_AT_ONCE: Final = 2048
+_ROWS_AT_ONCE: Final = 1024
 _SQUARES_AT_ONCE: Final = 256
-_SAMPLED_COLUMNS: Final = 8
-_COPIES_AT_ONCE: Final = 1024
-
-
-@contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
-    """No gradients, no autocast, products in full float32; the caller's settings come back afterwards."""
-    cuda, cpu = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-    before = cuda.fp32_precision, cpu.fp32_precision
-    cuda.fp32_precision = cpu.fp32_precision = "ieee"
-    try:
-        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-            yield
-    finally:
-        cuda.fp32_precision, cpu.fp32_precision = before
+_SAMPLED_ROWS: Final = 128
+_NEAR: Final = 1 / 32  # of both squared lengths: a float32 distance has five digits there
+_MANY: Final = 1 / 50  # of the sampled pairs: more than those of one person
+_FLOAT64_AT_ONCE: Final = 256
 
 
 @dataclass(frozen=True)
@@ -52,103 +49,134 @@ class FeatureBlock:
         return len(self.features)
 
 
-def side(features: Tensor, metric: Metric) -> FeatureBlock:
-    """Measure the features' lengths."""
-    squares = features.new_empty(len(features))
-    for rows in slices(len(features), _SQUARES_AT_ONCE):
-        torch.sum(features[rows].square(), dim=1, out=squares[rows])
-    if metric == "euclidean":
-        return FeatureBlock(features, squares)
-    return FeatureBlock(features, squares.sqrt_().clamp_min_(_SMALLEST_NORM).reciprocal_())
-
-
-def pairwise_distances(rows: FeatureBlock, columns: FeatureBlock, metric: Metric, out: Tensor) -> Tensor:
-    """Distances of every row to every column, into `out`, float32 `[rows, columns]`.
+@final
+@dataclass(frozen=True, eq=False)
+class Distance:
+    """A metric, and how it is computed for certain features.
 
     `cosine`: 1 - cosine of the angle, 0..2 (a feature of length 0 is at distance 1 from everything).
-    `euclidean`: SQUARED distances, clamped at 0: they rank alike and cost no root.
+    `euclidean`: SQUARED distances: they rank alike and cost no root.
     """
-    torch.mm(rows.features, columns.features.T, out=out)
+
+    metric: Metric
+    float64: bool = False
+    """Whether products are made in float64."""
+    unit: float = 1.0
+    """What Euclidean distances are counted in: squares of tiny ones would be 0 in float32."""
+    center: Tensor | None = None
+    """float64 `[D]`: subtracted from features before products in float64, for Euclidean distances."""
+
+    def pairwise(self, rows: FeatureBlock, columns: FeatureBlock, out: Tensor) -> Tensor:
+        """Distances of every row to every column, into `out`, float32 `[rows, columns]`."""
+        if self.float64:
+            for some in slices(len(rows), _FLOAT64_AT_ONCE):
+                for others in slices(len(columns), _FLOAT64_AT_ONCE):
+                    out[some, others] = self.pairwise64(rows.features[some], columns.features[others])
+            return out
+        torch.mm(rows.features, columns.features.T, out=out)
+        if self.metric == "cosine":
+            return out.mul_(rows.by_length.neg()[:, None]).mul_(columns.by_length).add_(1)
+        return out.mul_(-2).add_(rows.by_length[:, None]).add_(columns.by_length).clamp_min_(0)
+
+    def rowwise(self, first: Tensor, second: Tensor) -> Tensor:
+        """Distance of row i of `first` to row i of `second`, `[n, D]` both: float32 `[n]`."""
+        first, second = self._converted(first), self._converted(second)
+        if self.metric == "cosine":
+            return first.mul_(second).sum(dim=1).neg_().add_(1).float()
+        return first.sub_(second).square_().sum(dim=1).float()
+
+    def actual(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """The distances that people mean, of computed ones: with the root for `euclidean`."""
+        return (
+            np.sqrt(values, dtype=np.float64) * self.unit if self.metric == "euclidean" else values.astype(np.float64)
+        )
+
+    def pairwise64(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """The same for features alone, in float64: float64 `[rows, columns]`."""
+        rows, columns = self._converted(rows), self._converted(columns)
+        out = rows @ columns.T
+        if self.metric == "cosine":
+            return out.neg_().add_(1)
+        squares, others = rows.square_().sum(dim=1), columns.square_().sum(dim=1)
+        return out.mul_(-2).add_(squares[:, None]).add_(others).clamp_min_(0)
+
+    def _converted(self, features: Tensor) -> Tensor:
+        """float64 features, a copy: of length 1 (or 0) for cosine, centered and in the unit for Euclidean distances."""
+        features = features.double()
+        if self.metric == "euclidean":
+            return (features if self.center is None else features.sub_(self.center)).div_(self.unit)
+        lengths = features.square().sum(dim=1, keepdim=True).sqrt_()
+        return features.div_(lengths.masked_fill_(lengths == 0, 1))
+
+
+def measure(
+    query: Tensor, gallery: Sequence[Tensor], metric: Metric, *further: Task
+) -> tuple[list[FeatureBlock], Distance]:
+    """Measure the lengths of `query`, `[Q, D]`, and of a gallery's parts, `[G_i, D]`; choose how to compute distances.
+
+    Returns a block for the query and for each part. `further` tasks run beside. Use within `full_precision`.
+    """
+    features = [query, *gallery]
+    squares = [part.new_empty(len(part)) for part in features]
+    samples = [_sampled([query]), _sampled(gallery)] if gallery else [_sampled([query])]
+    chosen: list[Distance] = []
+
+    def measure_some(part: int, some: slice) -> Sequence[Task]:
+        for rows in slices(some.stop, _SQUARES_AT_ONCE, some.start):
+            torch.sum(features[part][rows].square(), dim=1, out=squares[part][rows])
+        return ()
+
+    def choose() -> Sequence[Task]:
+        chosen.append(_distance_for(torch.cat(samples).double(), metric))
+        return ()
+
+    tasks: list[Task] = [*further, choose]
+    for part in range(len(features)):
+        tasks += [partial(measure_some, part, some) for some in slices(len(features[part]), _ROWS_AT_ONCE)]
+    run(tasks, query.device)
+    distance = _for_tiny(chosen[0], features, squares)
     if metric == "cosine":
-        return out.mul_(rows.by_length.neg()[:, None]).mul_(columns.by_length).add_(1)
-    return out.mul_(-2).add_(rows.by_length[:, None]).add_(columns.by_length).clamp_min_(0)
+        squares = [part.sqrt_().clamp_min_(_SMALLEST_NORM).reciprocal_() for part in squares]
+    return [FeatureBlock(*block) for block in zip(features, squares, strict=True)], distance
 
 
-def rowwise_distances(first: FeatureBlock, second: FeatureBlock, metric: Metric) -> Tensor:
-    """Distance of row i of `first` to row i of `second`: float32 `[n]`."""
+def _sampled(parts: Sequence[Tensor]) -> Tensor:
+    """A few rows spread over all parts."""
+    total = sum(map(len, parts))
+    return take(parts, torch.linspace(0, total - 1, min(total, _SAMPLED_ROWS), device=parts[0].device).long())
+
+
+def _distance_for(sample: Tensor, metric: Metric) -> Distance:
+    """Choose float64 where many images of a float64 sample have many others close by, for the lengths of both."""
+    # A whole number in each column: features that are whole numbers stay so.
+    in_float64 = Distance(metric, float64=True, center=sample.mean(dim=0).round_())
+    distances = in_float64.pairwise64(sample, sample)
     if metric == "euclidean":
-        return (first.features - second.features).square_().sum(dim=1)
-    cosine = (first.features * second.features).sum(dim=1)
-    return cosine.mul_(first.by_length).mul_(second.by_length).neg_().add_(1)
+        squares = sample.square().sum(dim=1)
+        distances /= squares[:, None] + squares
+    close = (distances < _NEAR).sum(dim=1) - 1  # each is close to itself
+    many = _MANY * len(sample)
+    return in_float64 if int((close > many).sum()) > many else Distance(metric)
 
 
-@final
-class GalleryDistances:
-    """Distances (see `between`) of any queries to one gallery that may come in parts. Use within `full_precision`.
-
-    Args:
-        parts: float32 `[G_i, D]` each; together the gallery, in this order.
-        metric: which distance.
-    """
-
-    def __init__(self, parts: Sequence[Tensor], metric: Metric) -> None:
-        self._metric: Metric = metric
-        self.sides = [side(part, metric) for part in parts]
-        self._copies, self._originals = find_copies(parts)
-        self._buffer = parts[0].new_empty(0)
-
-    def __len__(self) -> int:
-        return sum(len(part) for part in self.sides)
-
-    def block(self, query: Tensor) -> Tensor:
-        """Distances of `query`, float32 `[B, D]`, to every gallery image: float32 `[G, B]`.
-
-        The block is overwritten by the next one: fresh memory for each would cost more than the scaling.
-        """
-        columns = side(query, self._metric)
-        if self._buffer.numel() < len(self) * len(query):
-            self._buffer = query.new_empty(len(self) * len(query))
-        out = self._buffer[: len(self) * len(query)].view(len(self), len(query))
-        start = 0
-        for part in self.sides:
-            for rows in slices(len(part), _ROWS_AT_ONCE):
-                chunk = part[rows]
-                pairwise_distances(chunk, columns, self._metric, out[start : start + len(chunk)])
-                start += len(chunk)
-        for rows in slices(len(self._copies), _ROWS_AT_ONCE):  # there may be as many copies as images
-            out[self._copies[rows]] = out[self._originals[rows]]
-        return out
+def _for_tiny(distance: Distance, features: Sequence[Tensor], squares: Sequence[Tensor]) -> Distance:
+    """Choose float64 where squares vanish in float32: of any feature for cosine, of all for Euclidean distances."""
+    tiny = [lengths < _SMALLEST_NORM**2 for lengths in squares]
+    if distance.metric == "cosine":
+        vanishing = any(bool(part[rows].any()) for part, rows in zip(features, tiny, strict=True))  # features of 0 stay
+        return replace(distance, float64=True) if vanishing else distance
+    if not all(bool(rows.all()) for rows in tiny):
+        return distance
+    largest = max(float(part.abs().max()) for part in features if len(part))
+    return replace(distance, float64=True, unit=2.0 ** math.frexp(largest)[1])  # a power of 2 rounds nothing
 
 
-def find_copies(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Rows that repeat an earlier row, and the first such row of each: two int64 `[n]`, counted over all parts.
-
-    Rows that agree in a few columns are candidates; only they are read in full.
-    """
-    width = parts[0].shape[1]
-    columns = torch.linspace(0, width - 1, min(width, _SAMPLED_COLUMNS), device=parts[0].device).long()
-    candidates = _repeated(torch.cat([_fingerprints(part[:, columns]) for part in parts]))
-    prints = [_fingerprints(_take(parts, candidates[rows])) for rows in slices(len(candidates), _COPIES_AT_ONCE)]
-    if not prints:
-        return candidates, candidates
-    values, order = torch.cat(prints).sort(stable=True)
-    starts = torch.ones_like(values, dtype=torch.bool)
-    starts[1:] = values[1:] != values[:-1]
-    first_of_group = starts.nonzero()[:, 0][starts.cumsum(0) - 1]
-    copies, originals = candidates[order], candidates[order[first_of_group]]
-    copies, originals = copies[copies != originals], originals[copies != originals]
-    same = torch.ones_like(copies, dtype=torch.bool)
-    for rows in slices(len(copies), _COPIES_AT_ONCE):
-        same[rows] = (_take(parts, copies[rows]) == _take(parts, originals[rows])).all(dim=1)
-    return copies[same], originals[same]
+def slices(stop: int, size: int, start: int = 0) -> Iterator[slice]:
+    """Cut start..stop - 1 into slices of `size`, the last one shorter."""
+    return (slice(first, min(first + size, stop)) for first in range(start, stop, size))
 
 
-def slices(count: int, size: int) -> Iterator[slice]:
-    """Cut 0..count - 1 into slices of `size`, the last one shorter."""
-    return (slice(start, min(start + size, count)) for start in range(0, count, size))
-
-
-def _take(parts: Sequence[Tensor], rows: Tensor) -> Tensor:
+def take(parts: Sequence[Tensor], rows: Tensor) -> Tensor:
     """The rows of all parts laid one after another."""
     taken = parts[0].new_empty((len(rows), parts[0].shape[1]))
     start = 0
@@ -157,19 +185,3 @@ def _take(parts: Sequence[Tensor], rows: Tensor) -> Tensor:
         taken[here] = part[rows[here] - start]
         start += len(part)
     return taken
-
-
-def _repeated(values: Tensor) -> Tensor:
-    """Places whose value occurs more than once, ascending."""
-    ordered, order = values.sort()
-    equal = torch.zeros_like(values, dtype=torch.bool)
-    equal[1:] = ordered[1:] == ordered[:-1]
-    equal[:-1] |= equal[1:].clone()
-    return order[equal].sort().values
-
-
-def _fingerprints(rows: Tensor) -> Tensor:
-    """A 64-bit number for each row, the same for equal rows wherever they stand: int64 `[N]`."""
-    bits = (rows + 0.0).view(torch.int32).to(torch.int64)  # + 0.0 turns -0.0 into 0.0
-    odd = torch.arange(1, 2 * bits.shape[1], 2, device=rows.device) * 0x9E3779B97F4A7C1
-    return bits.mul_(odd).sum(dim=1)

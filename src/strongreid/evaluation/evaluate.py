@@ -1,7 +1,6 @@
-"""`evaluate`: query and gallery in, `RetrievalResult` out, in blocks of queries.
+"""`evaluate`: query and gallery in, `RetrievalResult` out.
 
-Only one block of distances exists at a time; its size follows from the memory budget. Metrics need nothing but the
-ranks of the true matches, so whole lists are never sorted.
+Metrics need nothing but the ranks of the true matches, so whole lists are never sorted.
 """
 
 from collections.abc import Sequence
@@ -9,19 +8,19 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from strongreid.evaluation.distance import Metric, full_precision
+from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.embeddings import JUNK, Embeddings
 from strongreid.evaluation.facts import AveragePrecision, MatchRanks
-from strongreid.evaluation.ground_truth import MatchIndex, SameCamera, require_valid
+from strongreid.evaluation.ground_truth import MatchIndex, SameCamera, check, join, require_valid
 from strongreid.evaluation.ranking import match_ranks
 from strongreid.evaluation.rerank import Reranking
 from strongreid.evaluation.result import RetrievalResult, require_rule
-from strongreid.evaluation.search import Progress, check, distance_blocks, join, leave_out, query_blocks
+from strongreid.evaluation.search import Progress, SearchBlock, search
 
 
 def evaluate(
     query: Embeddings,
-    gallery: Embeddings,
+    gallery: Embeddings | Sequence[Embeddings],
     *,
     metric: Metric = "cosine",
     reranking: Reranking | None = None,
@@ -36,7 +35,8 @@ def evaluate(
 
     Args:
         query: Q images, each searched for.
-        gallery: G images, with features of the same width and on the same device.
+        gallery: G images, with features of the same width and on the same device. Or several sets of images, which
+            count as one, in this order, and are never copied together: `[gallery, distractors]` for Market-1501 + 500k.
         metric: `cosine` or `euclidean`.
         reranking: settings of k-reciprocal re-ranking (Zhong et al. 2017); None ranks by the distance itself.
         same_camera: `exclude` leaves gallery images of the query's person AND camera out of its list;
@@ -48,51 +48,35 @@ def evaluate(
 
     Raises `InputError` where widths or devices differ, the gallery is empty, or no query has a match (and says why).
     """
-    return evaluate_in_parts(
+    require_rule(average_precision)
+    parts = [gallery] if isinstance(gallery, Embeddings) else gallery
+    check(query, parts, metric, same_camera)
+    if reranking is not None:  # junk must not be anybody's neighbour either
+        parts = [part.take(part.person != JUNK) if (part.person == JUNK).any() else part for part in parts]
+    labels = join(parts)
+    truth = MatchIndex(query, labels, same_camera)
+    require_valid(truth, query, labels)
+    ranks = search(
         query,
-        [gallery],
+        parts,
+        truth,
+        _ranks,
         metric=metric,
+        queries=truth.valid,
         reranking=reranking,
-        same_camera=same_camera,
-        average_precision=average_precision,
         memory_mb=memory_mb,
         progress=progress,
     )
-
-
-def evaluate_in_parts(
-    query: Embeddings,
-    gallery: Sequence[Embeddings],
-    *,
-    metric: Metric = "cosine",
-    reranking: Reranking | None = None,
-    same_camera: SameCamera = "exclude",
-    average_precision: AveragePrecision = "rectangular",
-    memory_mb: float = 160,
-    progress: Progress | None = None,
-) -> RetrievalResult:
-    """`evaluate` with a gallery that comes in parts, which are never copied together.
-
-    For Market-1501 with its 500,000 distractors: `evaluate_in_parts(query, [gallery, distractors])`. The gallery index
-    by which equal distances rank counts through the parts in their order. Arguments and errors as in `evaluate`.
-    """
-    require_rule(average_precision)
-    check(query, gallery, metric, same_camera)
-    if reranking is not None:  # junk must not be anybody's neighbour either
-        gallery = [part.take(part.person != JUNK) if (part.person == JUNK).any() else part for part in gallery]
-    labels = join(gallery)
-    index = MatchIndex(query, labels, same_camera)
-    require_valid(index, query, labels)
-    ranks: list[npt.NDArray[np.int32]] = []
-    features = [part.features for part in gallery if len(part)]
-    with full_precision(query.features.device):
-        blocks = query_blocks(index.valid, index.of_person, len(labels.person), memory_mb)
-        for rows, distances in distance_blocks(query.features, features, metric, blocks, reranking, progress):
-            leave_out(distances, labels.person, index.left_out(rows))
-            matches = index.matches(rows)
-            ranks.append(match_ranks(distances, matches).astype(np.int32))
-    facts = MatchRanks(np.concatenate(ranks), index.counts)
+    facts = MatchRanks(np.concatenate(ranks), truth.counts)
     return RetrievalResult(_protocol(metric, reranking, same_camera, average_precision), facts, average_precision)
+
+
+evaluate_in_parts = evaluate
+"""The older name of `evaluate` with a gallery in parts."""
+
+
+def _ranks(block: SearchBlock) -> npt.NDArray[np.int32]:
+    return match_ranks(block.distances, block.matches).astype(np.int32)
 
 
 def _protocol(

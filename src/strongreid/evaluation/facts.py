@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from strongreid.errors import InputError
-from strongreid.evaluation.ground_truth import Indices
 
 AveragePrecision = Literal["rectangular", "trapezoid"]
 Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
 
 _MATCHES_AT_ONCE: Final = 2**20
 

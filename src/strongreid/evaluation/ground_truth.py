@@ -4,16 +4,18 @@ The gallery is sorted once by (person, camera), so that both are index ranges in
 block of queries at a time: with few people they are as many as queries times gallery images.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, final
+from typing import Literal, Protocol, final, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from strongreid.errors import InputError
-from strongreid.evaluation.embeddings import JUNK
+from strongreid.evaluation.distance import Metric
+from strongreid.evaluation.embeddings import JUNK, Embeddings
+from strongreid.evaluation.facts import Indices
 
-Indices = npt.NDArray[np.int64]
 SameCamera = Literal["exclude", "include"]
 
 
@@ -39,7 +41,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of a query (its place in the block) and a gallery image (its index), each int64 `[n]`."""
+    """Pairs of a query (its index within a block) and a gallery image (its index), each int64 `[n]`."""
 
     query: Indices
     gallery: Indices
@@ -47,13 +49,13 @@ class Pairs:
 
 @final
 class MatchIndex:
-    """Matches of every query: `counts[q]` of them; `valid` lists the queries that have any."""
+    """Matches of every query: `counts[q]` of them; `valid` lists the queries that have any; `images` in the gallery."""
 
     def __init__(self, query: Labelled, gallery: Labelled, same_camera: SameCamera) -> None:
         people, gallery_person = np.unique(gallery.person, return_inverse=True)
         cameras, gallery_camera = np.unique(gallery.camera, return_inverse=True)
-        query_person, known = _places(people, query.person)
-        query_camera, camera_known = _places(cameras, query.camera)
+        query_person, known = _index_of(people, query.person)
+        query_camera, camera_known = _index_of(cameras, query.camera)
         known &= query.person != JUNK
         key = gallery_person * len(cameras) + gallery_camera
         self._order = np.argsort(key, kind="stable")
@@ -69,9 +71,11 @@ class MatchIndex:
         """Gallery images of the same person, left out or not, int64 `[Q]`."""
         self.counts: Indices = self.of_person - (self._left_out_stop - self._left_out_start)
         self.valid: Indices = np.flatnonzero(self.counts > 0)
+        self.images: int = len(gallery.person)
+        self.junk: Indices = np.flatnonzero(gallery.person == JUNK)
 
     def matches(self, rows: Indices) -> Pairs:
-        """Every match of the queries at `rows`, ordered by the query's place in `rows`."""
+        """Every match of the queries at `rows`, ordered by the query's index within `rows`."""
         return _sorted(
             _expand(self._order, self._start[rows], self._left_out_start[rows]),
             _expand(self._order, self._left_out_stop[rows], self._stop[rows]),
@@ -80,6 +84,50 @@ class MatchIndex:
     def left_out(self, rows: Indices) -> Pairs:
         """Every gallery image of the same person and camera as the query, for the queries at `rows`."""
         return Pairs(*_expand(self._order, self._left_out_start[rows], self._left_out_stop[rows]))
+
+
+def check(query: Embeddings, gallery: Sequence[Embeddings], metric: str, same_camera: str) -> None:
+    """Raise `InputError` for what cannot be evaluated: choices, no query, an empty gallery, widths, devices."""
+    for name, value, allowed in (
+        ("metric", metric, get_args(Metric)),
+        ("same_camera", same_camera, get_args(SameCamera)),
+    ):
+        if value not in allowed:
+            raise InputError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, allowed))}.")
+    if not len(query):
+        raise InputError("There are no queries: the query features have 0 rows. Give at least one image to search for.")
+    require_gallery(gallery)
+    for part in gallery:
+        widths = query.features.shape[1], part.features.shape[1]
+        if widths[0] != widths[1]:
+            raise InputError(
+                f"Query features are {widths[0]} wide but gallery features {widths[1]}. "
+                "Both must come from the same model and layer."
+            )
+        if query.features.device != part.features.device:
+            raise InputError(
+                f"Query features are on {query.features.device}, gallery features on {part.features.device}. "
+                "Move one with .to(device)."
+            )
+
+
+def require_gallery(parts: Sequence[Embeddings]) -> None:
+    """Raise `InputError` for a gallery without an image that counts."""
+    if not any(bool((part.person != JUNK).any()) for part in parts):
+        images = sum(map(len, parts))
+        why = f"all its {images} images are junk (person -1), which does not count" if images else "it has no images"
+        raise InputError(f"The gallery is empty: {why}. Give at least one image to search in.")
+
+
+def require_count(count: int) -> None:
+    """Raise `InputError` for a number of images below 1."""
+    if count < 1:
+        raise InputError(f"count is {count}; it must be at least 1.")
+
+
+def join(parts: Sequence[Embeddings]) -> Labels:
+    """People and cameras of all parts, one after another."""
+    return Labels(np.concatenate([part.person for part in parts]), np.concatenate([part.camera for part in parts]))
 
 
 def require_valid(index: MatchIndex, query: Labelled, gallery: Labelled) -> None:
@@ -108,10 +156,10 @@ def require_valid(index: MatchIndex, query: Labelled, gallery: Labelled) -> None
     )
 
 
-def _places(values: Indices, wanted: Indices) -> tuple[Indices, npt.NDArray[np.bool_]]:
-    """Place of each wanted value in the sorted `values`, and whether it is there at all."""
-    places = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
-    return places, values[places] == wanted
+def _index_of(values: Indices, wanted: Indices) -> tuple[Indices, npt.NDArray[np.bool_]]:
+    """Index of each wanted value in the sorted `values`, and whether it is there at all."""
+    index = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
+    return index, values[index] == wanted
 
 
 def _expand(order: Indices, start: Indices, stop: Indices) -> tuple[Indices, Indices]:

@@ -4,6 +4,7 @@ None of these look at who is in the gallery: query expansion and database-side a
 For the cosine metric bring features to length 1 first (`normalised`): otherwise long features outweigh short ones.
 """
 
+from functools import partial
 from typing import Final, Literal
 
 import numpy as np
@@ -12,10 +13,12 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.evaluation.distance import Metric, full_precision, side, slices
+from strongreid.evaluation.distance import Metric, measure, slices
 from strongreid.evaluation.embeddings import JUNK, Embeddings, float32_rows
-from strongreid.evaluation.search import check, distance_blocks, query_blocks, require_count, require_gallery
-from strongreid.evaluation.topk import Nearest, find_neighbours
+from strongreid.evaluation.ground_truth import MatchIndex, check, require_count, require_gallery
+from strongreid.evaluation.search import nearest_of_block, search
+from strongreid.evaluation.topk import find_neighbours
+from strongreid.evaluation.workers import full_precision
 
 _ROWS_AT_ONCE: Final = 1024
 _SMALLEST_NORM: Final = 1e-12
@@ -69,18 +72,15 @@ def average_query_expansion(
     """
     require_count(count)
     check(query, [gallery], metric, "include")
-    gallery = gallery.take(gallery.person != JUNK) if (gallery.person == JUNK).any() else gallery
-    found = Nearest(len(query), len(gallery), min(count, len(gallery)), query.features.device)
-    rows_of_all = np.arange(len(query))
-    blocks = query_blocks(rows_of_all, np.zeros_like(rows_of_all), len(gallery), memory_mb)
-    with full_precision(query.features.device):
-        for rows, distances in distance_blocks(query.features, [gallery.features], metric, blocks):
-            found.update(int(rows[0]), 0, distances)
+    truth = MatchIndex(query, gallery, "include")
+    count = min(count, truth.images - len(truth.junk))
+    each = partial(nearest_of_block, count=count)
+    nearest = torch.cat(search(query, [gallery], truth, each, metric=metric, memory_mb=memory_mb))
     expanded = query.features.clone()
     for block in slices(len(query), _ROWS_AT_ONCE):
-        for column in range(found.index.shape[1]):
-            expanded[block] += gallery.features[found.index[block, column]]
-    return Embeddings(expanded.div_(found.index.shape[1] + 1), query.person, query.camera)
+        for column in range(count):
+            expanded[block] += gallery.features[nearest[block, column]]
+    return Embeddings(expanded.div_(count + 1), query.person, query.camera)
 
 
 def database_side_augmentation(gallery: Embeddings, count: int = 5, *, metric: Metric = "cosine") -> Embeddings:
@@ -96,13 +96,13 @@ def database_side_augmentation(gallery: Embeddings, count: int = 5, *, metric: M
     kept = np.flatnonzero(gallery.person != JUNK)
     features = gallery.features if len(kept) == len(gallery) else gallery.features[torch.from_numpy(kept)]
     with full_precision(features.device):
-        found = find_neighbours([side(features, metric)], metric, count + 1)
+        found = find_neighbours(*measure(features, (), metric), count + 1)
     nearest = found.index.clone()
     rows = torch.arange(len(nearest), device=nearest.device)
-    # The image itself goes to the front; where copies crowd it out of its list, it takes the last place.
+    # The image itself goes to the front; where copies crowd it out of its list, it takes the last entry.
     own = (nearest == rows[:, None]).int()
-    place = torch.where(own.any(dim=1), own.argmax(dim=1), nearest.shape[1] - 1)
-    nearest[rows, place] = nearest[:, 0].clone()
+    index = torch.where(own.any(dim=1), own.argmax(dim=1), nearest.shape[1] - 1)
+    nearest[rows, index] = nearest[:, 0].clone()
     nearest[:, 0] = rows
     mean = torch.empty_like(features)
     for block in slices(len(features), _ROWS_AT_ONCE):

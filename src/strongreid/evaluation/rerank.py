@@ -22,14 +22,15 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.evaluation.distance import FeatureBlock, GalleryDistances, Metric, rowwise_distances, side, slices
-from strongreid.evaluation.ground_truth import Indices
+from strongreid.evaluation.distance import Distance, Metric, slices, take
+from strongreid.evaluation.facts import Indices
+from strongreid.evaluation.gallery_distances import GalleryDistances
 from strongreid.evaluation.topk import find_neighbours
 
 Floats = npt.NDArray[np.float32]
 Sparse = Any  # scipy.sparse.csr_array: scipy ships no types
 
-_PAIRS_AT_ONCE: Final = 1024
+_PAIRS_AT_ONCE: Final = 256
 _ROWS_AT_ONCE: Final = 8192
 
 
@@ -83,34 +84,36 @@ class RerankedDistances:
         settings: Reranking,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        self._query = query
-        self._plain = GalleryDistances(gallery, metric)
-        self._settings = settings
-        sides = [side(query, metric), *self._plain.sides]
-        found = find_neighbours(sides, metric, max(settings.k1 + 1, settings.k2), progress)
-        pairs = _PairDistances(sides, metric)
+        plain = GalleryDistances(query, gallery, metric)
+        self.columns, self.pieces, self.distance = plain.columns, plain.pieces, plain.distance
+        self._plain, self._settings = plain, settings
+        parts = [plain.query, *plain.parts]
+        found = find_neighbours(parts, plain.distance, max(settings.k1 + 1, settings.k2), progress)
+        pairs = _PairDistances([part.features for part in parts], plain.distance)
         farthest = found.farthest.cpu().numpy()
         encoding = encode(
             found.index.cpu().numpy(), found.distance.cpu().numpy(), farthest, settings.k1, settings.k2, pairs
         )
         self._farthest = torch.from_numpy(np.where(farthest > 0, farthest, 1)[: len(query)]).to(query.device)
+        self._queries = len(query)
         self._encoded_query = encoding[: len(query)]
         self._sums = encoding.sum(axis=1)
         by_column = encoding[len(query) :].tocsc()
         self._columns = by_column.indptr.astype(np.int64), by_column.indices, by_column.data
 
-    def block(self, rows: Indices) -> Tensor:
-        """Distances of the queries at `rows`, `[B]`, to the gallery: float32 `[G, B]`, overwritten by the next."""
-        chosen = torch.from_numpy(rows).to(self._query.device)
-        out = self._plain.block(self._query[chosen])
+    def __len__(self) -> int:
+        return len(self._plain)
+
+    def finish(self, rows: Indices, out: Tensor) -> None:
+        """Turn the distances of the queries at `rows`, `[G, B]`, into re-ranked ones."""
+        self._plain.finish(rows, out)
         weight = self._settings.distance_weight
-        out.mul_(weight / self._farthest[chosen]).add_(1 - weight)
+        out.mul_(weight / self._farthest[torch.from_numpy(rows).to(out.device)]).add_(1 - weight)
         similar = [self._jaccard_similarity(int(row)) for row in rows]
         images = np.concatenate([image for image, _ in similar])
         values = torch.from_numpy(np.concatenate([value for _, value in similar])).to(out.device)
-        places = np.repeat(np.arange(len(rows)), [len(image) for image, _ in similar])
-        out[torch.from_numpy(images), torch.from_numpy(places)] -= values.mul_(1 - weight)
-        return out
+        queries = np.repeat(np.arange(len(rows)), [len(image) for image, _ in similar])
+        out[torch.from_numpy(images), torch.from_numpy(queries)] -= values.mul_(1 - weight)
 
     def _jaccard_similarity(self, row: int) -> tuple[Indices, npt.NDArray[np.float32]]:
         """Gallery images whose encoding overlaps one query's, and by how much: sum of minima / sum of maxima.
@@ -122,45 +125,31 @@ class RerankedDistances:
         begin, end = self._encoded_query.indptr[row : row + 2]
         columns, values = self._encoded_query.indices[begin:end], self._encoded_query.data[begin:end]
         first, counts = starts[columns], starts[columns + 1] - starts[columns]
-        place = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-        smaller = np.minimum(weights[place], np.repeat(values, counts))
-        minima = np.bincount(images[place], weights=smaller, minlength=len(self._plain))
+        entries = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
+        smaller = np.minimum(weights[entries], np.repeat(values, counts))
+        minima = np.bincount(images[entries], weights=smaller, minlength=len(self._plain))
         overlapping = np.flatnonzero(minima)
         minima = minima[overlapping]
-        sums = self._sums[row] + self._sums[len(self._query) + overlapping]
+        sums = self._sums[row] + self._sums[self._queries + overlapping]
         return overlapping, (minima / (sums - minima)).astype(np.float32)
 
 
 @final
 class _PairDistances:
-    """Distances of given pairs of images, numbered over all sides."""
+    """Distances of given pairs of images, numbered over all parts `[N_i, D]`."""
 
-    def __init__(self, sides: list[FeatureBlock], metric: Metric) -> None:
-        self._sides, self._metric = sides, metric
-        self._ends = np.cumsum([len(part) for part in sides])
+    def __init__(self, parts: Sequence[Tensor], distance: Distance) -> None:
+        self._parts, self._distance = parts, distance
 
-    def __call__(self, first: Indices, second: Indices) -> npt.NDArray[np.float32]:
+    def __call__(self, first: Indices, second: Indices) -> Floats:
         result = np.empty(len(first), dtype=np.float32)
         for rows in slices(len(first), _PAIRS_AT_ONCE):
-            result[rows] = (
-                rowwise_distances(self._take(first[rows]), self._take(second[rows]), self._metric).cpu().numpy()
+            both = (
+                take(self._parts, torch.from_numpy(images[rows]).to(self._parts[0].device))
+                for images in (first, second)
             )
+            result[rows] = self._distance.rowwise(*both).cpu().numpy()
         return result
-
-    def _take(self, images: Indices) -> FeatureBlock:
-        whole = self._sides[0]
-        taken = FeatureBlock(
-            whole.features.new_empty((len(images), whole.features.shape[1])), whole.by_length.new_empty(len(images))
-        )
-        part_of = np.searchsorted(self._ends, images, side="right")
-        for number, part in enumerate(self._sides):
-            here = np.flatnonzero(part_of == number)
-            local = torch.from_numpy(images[here] - (self._ends[number] - len(part))).to(whole.features.device)
-            chosen = part[local]
-            place = torch.from_numpy(here).to(whole.features.device)
-            taken.features[place] = chosen.features
-            taken.by_length[place] = chosen.by_length
-        return taken
 
 
 def encode(
@@ -241,8 +230,8 @@ def _distances_of(
     order = np.argsort(known, kind="stable")
     known = known[order]
     wanted = rows * count + columns
-    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    result: Floats = distance.ravel()[order[place]]
-    missing = np.flatnonzero(known[place] != wanted)
+    index = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    result: Floats = distance.ravel()[order[index]]
+    missing = np.flatnonzero(known[index] != wanted)
     result[missing] = pair_distances(rows[missing], columns[missing])
     return result

@@ -16,8 +16,7 @@ import numpy.typing as npt
 
 from strongreid.errors import InputError
 from strongreid.evaluation.embeddings import read_arrays
-from strongreid.evaluation.facts import AveragePrecision, Floats, MatchRanks, QueryFigures
-from strongreid.evaluation.ground_truth import Indices
+from strongreid.evaluation.facts import AveragePrecision, Floats, Indices, MatchRanks, QueryFigures
 from strongreid.files import atomic_file
 
 CMC_LENGTH: Final = 50

@@ -1,10 +1,14 @@
-"""What ranking, thresholds and search share: checked input, blocks of queries, and their distances one by one.
+"""One blocked search under everything that compares queries with a gallery: ranking, thresholds, nearest images.
 
-The nearest gallery images themselves, for looking at: strips, search. Metrics need none of it.
+Distances exist for a few blocks of queries at a time. A block is filled piece by piece of the gallery and then handed
+to a function, all by a few workers (`workers`), who go on with the next block meanwhile.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, get_args
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Final, Generic, TypeVar, final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,123 +16,184 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.evaluation.distance import GalleryDistances, Metric, full_precision
-from strongreid.evaluation.embeddings import JUNK, Embeddings
-from strongreid.evaluation.ground_truth import Indices, Labels, MatchIndex, Pairs, SameCamera
+from strongreid.evaluation.distance import Distance, FeatureBlock, Metric
+from strongreid.evaluation.embeddings import Embeddings
+from strongreid.evaluation.facts import Indices
+from strongreid.evaluation.gallery_distances import GalleryDistances
+from strongreid.evaluation.ground_truth import MatchIndex, Pairs, SameCamera, check, require_count
 from strongreid.evaluation.ranking import most_queries
 from strongreid.evaluation.rerank import RerankedDistances, Reranking
 from strongreid.evaluation.topk import Nearest
+from strongreid.evaluation.workers import Task, full_precision, run, worker_count
 
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 
-MOST_QUERIES: Final = 512
-"""Queries in a block, at most."""
+MOST_QUERIES: Final = 192
+"""Queries in a block, at most: products of 192 or 384 columns were the fastest of all from 128 to 512."""
+MOST_BLOCKS: Final = 4
+"""Blocks at a time, at most: while some are being ranked, workers fill others."""
 WORKING_MB: Final = 48
-"""Part of the budget that is left to ranking, beside a block of distances."""
+"""Part of the budget that is left to ranking, beside the blocks of distances."""
+_FEW_QUERIES: Final = 96  # where the budget has room for so few only, there are fewer blocks instead of smaller ones
 _BYTES_PER_PAIR: Final = 96
 _SEARCH_STEPS: Final = 3  # for each query: with re-ranking the search for neighbours takes about 3/4 of the time
 
 
-def check(query: Embeddings, gallery: Sequence[Embeddings], metric: str, same_camera: str) -> None:
-    """Raise `InputError` for what cannot be evaluated: choices, no query, an empty gallery, widths, devices."""
-    for name, value, allowed in (
-        ("metric", metric, get_args(Metric)),
-        ("same_camera", same_camera, get_args(SameCamera)),
-    ):
-        if value not in allowed:
-            raise InputError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, allowed))}.")
-    if not len(query):
-        raise InputError("There are no queries: the query features have 0 rows. Give at least one image to search for.")
-    require_gallery(gallery)
-    for part in gallery:
-        widths = query.features.shape[1], part.features.shape[1]
-        if widths[0] != widths[1]:
-            raise InputError(
-                f"Query features are {widths[0]} wide but gallery features {widths[1]}. "
-                "Both must come from the same model and layer."
-            )
-        if query.features.device != part.features.device:
-            raise InputError(
-                f"Query features are on {query.features.device}, gallery features on {part.features.device}. "
-                "Move one with .to(device)."
-            )
+@dataclass(frozen=True)
+class SearchBlock:
+    """Some queries against the whole gallery."""
+
+    rows: Indices
+    """int64 `[B]`: which queries."""
+    distances: Tensor
+    """float32 `[G, B]`, infinite where a gallery image is not in the query's list; the next block overwrites it."""
+    distance: Distance
+    """What these distances are."""
+    truth: MatchIndex
+
+    @cached_property
+    def matches(self) -> Pairs:
+        """Indices `[n]` of query (within the block) and gallery image of every match, ordered by query."""
+        return self.truth.matches(self.rows)
 
 
-def require_gallery(parts: Sequence[Embeddings]) -> None:
-    """Raise `InputError` for a gallery without an image that counts."""
-    if not any(bool((part.person != JUNK).any()) for part in parts):
-        images = sum(map(len, parts))
-        why = f"all its {images} images are junk (person -1), which does not count" if images else "it has no images"
-        raise InputError(f"The gallery is empty: {why}. Give at least one image to search in.")
+def search(
+    query: Embeddings,
+    gallery: Sequence[Embeddings],
+    truth: MatchIndex,
+    each: Callable[[SearchBlock], T],
+    *,
+    metric: Metric,
+    queries: Indices | None = None,
+    reranking: Reranking | None = None,
+    memory_mb: float = 160,
+    progress: Progress | None = None,
+) -> list[T]:
+    """Compute the distances of blocks of queries to all gallery images, and return what `each` makes of every block.
+
+    Args:
+        query: Q images.
+        gallery: parts that count as one, G images together.
+        truth: of these; junk and what it leaves out is at an infinite distance.
+        each: called with each block, in other threads and any order; results come in the queries' order.
+        metric: which distance.
+        queries: rows of the queries to search for, int64, ascending; all if not given.
+        reranking: settings of re-ranking, if any.
+        memory_mb: as in `evaluate`.
+        progress: called with (steps done, steps in all); a query is one step, with re-ranking four.
+    """
+    queries = np.arange(len(query)) if queries is None else queries
+    device, total = query.features.device, len(queries)
+    before = 0 if reranking is None else _SEARCH_STEPS * total
+
+    def report(done: int, of: int) -> None:
+        if progress is not None:
+            progress(before * done // of, before + total)
+
+    blocks, at_once = _blocks(queries, truth, memory_mb)
+    if not blocks:
+        return []
+    parts = [part.features for part in gallery if len(part)]
+    with full_precision(device):
+        distances = (
+            GalleryDistances(query.features, parts, metric)
+            if reranking is None
+            else RerankedDistances(query.features, parts, metric, reranking, report)
+        )
+        work = _Search(blocks, distances, truth, each)
+        workers = worker_count(device)
+        size = len(blocks[0]) * len(distances)
+        buffers = [
+            parts[0].new_empty(size) for _ in range(min(at_once, len(blocks), 1 if workers == 1 else workers + 1))
+        ]
+        reported = 0
+
+        def report_finished() -> None:
+            nonlocal reported
+            if progress is not None and work.finished > reported:
+                reported = work.finished
+                progress(before + reported, before + total)
+
+        run([partial(work.begin, buffer) for buffer in buffers], device, report_finished)
+    return work.results
 
 
-def require_count(count: int) -> None:
-    """Raise `InputError` for a number of images below 1."""
-    if count < 1:
-        raise InputError(f"count is {count}; it must be at least 1.")
+@final
+class _Search(Generic[T]):
+    """The blocks of one search: as many at a time as there are buffers, each followed by the next in its buffer."""
+
+    def __init__(
+        self,
+        blocks: Sequence[Indices],
+        distances: GalleryDistances | RerankedDistances,
+        truth: MatchIndex,
+        each: Callable[[SearchBlock], T],
+    ) -> None:
+        self._blocks, self._distances, self._truth, self._each = blocks, distances, truth, each
+        self._lock = threading.Lock()
+        self._begun = 0
+        self._made: dict[int, T] = {}
+        self.finished = 0
+        """How many queries are done."""
+
+    @property
+    def results(self) -> list[T]:
+        """What was made of the blocks, in their order."""
+        return [self._made[number] for number in range(len(self._blocks))]
+
+    def begin(self, buffer: Tensor) -> Sequence[Task]:
+        """The tasks of the next block, if there is one: a product for each piece of the gallery."""
+        with self._lock:
+            number = self._begun
+            self._begun += 1
+        if number >= len(self._blocks):
+            return ()
+        rows, images = self._blocks[number], len(self._distances)
+        out = buffer[: images * len(rows)].view(images, len(rows))
+        columns = self._distances.columns(rows)
+        pieces = list(self._distances.pieces())
+        left = len(pieces)
+
+        def fill(place: slice, piece: FeatureBlock) -> Sequence[Task]:
+            nonlocal left
+            self._distances.distance.pairwise(piece, columns, out[place])
+            with self._lock:
+                left -= 1
+                if left:
+                    return ()
+            self._finish(number, out)
+            return self.begin(buffer)
+
+        return [partial(fill, *piece) for piece in pieces]
+
+    def _finish(self, number: int, out: Tensor) -> None:
+        rows = self._blocks[number]
+        self._distances.finish(rows, out)
+        out[torch.from_numpy(self._truth.junk).to(out.device)] = torch.inf
+        left_out = self._truth.left_out(rows)
+        out[torch.from_numpy(left_out.gallery), torch.from_numpy(left_out.query)] = torch.inf
+        made = self._each(SearchBlock(rows, out, self._distances.distance, self._truth))
+        with self._lock:
+            self._made[number] = made
+            self.finished += len(rows)
 
 
-def join(parts: Sequence[Embeddings]) -> Labels:
-    """People and cameras of all parts, one after another."""
-    return Labels(np.concatenate([part.person for part in parts]), np.concatenate([part.camera for part in parts]))
-
-
-def query_blocks(queries: Indices, of_person: Indices, gallery_count: int, memory_mb: float) -> list[Indices]:
-    """Cut the queries, `[n]`, into blocks whose distances and pairs fit the budget; `of_person` is `[Q]`.
+def _blocks(queries: Indices, truth: MatchIndex, memory_mb: float) -> tuple[list[Indices], int]:
+    """Cut the queries, int64 `[n]`, into blocks; return them, and how many at a time fit the budget.
 
     A block has one query at least, however small the budget is. Raises `InputError` for a budget that is not above 0.
     """
     if not memory_mb > 0:
         raise InputError(f"memory_mb is {memory_mb}; it must be above 0. The default suits any size of set.")
-    most_pairs = int(of_person[queries].max(initial=0))
+    most_pairs = int(truth.of_person[queries].max(initial=0))
     room = max(memory_mb - WORKING_MB, memory_mb / 2) * 2**20
-    fitting = room / (4 * gallery_count + _BYTES_PER_PAIR * most_pairs)
-    size = max(1, int(min(fitting, MOST_QUERIES, most_queries(gallery_count))))
-    size = size if size < 16 else size // 16 * 16
-    return [queries[start : start + size] for start in range(0, len(queries), size)]
-
-
-def distance_blocks(
-    query: Tensor,
-    gallery: Sequence[Tensor],
-    metric: Metric,
-    blocks: Sequence[Indices],
-    reranking: Reranking | None = None,
-    progress: Progress | None = None,
-) -> Iterator[tuple[Indices, Tensor]]:
-    """Yield each block's queries with their distances `[G, B]`, overwritten by the next block's.
-
-    Progress counts a query as one step; with re-ranking the search for neighbours, which comes first, is three more.
-    """
-    total = sum(map(len, blocks))
-    searching = 0 if reranking is None else _SEARCH_STEPS * total
-    steps = searching + total
-
-    def report(done: int, of: int) -> None:
-        if progress is not None:
-            progress(searching * done // of, steps)
-
-    if reranking is None:
-        distances: GalleryDistances | RerankedDistances = GalleryDistances(gallery, metric)
-    else:
-        distances = RerankedDistances(query, gallery, metric, reranking, report)
-    done = searching
-    for rows in blocks:
-        if isinstance(distances, RerankedDistances):
-            yield rows, distances.block(rows)
-        else:
-            yield rows, distances.block(query[torch.from_numpy(rows).to(query.device)])
-        done += len(rows)
-        if progress is not None:
-            progress(done, steps)
-
-
-def leave_out(distances: Tensor, gallery_person: Indices, pairs: Pairs) -> None:
-    """Take junk and the given pairs out of the lists of a block `[G, B]`, by putting them infinitely far away."""
-    junk = np.flatnonzero(gallery_person == JUNK)
-    if len(junk):
-        distances[torch.from_numpy(junk).to(distances.device)] = torch.inf
-    distances[torch.from_numpy(pairs.gallery), torch.from_numpy(pairs.query)] = torch.inf
+    fitting = room / (4 * truth.images + _BYTES_PER_PAIR * most_pairs)
+    at_once = int(max(1, min(MOST_BLOCKS, fitting / _FEW_QUERIES)))
+    size = max(1, int(min(fitting / at_once, MOST_QUERIES, most_queries(truth.images))))
+    step = next(step for step in (48, 16, 1) if step <= size)
+    size = size // step * step
+    return [queries[start : start + size] for start in range(0, len(queries), size)], at_once
 
 
 def nearest(
@@ -149,13 +214,22 @@ def nearest(
     """
     require_count(count)
     check(query, [gallery], metric, same_camera)
-    index = MatchIndex(query, gallery, same_camera)
-    found = Nearest(len(query), len(gallery), min(count, len(gallery)), query.features.device)
-    blocks = query_blocks(np.arange(len(query)), index.of_person, len(gallery), memory_mb)
-    with full_precision(query.features.device):
-        for rows, distances in distance_blocks(query.features, [gallery.features], metric, blocks):
-            leave_out(distances, gallery.person, index.left_out(rows))
-            found.update(int(rows[0]), 0, distances)
+    count_found = min(count, len(gallery))
+    found = search(
+        query,
+        [gallery],
+        MatchIndex(query, gallery, same_camera),
+        partial(nearest_of_block, count=count_found),
+        metric=metric,
+        memory_mb=memory_mb,
+    )
     result = np.full((len(query), count), -1, dtype=np.int64)
-    result[:, : found.index.shape[1]] = np.where(found.distance.isinf().cpu(), -1, found.index.cpu())
+    result[:, :count_found] = torch.cat(found).cpu()
     return result
+
+
+def nearest_of_block(block: SearchBlock, count: int) -> Tensor:
+    """Indices of each query's `count` nearest gallery images, nearest first, -1 after the last: int64 `[B, count]`."""
+    found = Nearest(len(block.rows), len(block.distances), count, block.distances.device)
+    found.update(0, 0, block.distances)
+    return found.index.masked_fill(found.distance.isinf(), -1)

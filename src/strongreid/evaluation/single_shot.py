@@ -14,8 +14,8 @@ from strongreid.errors import InputError
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.embeddings import JUNK, Embeddings
 from strongreid.evaluation.evaluate import evaluate
-from strongreid.evaluation.facts import AveragePrecision
-from strongreid.evaluation.ground_truth import Indices, SameCamera
+from strongreid.evaluation.facts import AveragePrecision, Indices
+from strongreid.evaluation.ground_truth import SameCamera
 from strongreid.evaluation.result import METRICS, RetrievalMetric, RetrievalResult, find_metric, rank_metric
 
 

@@ -5,15 +5,19 @@ product. Every row keeps its nearest so far; of a new block only the few distanc
 at. Equal distances are ordered by index, like in a stable sort.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
 from typing import Final, final
 
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.distance import FeatureBlock, Metric, pairwise_distances, slices
-from strongreid.evaluation.ranking import distances_of_bits, ordered_bits
+from strongreid.evaluation.distance import Distance, FeatureBlock, slices
+from strongreid.evaluation.ranking import distances_of_bits, ordered_bits, true_indices
+from strongreid.evaluation.workers import Task, run
 
 _ROWS_ON_CPU: Final = 1024
 _ROWS_ON_GPU: Final = 4096
@@ -33,36 +37,53 @@ class Neighbours:
 
 
 def find_neighbours(
-    sides: Sequence[FeatureBlock], metric: Metric, count: int, progress: Callable[[int, int], None] | None = None
+    parts: Sequence[FeatureBlock],
+    distance: Distance,
+    count: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Neighbours:
     """Find the `count` nearest of all images for each of them; use within `full_precision`.
 
     Args:
-        sides: parts of the set, N images together, numbered through.
-        metric: which distance.
+        parts: parts of the set, N images together, numbered through.
+        distance: which distance.
         count: how many, the image itself among them; all where there are fewer.
         progress: called with (block pairs done, block pairs in all).
     """
-    size = _ROWS_ON_CPU if sides[0].features.device.type == "cpu" else _ROWS_ON_GPU
+    device = parts[0].features.device
+    size = _ROWS_ON_CPU if device.type == "cpu" else _ROWS_ON_GPU
     blocks: list[tuple[int, FeatureBlock]] = []
     total = 0
-    for part in sides:
+    for part in parts:
         blocks += [(total + rows.start, part[rows]) for rows in slices(len(part), size)]
         total += len(part)
-    nearest = Nearest(total, total, min(count, total), sides[0].features.device)
-    buffer = sides[0].features.new_empty(size * size)
-    # The blocks on the diagonal come first: they give every row a bound that lets little through later.
-    pairs = [(i, i) for i in range(len(blocks))]
-    pairs += [(i, j) for i in range(len(blocks)) for j in range(i + 1, len(blocks))]
-    for done, (i, j) in enumerate(pairs, start=1):
+    nearest = Nearest(total, total, min(count, total), device)
+    locks = [threading.Lock() for _ in blocks]
+
+    def compare(i: int, j: int) -> Sequence[Task]:
         (column, columns), (row, rows) = blocks[i], blocks[j]
-        out = buffer[: len(rows) * len(columns)].view(len(rows), len(columns))
-        pairwise_distances(rows, columns, metric, out)
-        nearest.update(column, row, out)
+        out = columns.features.new_empty((len(rows), len(columns)))
+        distance.pairwise(rows, columns, out)
+        with locks[i]:
+            nearest.update(column, row, out)
         if i != j:
-            nearest.update(row, column, out.T)
+            with locks[j]:
+                nearest.update(row, column, out.T)
+        return ()
+
+    # The blocks on the diagonal come first: they give every row a bound that lets little through later. Then, as in a
+    # tournament, pairs that follow one another have no block in common, so that workers seldom wait for a lock.
+    pairs = [(i, i) for i in range(len(blocks))]
+    pairs += sorted(combinations(range(len(blocks)), 2), key=lambda pair: sum(pair) % len(blocks))
+    done = 0
+
+    def report() -> None:
+        nonlocal done
+        done += 1
         if progress is not None:
             progress(done, len(pairs))
+
+    run([partial(compare, *pair) for pair in pairs], device, report)
     return Neighbours(nearest.index, nearest.distance, nearest.farthest)
 
 
@@ -70,8 +91,8 @@ def find_neighbours(
 class Nearest:
     """The `count` nearest of `images` images so far for each of `rows` rows, ordered by (distance, index).
 
-    Each is kept as one 64-bit key, distance above index. A place that is not filled yet has an infinite distance and
-    the index `images`.
+    Each is kept as one 64-bit key, distance above index. What is not filled yet has an infinite distance and the
+    index `images`.
     """
 
     def __init__(self, rows: int, images: int, count: int, device: torch.device) -> None:
@@ -102,12 +123,13 @@ class Nearest:
         bound = distances_of_bits(keys[:, -1] >> self._bits)
         if others >= count and bool(bound.isinf().any()):
             bound = torch.minimum(bound, distances.topk(count, dim=0, largest=False).values[-1])
-        row, new = (distances <= bound).T.contiguous().nonzero(as_tuple=True)
-        if not len(row):
+        found = true_indices((distances <= bound).T.reshape(-1))
+        if not len(found):
             return
+        row, new = found // others, found % others
         counts = torch.bincount(row, minlength=rows)
-        place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
+        number = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
         candidates = keys.new_full((rows, count + int(counts.max())), torch.iinfo(torch.int64).max)
         candidates[:, :count] = keys
-        candidates[row, count + place] = (ordered_bits(distances[new, row]) << self._bits) + (new + other)
+        candidates[row, count + number] = (ordered_bits(distances[new, row]) << self._bits) + (new + other)
         self._keys[here] = candidates.sort(dim=1).values[:, :count]

@@ -5,6 +5,7 @@ counted in 2^21 bins of their float32 distances, by their leading bits (a bin is
 rates are exact counts at the bins' edges, and only such edges are thresholds.
 """
 
+import threading
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,10 +15,11 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.evaluation.distance import Metric, full_precision
+from strongreid.evaluation.distance import Distance, Metric, slices
 from strongreid.evaluation.embeddings import JUNK, Embeddings
-from strongreid.evaluation.ground_truth import Indices, MatchIndex, SameCamera, require_valid
-from strongreid.evaluation.search import Progress, check, distance_blocks, leave_out, query_blocks
+from strongreid.evaluation.facts import Indices
+from strongreid.evaluation.ground_truth import MatchIndex, SameCamera, check, require_valid
+from strongreid.evaluation.search import Progress, SearchBlock, search
 
 _DROPPED_BITS: Final = 10
 _FINITE_BINS: Final = 0x7F800000 >> _DROPPED_BITS
@@ -43,17 +45,17 @@ class Verification:
 
     def true_match_rate_at(self, false_match_rate: float) -> float:
         """Largest true-match rate at a false-match rate of at most this, 0..1."""
-        return float(self.true_match_rate[self._place(false_match_rate)])
+        return float(self.true_match_rate[self._index(false_match_rate)])
 
     def calibrate(self, false_match_rate: float) -> "Calibration":
         """Choose the largest threshold whose false-match rate is at most the one wanted, 0..1."""
-        place = self._place(false_match_rate)
+        index = self._index(false_match_rate)
         return Calibration(
             metric=self.metric,
-            threshold=float(self.threshold[place]),
+            threshold=float(self.threshold[index]),
             wanted_false_match_rate=false_match_rate,
-            false_match_rate=float(self.false_match_rate[place]),
-            true_match_rate=float(self.true_match_rate[place]),
+            false_match_rate=float(self.false_match_rate[index]),
+            true_match_rate=float(self.true_match_rate[index]),
         )
 
     @property
@@ -84,7 +86,7 @@ class Verification:
             "different_pairs": self.different_pairs,
         }
 
-    def _place(self, false_match_rate: float) -> int:
+    def _index(self, false_match_rate: float) -> int:
         require_rate(false_match_rate)
         return int(np.searchsorted(self.false_match_rate, false_match_rate, side="right")) - 1
 
@@ -128,21 +130,26 @@ def verify(
     Raises `InputError` also where there is no pair of different people.
     """
     check(query, [gallery], metric, same_camera)
-    index = MatchIndex(query, gallery, same_camera)
-    require_valid(index, query, gallery)
+    truth = MatchIndex(query, gallery, same_camera)
+    require_valid(truth, query, gallery)
     every = torch.zeros(_FINITE_BINS + 1, dtype=torch.int64, device=query.features.device)
     same = torch.zeros_like(every)
-    queries = np.flatnonzero(query.person != JUNK)
-    blocks = query_blocks(queries, index.of_person, len(gallery), memory_mb / 2)
-    with full_precision(query.features.device):
-        for rows, distances in distance_blocks(query.features, [gallery.features], metric, blocks, None, progress):
-            leave_out(distances, gallery.person, index.left_out(rows))
-            matches = index.matches(rows)
-            for start in range(0, distances.numel(), _AT_ONCE):
-                every += torch.bincount(_bins(distances.view(-1)[start : start + _AT_ONCE]), minlength=len(every))
-            of_same = _bins(distances[torch.from_numpy(matches.gallery), torch.from_numpy(matches.query)])
+    counting = threading.Lock()  # one at a time: counts need more memory than a block
+
+    def count(block: SearchBlock) -> Distance:
+        matches = block.matches
+        with counting:
+            of_same = _bins(block.distances[torch.from_numpy(matches.gallery), torch.from_numpy(matches.query)])
             same.index_add_(0, of_same, torch.ones_like(of_same, dtype=torch.int64))
-    return _verification(metric, every.cpu().numpy()[:-1], same.cpu().numpy()[:-1])
+            for rows in slices(len(block.distances), max(1, _AT_ONCE // len(block.rows))):
+                every.add_(torch.bincount(_bins(block.distances[rows]).view(-1), minlength=len(every)))
+        return block.distance
+
+    queries = np.flatnonzero(query.person != JUNK)
+    used = search(
+        query, [gallery], truth, count, metric=metric, queries=queries, memory_mb=memory_mb / 2, progress=progress
+    )
+    return _verification(used[0], every.cpu().numpy()[:-1], same.cpu().numpy()[:-1])
 
 
 def calibrate(
@@ -171,21 +178,21 @@ def require_rate(false_match_rate: float) -> None:
 
 def _bins(distances: Tensor) -> Tensor:
     """Leading bits of distances, int32, which order like the distances; infinite ones fall into the last bin."""
-    return (distances.clamp_min(0) + 0.0).view(torch.int32) >> _DROPPED_BITS
+    return distances.clamp_min(0).add_(0.0).view(torch.int32) >> _DROPPED_BITS
 
 
-def _verification(metric: Metric, every: Indices, same: Indices) -> Verification:
+def _verification(distance: Distance, every: Indices, same: Indices) -> Verification:
     """Turn counts by bin into rates at the upper edges of the bins that hold anything."""
     filled = np.flatnonzero(every)
-    edges = np.concatenate([[0], (filled + 1) << _DROPPED_BITS]).astype(np.int32).view(np.float32).astype(np.float64)
+    edges = np.concatenate([[0], (filled + 1) << _DROPPED_BITS]).astype(np.int32).view(np.float32)
     accepted_same = np.concatenate([[0], np.cumsum(same[filled])])
     accepted = np.concatenate([[0], np.cumsum(every[filled])])
     different = accepted - accepted_same
     if not different[-1]:
         raise InputError("There is no pair of different people, so no false-match rate. Give a gallery of more people.")
     return Verification(
-        metric=metric,
-        threshold=np.sqrt(edges) if metric == "euclidean" else edges,
+        metric=distance.metric,
+        threshold=distance.actual(edges),
         false_match_rate=different / different[-1],
         true_match_rate=accepted_same / accepted_same[-1],
         same_pairs=int(accepted_same[-1]),

@@ -3,7 +3,7 @@
 Distances stream past in blocks, as in evaluation: every pair is looked at, none is kept but the two of each query.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 
 from strongreid.evaluation import Embeddings
-from strongreid.evaluation.distance import Metric, full_precision
+from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.embeddings import JUNK
-from strongreid.evaluation.ground_truth import MatchIndex, SameCamera
-from strongreid.evaluation.search import check, distance_blocks, leave_out, query_blocks
+from strongreid.evaluation.ground_truth import MatchIndex, SameCamera, check
+from strongreid.evaluation.search import SearchBlock, search
 
 
 @dataclass(frozen=True)
@@ -51,55 +51,52 @@ def hardest_pairs(
     Arguments as in `evaluate`; with "exclude" no pair of the same person and camera is looked at.
     """
     check(query, [gallery], metric, same_camera)
-    index = MatchIndex(query, gallery, same_camera)
-    nearest_other = np.full(len(query), -1, dtype=np.int64)
-    farthest_own = np.full(len(query), -1, dtype=np.int64)
-    other, own = np.full(len(query), np.inf), np.full(len(query), -np.inf)
-    queries = np.flatnonzero(query.person != JUNK)
-    blocks = query_blocks(queries, index.of_person, len(gallery), memory_mb)
-    with full_precision(query.features.device):
-        for rows, distances in distance_blocks(query.features, [gallery.features], metric, blocks, None, progress):
-            leave_out(distances, gallery.person, index.left_out(rows))
-            pairs = index.matches(rows)
-            places = torch.from_numpy(pairs.gallery), torch.from_numpy(pairs.query)
-            of_own = distances[places].cpu().numpy()
-            hardest = np.lexsort((pairs.gallery, -of_own, pairs.query))
-            found, first = np.unique(pairs.query[hardest], return_index=True)
-            farthest_own[rows[found]] = pairs.gallery[hardest][first]
-            own[rows[found]] = of_own[hardest][first]
-            distances[places] = torch.inf
-            closest = distances.min(dim=0)
-            other[rows] = closest.values.cpu().numpy()
-            nearest_other[rows] = closest.indices.cpu().numpy()
-    if metric == "euclidean":
-        other, own = np.sqrt(other), np.sqrt(np.maximum(own, 0))
-    return Confusions(
-        _distinct(other, nearest_other, np.isfinite(other), query, gallery, count),
-        _distinct(own, farthest_own, farthest_own >= 0, query, gallery, count, falling=True),
+    found = search(
+        query,
+        [gallery],
+        MatchIndex(query, gallery, same_camera),
+        _hardest_of_each,
+        metric=metric,
+        queries=np.flatnonzero(query.person != JUNK),
+        memory_mb=memory_mb,
+        progress=progress,
+    )
+    different = sorted((pair for block, _ in found for pair in block), key=lambda pair: pair.distance)
+    same = sorted((pair for _, block in found for pair in block), key=lambda pair: -pair.distance)
+    return Confusions(_distinct(different, query, gallery, count), _distinct(same, query, gallery, count))
+
+
+def _hardest_of_each(block: SearchBlock) -> tuple[list[Pair], list[Pair]]:
+    """Each query's nearest image of another person, and farthest of its own, where there are any."""
+    matches = block.matches
+    at_matches = torch.from_numpy(matches.gallery), torch.from_numpy(matches.query)
+    of_own = block.distances[at_matches].cpu().numpy()
+    order = np.lexsort((matches.gallery, -of_own, matches.query))
+    farthest = order[np.unique(matches.query[order], return_index=True)[1]]
+    block.distances[at_matches] = torch.inf
+    other, nearest = (values.cpu().numpy() for values in block.distances.min(dim=0))
+    valid = np.flatnonzero(np.isfinite(other))
+    return (
+        _pairs(block, valid, nearest[valid], other[valid]),
+        _pairs(block, matches.query[farthest], matches.gallery[farthest], of_own[farthest]),
     )
 
 
-def _distinct(
-    distance: npt.NDArray[np.float64],
-    found: npt.NDArray[np.int64],
-    valid: npt.NDArray[np.bool_],
-    query: Embeddings,
-    gallery: Embeddings,
-    count: int,
-    *,
-    falling: bool = False,
+def _pairs(
+    block: SearchBlock,
+    query: npt.NDArray[np.int64],
+    gallery: npt.NDArray[np.int64],
+    distances: npt.NDArray[np.float32],
 ) -> list[Pair]:
-    """Return the first `count` pairs by distance, one for each two people, or for each person."""
-    rows = np.flatnonzero(valid)
-    rows = rows[np.argsort(-distance[rows] if falling else distance[rows], kind="stable")]
-    seen: set[tuple[int, int]] = set()
-    pairs: list[Pair] = []
-    for row in rows.tolist():
-        people = sorted((int(query.person[row]), int(gallery.person[found[row]])))
-        key = (people[0], people[1])
-        if key not in seen:
-            seen.add(key)
-            pairs.append(Pair(row, int(found[row]), float(distance[row])))
-        if len(pairs) == count:
+    actual = block.distance.actual(distances)
+    return [Pair(*pair) for pair in zip(block.rows[query].tolist(), gallery.tolist(), actual.tolist(), strict=True)]
+
+
+def _distinct(pairs: Sequence[Pair], query: Embeddings, gallery: Embeddings, count: int) -> list[Pair]:
+    """Return the first `count` pairs, one for each two people, or for each person."""
+    first: dict[tuple[int, ...], Pair] = {}
+    for pair in pairs:
+        first.setdefault(tuple(sorted((int(query.person[pair.query]), int(gallery.person[pair.gallery])))), pair)
+        if len(first) == count:
             break
-    return pairs
+    return list(first.values())
