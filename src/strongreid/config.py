@@ -162,19 +162,16 @@ def _batch(config: Config) -> Iterator[Check]:
 
 
 def _objective(objective: ObjectiveConfig) -> Iterator[Check]:
-    identity, triplet, center = objective.identity, objective.triplet, objective.center
-    for name, weight in (("identity", identity.weight), ("triplet", triplet.weight), ("center", center.weight)):
-        yield 0 <= weight < math.inf, f"objective.{name}.weight is {weight}; it must be 0 (off) or more."
+    weights = {f"objective.{name}.weight": loss.weight for name, loss in vars(objective).items()}
+    for name, weight in weights.items():
+        yield 0 <= weight < math.inf, f"{name} is {weight}; it must be 0 (off) or more."
+    yield any(weights.values()), f"{', '.join(weights)} are all 0: there is no loss left to train with."
+    smoothing, rate = objective.identity.label_smoothing, objective.center.rate
     yield (
-        any((identity.weight, triplet.weight, center.weight)),
-        "objective.identity.weight, objective.triplet.weight and objective.center.weight are all 0: there is no loss "
-        "left to train with.",
+        0 <= smoothing < 1,
+        f"objective.identity.label_smoothing is {smoothing}; it must be at least 0 and less than 1.",
     )
-    yield (
-        0 <= identity.label_smoothing < 1,
-        f"objective.identity.label_smoothing is {identity.label_smoothing}; it must be at least 0 and less than 1.",
-    )
-    yield 0 <= center.rate <= 1, f"objective.center.rate is {center.rate}; it must lie between 0 and 1."
+    yield 0 <= rate <= 1, f"objective.center.rate is {rate}; it must lie between 0 and 1."
 
 
 def _schedule(schedule: ScheduleConfig) -> Iterator[Check]:
