@@ -9,6 +9,7 @@ from PIL import Image
 
 from strongreid.data.benchmarks import load_benchmark, read_data
 from strongreid.data.check import check_data
+from strongreid.data.packed import PackedImages
 from strongreid.data.reading import Reading
 from strongreid.errors import InputError
 
@@ -84,12 +85,26 @@ def test_a_separator_within_quotes_is_none(tmp_path: Path) -> None:
         (b"path,person\na.png,1\n\xff.png,2\n", 3, "UTF-8"),
         (b"path,person\na.png,1\nb.png,\xe9ric\n", 3, "UTF-8"),
         ("path,person\na.png,1\n".encode("utf-16"), 1, "UTF-8"),
-        (b"path,person\na\0.png,1\n", 2, "byte 0"),
     ],
 )
 def test_what_is_no_utf8_is_named_with_its_line(content: bytes, line: int, said: str, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(InputError, match=rf"t\.csv.*line {line}.*{said}.*Save the table as CSV in UTF-8"):
+        read_data("table", tmp_path / "t.csv")
+
+
+def test_a_path_with_a_byte_0_is_named_with_its_row(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"path,person\na\0.png,1\n")
+    with pytest.raises(InputError, match=r"row 2: `path` is 'a\\x00\.png'; it must be the path of an image"):
+        read_data("table", tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 200_000, 'path,person\n"a,1', 'path,person\n"a"b,1\n', f'path,person\n"{"x" * 200_000}",1']
+)
+def test_what_is_no_csv_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match=r"t\.csv cannot be read: row [12] or a later one is not CSV"):
         read_data("table", tmp_path / "t.csv")
 
 
@@ -215,6 +230,23 @@ def test_each_wrong_box_is_listed_with_its_row_and_ends_nothing(tmp_path: Path) 
     assert report.sizes[2] == (20, 9)
     with pytest.raises(InputError, match=r"in row 19 is empty.*in row 20 is empty"):
         load_benchmark("table", path)
+
+
+def test_boxes_refer_to_the_upright_photograph(tmp_path: Path) -> None:
+    upright = np.random.default_rng(0).integers(0, 256, (60, 40, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[274] = 6  # as a phone stores it that was held upright
+    Image.fromarray(np.ascontiguousarray(np.rot90(upright))).save(tmp_path / "phone.png", exif=exif)
+    rows = [("phone.png", person, 4 * person, 50 - 8 * person, 8, 10) for person in range(4)]
+    path = table(
+        tmp_path / "t.csv", ("path", "person", "x", "y", "w", "h"), rows + [(*row[:2], 0, 0, 8, 10) for row in rows]
+    )
+    report = check_data("table", path)
+    assert not [finding for finding in report.findings if "outside" in finding.problem]
+    images = load_benchmark("table", path).train
+    packed = PackedImages.build(images, (10, 8), tmp_path / "packs")
+    for index, (x, y, width, height) in enumerate(images.box.tolist()):
+        assert np.array_equal(packed[np.array([index])][0].permute(1, 2, 0), upright[y : y + height, x : x + width])
 
 
 def test_boxes_of_shares_are_told_from_boxes_of_pixels(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Lists, .mat files and names that anybody may have written: sound, or an `InputError` that says what is wrong."""
 
+import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -352,6 +354,15 @@ def test_a_release_of_another_shape_or_with_parts_elsewhere_is_refused(damage: s
     with pytest.raises(InputError, match=r"cuhk-03\.mat.*archive again"):
         extract_cuhk03(tmp_path, "detected")
     assert not (tmp_path / "images_detected").exists()
+
+
+@pytest.mark.parametrize("made", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_no_release(made: Callable[[Path], None], tmp_path: Path) -> None:
+    pytest.importorskip("h5py", reason="cuhk-03.mat needs h5py, which is in the extra `cuhk03`")
+    (tmp_path / "cuhk03_release").mkdir()
+    made(tmp_path / "cuhk03_release" / "cuhk-03.mat")
+    with pytest.raises(InputError, match=r"cuhk-03\.mat cannot be read: it is"):
+        extract_cuhk03(tmp_path, "detected")
 
 
 def test_damaged_bytes_of_a_release_are_an_input_error_or_images(tmp_path: Path) -> None:

@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from strongreid import build
 from strongreid.cli import main
 from strongreid.data.specs import BENCHMARKS, NOT_READ
-from strongreid.recipes import read_config, recipe_path
-from strongreid.tables.plan import _training
 from tests.conftest import small_training
 
 
@@ -103,17 +100,6 @@ def test_drawn_people_are_called_so_in_what_is_said_and_in_the_run_s_name(
     (run,) = (path for path in (tmp_path / "runs").iterdir() if (path / "config.yaml").is_file())
     assert run.name == "bag_of_tricks_small-drawn-seed0"
     assert json.loads((run / "run.json").read_text())["data"]["name"] == "drawn"
-
-
-def test_trainings_of_drawn_people_from_before_they_were_called_so_are_found_again(drawn: Path, tmp_path: Path) -> None:
-    config = read_config(recipe_path("bag_of_tricks_small"), [f"--data.root={drawn}", f"--output={tmp_path}"])
-    data = build.build_data(config)
-    new = _training(config, data)
-    assert new.folder.name.startswith("drawn-seed0-")
-    earlier = tmp_path / new.folder.name.replace("drawn", "market1501")
-    earlier.mkdir()
-    found = _training(config, data)
-    assert (found.folder, found.config.name) == (earlier, earlier.name)
 
 
 def test_the_list_says_of_each_set_how_one_comes_by_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,7 +71,9 @@ def _read(name: str, root: Path, split_seed: int, layout: Layout | None, columns
         case "table":
             return read_own_table(root, split_seed, columns)
         case "drawn":
-            return _read_benchmark(replace(BENCHMARKS["market1501"], name=DRAWN, title="drawn people"), root, 0)
+            return _read_benchmark(
+                replace(BENCHMARKS["market1501"], name=DRAWN, title="A set of drawn people"), root, 0
+            )
         case _ if name in BENCHMARKS:
             return _read_benchmark(BENCHMARKS[name], root, split_seed)
     raise InputError(f"There is no data set `{name}`.{did_you_mean(name, NAMES)} Known are: {', '.join(NAMES)}.")

@@ -26,7 +26,7 @@ from strongreid.data.layouts import Names
 from strongreid.data.listing import Finding, Part, Row, find_root, scan_folder, table_of
 from strongreid.data.matlab import Matrix, read_matrices
 from strongreid.errors import InputError
-from strongreid.files import atomic_folder
+from strongreid.files import atomic_folder, open_regular
 
 Boxes = Literal["detected", "labeled"]
 _Integers = npt.NDArray[np.int64]
@@ -123,6 +123,7 @@ def extract_cuhk03(root: Path, boxes: Boxes, progress: Callable[[int, int], None
         return folder
     source = find_root(root, (str(_RELEASE),), "CUHK03") / _RELEASE
     h5py = _hdf5(source)
+    open_regular(source, "Take it from its archive again.").close()  # a pipe would be waited for
     with _distrusted(source):
         file = h5py.File(source, "r")
         names = list(file)

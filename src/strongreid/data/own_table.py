@@ -50,9 +50,12 @@ def read_own_table(path: Path, split_seed: int = 0, columns: str = "") -> Readin
     kept = person != JUNK
     if box is not None:
         kept &= box[:, 2:].min(1) >= 1
-    names = zip(table.needed("path"), kept.tolist(), strict=True)
+    paths = table.needed("path")
+    for row, name in enumerate(paths):
+        if "\0" in name:
+            raise table.wrong(row, "path", name, "the path of an image")
     images = ImageTable(
-        tuple(os.path.join(path.parent, name) for name, keep in names if keep),  # noqa: PTH118 - 5 times as fast
+        tuple(os.path.join(path.parent, paths[row]) for row in np.flatnonzero(kept).tolist()),  # noqa: PTH118 - speed
         person[kept],
         camera[kept],
         frame=None if frame is None else np.array([round(number) for number in frame], dtype=np.int64)[kept],

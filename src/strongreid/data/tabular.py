@@ -111,24 +111,22 @@ def read_columns(path: Path, names: Mapping[str, str]) -> Columns:
 
 def _read_csv(path: Path) -> Columns:
     text = read_text(path, limit=LARGEST_CSV, remedy=_REMEDY)
-    if "\0" in text:
-        raise unreadable(path, f"line {text[: text.index(chr(0))].count(chr(10)) + 1} holds a byte 0", _REMEDY)
-    first = text.partition("\n")[0]
-    separator = max(",;\t", key=lambda one: len(next(csv.reader([first], delimiter=one), [])))
+    header = text.partition("\n")[0]
     rows, lines = list[list[str]](), list[int]()
     try:
+        separator = max(",;\t", key=lambda one: len(next(csv.reader([header], delimiter=one), [])))
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         names = [name.strip() for name in next(reader, [])]
-        if len(set(names)) != len(names):
-            raise InputError(f"{path} has two columns of one name: {', '.join(names)}.")
-        for row in reader:
-            if row and len(row) != len(names):
+        for row in filter(None, reader):
+            if len(row) != len(names):
                 raise InputError(f"{path}, row {reader.line_num}: {len(row)} values for {len(names)} columns.")
-            if row:
-                rows.append([value.strip() for value in row])
-                lines.append(reader.line_num)
+            rows.append([value.strip() for value in row])
+            lines.append(reader.line_num)
     except csv.Error as error:
-        raise InputError(f"{path}, row {reader.line_num}: this is not CSV ({error}).") from error
+        row_number = lines[-1] + 1 if lines else 1
+        raise unreadable(path, f"row {row_number} or a later one is not CSV ({error})", _REMEDY) from error
+    if len(set(names)) != len(names):
+        raise InputError(f"{path} has two columns of one name: {', '.join(names)}.")
     return Columns(path, {name: [row[index] for row in rows] for index, name in enumerate(names)}, lines)
 
 
