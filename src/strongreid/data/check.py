@@ -6,8 +6,7 @@ Doubts, such as pictures wider than high, are told of own data only: the public 
 """
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from strongreid.data.benchmarks import Layout, read_data
+from strongreid.data.copies import copies
 from strongreid.data.decoding import available_cores
 from strongreid.data.layouts import Counts
 from strongreid.data.listing import Finding
@@ -119,7 +119,8 @@ def check_data(
     findings += count_differences(reading) + too_few_people(reading) + people_in_both(reading)
     findings += absent_people(reading) + _unmatched(reading)
     findings += [Finding(path, image.problem) for path, image in decoded.items() if image.problem]
-    findings += _boxes_outside(reading, decoded) + _duplicates(reading, decoded)
+    findings += _boxes_outside(reading, decoded)
+    findings += copies(reading, {path: image.digest for path, image in decoded.items() if not image.problem})
     seen = np.concatenate([_sizes(part.table, decoded) for part in reading.parts.values()])
     sizes = seen[seen.min(1) > 0] if len(seen) else seen
     findings += _wider_than_high(reading, sizes)
@@ -229,39 +230,6 @@ def _wider_than_high(reading: Reading, sizes: npt.NDArray[np.int64]) -> list[Fin
         "a box for each person"
     )
     return [Finding(reading.title, problem, serious=False)]
-
-
-def _duplicates(reading: Reading, decoded: dict[str, _Decoded]) -> list[Finding]:
-    """Images whose pixels are equal: serious across training and test, and where they show two people."""
-    findings = []
-    for group in _groups(reading, decoded):
-        first_part, first, first_person = group[0]
-        for part, path, person in group[1:]:
-            known = frozenset((Path(path).name.lower(), Path(first).name.lower())) in reading.known_copies
-            where = ["in training and test"] if (part == "train") != (first_part == "train") else []
-            whom = [f"another person, {first_person}"] if person != first_person else []
-            if where or whom:
-                advice = "the set ships it so" if known else "take one of them out"
-                problem = f"the same image is {', and '.join(where + whom)}, as {first}; {advice}"
-                findings.append(Finding(path, problem, serious=not known))
-            elif part == first_part:
-                findings.append(Finding(path, f"the same image is there twice, as {first}", serious=False))
-            elif reading.same_camera == "include":  # else the rule on cameras leaves it out, as it does in VeRi-776
-                problem = f"the same image is a query, {first}, which finds it without effort"
-                findings.append(Finding(path, problem, serious=False))
-    return findings
-
-
-def _groups(reading: Reading, decoded: dict[str, _Decoded]) -> Iterator[list[tuple[str, str, int]]]:
-    """Groups of (part, path, person) with equal pixels, training first. Boxes of one frame are no copies."""
-    same: dict[bytes, list[tuple[str, str, int]]] = defaultdict(list)
-    for name in ("train", "query", "gallery"):
-        table: ImageTable = reading.parts[name].table
-        for row, (path, person) in enumerate(zip(table.path, table.person.tolist(), strict=True)):
-            box = b"" if table.box is None else table.box[row].tobytes()
-            if not decoded[path].problem:
-                same[decoded[path].digest + box].append((name, path, person))
-    yield from (group for group in same.values() if len(group) > 1)
 
 
 def _pair(sides: npt.NDArray[np.float64]) -> tuple[int, int]:
