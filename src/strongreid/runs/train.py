@@ -41,7 +41,7 @@ from strongreid.runs.record import (
     recorded_in,
     warn_of_another_machine,
 )
-from strongreid.runs.test_sets import Prepared, TestSet, prepare
+from strongreid.runs.test_sets import Prepared, prepare
 from strongreid.training.checkpoint import newest_checkpoint
 from strongreid.training.images import TrainingImages
 from strongreid.training.loop import StepReport, fit
@@ -170,13 +170,10 @@ def _with_smaller_batches(config: Config, people: int, fabric: Fabric, console: 
 
 
 def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | None) -> Run:
-    """Train to the end, test, and write the result, the file that marks a finished run last."""
-    config, tests, fabric, model = parts.config, parts.prepared.tests, parts.fabric, parts.model
+    """Train to the end, and test."""
+    config, fabric, model = parts.config, parts.fabric, parts.model
     if config.runtime.compile:
         model.compile()
-
-    def evaluate_on(test: TestSet) -> RetrievalResult:
-        return test.embed(model, console).evaluate(console)
 
     with console.training_bar(folder.name, config.schedule.epochs) as report:
         last: StepReport | None = None
@@ -187,7 +184,7 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             report(step.epoch, step.step / step.steps, step.values)
 
         def measure() -> dict[str, float]:
-            metrics = _headline(evaluate_on(tests[0]))
+            metrics = _headline(parts.prepared.tests[0].embed(model, console).evaluate(console))
             if last is not None:
                 report(last.epoch, 1.0, {**last.values, **metrics})
             return metrics
@@ -206,28 +203,34 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             on_step=on_step,
             warn=lambda text: console.say(f"Warning: {text}"),
         )
-    trained = time.perf_counter()
     if fabric.is_global_zero:
-        embedded = tests[0].embed(model, console)
-        embedded.warn(console)
-        result = embedded.evaluate(console)
-        others = {test.name: evaluate_on(test).to_json() for test in tests[1:]}
-        metrics: dict[str, Any] = {
-            **result.to_json(),
-            **({"tested": others} if others else {}),
-            "feature": config.evaluation.feature,
-            "stem_relu": config.model.stem_relu,
-            "epoch": config.schedule.epochs,
-            "training_seconds": round(progress.seconds, 1),
-            "evaluation_seconds": round(time.perf_counter() - trained, 1),
-            "images_per_second": images_per_second(folder),
-            "peak_memory_mb": peak_memory_mb(),
-        }
-        model.save(inside(folder, "model.safetensors"))
-        result.save(inside(folder, "result.npz"))
-        write_json(inside(folder, "result.json"), metrics)
+        _test(parts, folder, progress.seconds, console)
     fabric.barrier()  # nobody looks for the result before it is there
     return Run(folder)
+
+
+def _test(parts: _Parts, folder: Path, training_seconds: float, console: Console) -> None:
+    """Test the last epoch's weights, and write them and their result, the file that marks a finished run last."""
+    config, model, (first, *further) = parts.config, parts.model, parts.prepared.tests
+    began = time.perf_counter()
+    embedded = first.embed(model, console)
+    embedded.warn(console)
+    result = embedded.evaluate(console)
+    others = {test.name: test.embed(model, console).evaluate(console).to_json() for test in further}
+    metrics: dict[str, Any] = {
+        **result.to_json(),
+        **({"tested": others} if others else {}),
+        "feature": config.evaluation.feature,
+        "stem_relu": config.model.stem_relu,
+        "epoch": config.schedule.epochs,
+        "training_seconds": round(training_seconds, 1),
+        "evaluation_seconds": round(time.perf_counter() - began, 1),
+        "images_per_second": images_per_second(folder),
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    model.save(inside(folder, "model.safetensors"))
+    result.save(inside(folder, "result.npz"))
+    write_json(inside(folder, "result.json"), metrics)
 
 
 def _headline(result: RetrievalResult) -> dict[str, float]:
