@@ -19,13 +19,13 @@ from strongreid.pixels import ImageSource, read_image
 
 def embed(
     model: ReIDModel,
-    images: Sequence[ImageSource] | npt.NDArray[np.uint8],
+    paths: Sequence[ImageSource] | npt.NDArray[np.uint8],
     *,
     batch_size: int = 64,
     camera: npt.ArrayLike | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """Map images to features [N, D] float32 on the CPU, in the order of `images`: `model.embed` on each batch.
+    """Map images to features [N, D] float32 on the CPU, in the order of `paths`: `model.embed` on each batch.
 
     Each is a file's path, a PIL image or an array uint8 [H, W, 3] in the order red, green, blue (reverse the last axis
     of OpenCV's); or all are one array uint8 [N, H, W, 3]. `read_image` says what is done with them. `camera`: integers
@@ -33,14 +33,14 @@ def embed(
     with the number of images done so far. Raises `InputError` with the index, and the path, of an image that cannot be
     read.
     """
-    if isinstance(images, str | Path | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4):
-        raise InputError(f"embed takes a list of images, not one {type(images).__name__}. Put it in brackets.")
+    if isinstance(paths, str | Path | Image.Image) or (isinstance(paths, np.ndarray) and paths.ndim < 4):
+        raise InputError(f"embed takes a list of images, not one {type(paths).__name__}. Put it in brackets.")
     if batch_size < 1:
         raise InputError(f"embed takes a batch size of at least 1, not {batch_size}.")
-    cameras = None if camera is None else camera_column(camera, len(images))
+    cameras = None if camera is None else camera_column(camera, len(paths))
     rows = [torch.empty(0, model.width)]
     done = 0
-    for pixels in _decoded(images, model.image_size, batch_size):
+    for pixels in _decoded(paths, model.image_size, batch_size):
         some = None if cameras is None else cameras[done : done + len(pixels)]
         rows.append(model.embed(pixels, batch_size=batch_size, camera=some))
         done += len(pixels)
