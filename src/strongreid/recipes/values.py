@@ -81,7 +81,10 @@ def _section(kind: type[Any], content: Any, name: str, *, exact: bool) -> Any:
             found[key] = ADDED_FIELDS[later]
         elif exact or (item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING):
             raise InputError(f"{prefix}{key} is missing.")
-    return kind(**found)
+    try:
+        return kind(**found)
+    except InputError as error:  # the values do not go together
+        raise InputError(f"{name}: {error}" if name else str(error)) from error
 
 
 def checked(kind: Any, value: Any, name: str, *, exact: bool = False) -> Any:

@@ -98,7 +98,7 @@ class Run:
         content = read_json(path, remedy=remedy)
         tested = content.get("tested", {})
         sound = isinstance(content.get("protocol"), str) and all(name in content for name in HEADLINE)
-        sound = sound and all(_is_number(content.get(name) or 0, 1e15) for name in COSTS)
+        sound = sound and all(content.get(name) is None or _is_number(content[name], 1e15) for name in COSTS)
         sound = sound and isinstance(tested, dict) and all(map(_are_figures, [content, *tested.values()]))
         if not sound:
             raise InputError(f"{path} is damaged: it does not hold a run's figures. {remedy}")
