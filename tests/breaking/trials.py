@@ -13,7 +13,7 @@ from tests.breaking.injection import REFUSALS, Effect, start_broken
 from tests.conftest import small_training
 from tests.training.runs_alike import assert_same_run
 
-LIMIT_S = 120
+LIMIT_S = 300
 MOST_BREAKS = 6
 """Breaks of one training."""
 GROWTH_PER_BREAK = 2_000
@@ -93,9 +93,12 @@ class Trials:
         run = root / "run"
         words = ["train", "--resume", str(run)] if run.is_dir() else [*small_training(self.drawn, root), "--name=run"]
         errors, seen = self.output / "errors", self.output / "seen"
+        for file in (errors, seen):
+            file.write_text("")
         process = start_broken(words, errors, root, at, effect, seen)
         try:
             process.join(LIMIT_S)
+            assert process.exitcode is not None, f"it hangs\n{errors.read_text()}"
         finally:
             process.kill()
         return process.exitcode, seen.read_text().splitlines(), errors.read_text()

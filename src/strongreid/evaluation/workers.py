@@ -30,7 +30,7 @@ def full_precision(device: torch.device) -> Iterator[None]:
     """No gradients, no autocast, products in full float32; the caller's settings come back afterwards."""
     cuda, cpu = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     with _settings:
-        torch.get_num_threads()  # a thread takes on its number at its first operation: now, not while `_pool` lowers it
+        torch.get_num_threads()  # a thread takes on its number at its first operation: now, not while `_pool` changes it
         _precisions.append(_precisions[0] if _precisions else (cuda.fp32_precision, cpu.fp32_precision))
         cuda.fp32_precision = cpu.fp32_precision = "ieee"
     try:
@@ -83,7 +83,12 @@ def _pool(count: int) -> Iterator[ThreadPoolExecutor]:
 
     torch sets the number for the thread that asks and for every thread that begins later; the latter is undone at once.
     """
-    pool = ThreadPoolExecutor(count, "strongreid-worker", initializer=torch.set_num_threads, initargs=(1,))
+
+    def work_alone() -> None:
+        torch.get_num_threads()  # a thread takes on the usual number at its first operation: before it gets its own
+        torch.set_num_threads(1)
+
+    pool = ThreadPoolExecutor(count, "strongreid-worker", initializer=work_alone)
     try:
         with _settings, ThreadPoolExecutor(1) as other:
             usual = other.submit(torch.get_num_threads).result()

@@ -43,6 +43,7 @@ class Console:
         stream = standard_error()
         self._console = rich.console.Console(file=stream, quiet=quiet, highlight=False)
         self._live = stream.isatty() and not self._console.is_dumb_terminal and not quiet
+        self._plain = not self._live and not quiet
         self._training = False
         if not stream.isatty():
             self._console.width = WIDTH_OF_FILES
@@ -74,12 +75,12 @@ class Console:
 
         def report(done: int, total: int) -> None:
             work.update(done / max(total, 1), f"{done:,}/{total:,}")
-            if not self._live and work.due():
+            if self._plain and work.due():
                 self.say(work.sentence())
 
         with self._drawn(work):
             yield report
-        if not self._live and work.count and not self._training:
+        if self._plain and work.count and not self._training:
             self.say(work.finished())
 
     @contextmanager
@@ -100,7 +101,7 @@ class Console:
             if epoch not in ended:
                 tell_ended()
             work.update((epoch - 1 + share) / epochs, f"epoch {epoch}/{epochs}", shown_values(values))
-            if share >= 1 and not self._live:
+            if share >= 1 and self._plain:
                 ended[epoch] = work.sentence()
 
         self._training = True

@@ -239,9 +239,9 @@ def _stop_if_not_finite(bad: int, images: TrainingImages, epoch: int, folder: Pa
         return
     images.sampler.set_epoch(epoch)
     indices = next(indices for step, indices in enumerate(images.sampler) if step == bad)
-    names = "\n".join(f"  {images.table.path[index]}" for index in indices)
+    names = ", ".join(images.table.path[index] for index in indices)
     before = "" if folder is None else f" Checkpoints before it are in {folder / CHECKPOINTS}."
     raise InputError(
         f"The loss is not finite at epoch {epoch}, step {bad + 1}. A lower learning rate, a longer warm-up or full "
-        f"precision (32-true) may help.{before} The images of that batch:\n{names}"
+        f"precision (32-true) may help.{before} The images of that batch: {names}."
     )
