@@ -2,7 +2,9 @@
 
     pip download torchreid==0.2.5 --no-deps --no-binary :all: -d $PEER && tar xf $PEER/torchreid-0.2.5.tar.gz -C $PEER
     python benchmarks/evaluation.py --shape market1501 msmt17 --torchreid $PEER/torchreid-0.2.5 --output DIR
+    python benchmarks/evaluation.py --shape market1501 --busy 3 --reranking_repeats 0
 
+`--busy N` measures everything twice in each round: alone, and beside N processes that this script keeps busy itself.
 Writes DIR/SHAPE.json and DIR/SHAPE.md anew after each measurement, so that a run which is cut off keeps what it has.
 Every measurement is a process of its own; the tasks take turns, so that a slow spell of the machine falls on all of
 them; medians, each with its number of runs. Features are generated: clusters in 48 dimensions, seen in 2,048, with as
@@ -18,6 +20,8 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -55,6 +59,8 @@ SHAPES = {
 PRODUCTS = ("gallery @ query.T", "query @ gallery.T")
 OURS = ("evaluate", "evaluate, re-ranked")
 PEERS = ("torchreid", "torchreid, re-ranked")
+ONE_THREAD = "evaluate, one thread"
+"""Measured beside busy processes: more workers should not be slower than one."""
 
 
 def generate(shape: Shape, folder: Path) -> None:
@@ -80,16 +86,28 @@ def generate(shape: Shape, folder: Path) -> None:
         np.save(folder / f"{name}_camera.npy", rng.integers(0, shape.cameras, count))
 
 
+@contextmanager
+def busy(count: int) -> Iterator[None]:
+    """Keep `count` processes busy, each a core if there were enough; they end with the block, however it ends."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
 def measure(task: str, features: Path, torchreid: Path, threads: int | None) -> dict[str, Any]:
     command = [
         sys.executable,
         str(Path(__file__).with_name("evaluation_tasks.py")),
-        task,
+        "evaluate" if task == ONE_THREAD else task,
         str(features),
         str(torchreid),
     ]
-    if threads:
-        command += ["--threads", str(threads)]
+    if threads or task == ONE_THREAD:
+        command += ["--threads", str(1 if task == ONE_THREAD else threads)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         return {"error": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"signal {-done.returncode}"}
@@ -156,14 +174,16 @@ def machine() -> str:
     return f"{cores}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
-def write(folder: Path, name: str, results: dict[str, list[dict[str, Any]]]) -> str:
+def write(folder: Path, name: str, load: int, results: dict[str, list[dict[str, Any]]]) -> str:
     """Write what is measured so far, as JSON and as a table; return the table's title."""
     shape = SHAPES[name]
-    value = {"shape": name, **asdict(shape), "width": WIDTH, "machine": machine(), "runs": results}
+    value = {"shape": name, **asdict(shape), "width": WIDTH, "machine": machine(), "busy": load, "runs": results}
     title = f"{name}: {shape.queries:,} queries x {shape.images:,} images x {WIDTH:,}, {machine()}, medians"
+    title += f", beside {load} busy processes" if load else ""
     lines = [title, "", "| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
     lines += ["| " + " | ".join(row) + " |" for row in rows(results)]
     lines += ["", *beside_peers(results)]
+    name += f"-busy{load}" if load else ""
     write_json(folder / f"{name}.json", value)
     with atomic_file(folder / f"{name}.md") as partial:
         partial.write_text("\n".join(lines).rstrip() + "\n")
@@ -177,9 +197,22 @@ def show(title: str, results: dict[str, list[dict[str, Any]]]) -> None:
     Console().print(table, *beside_peers(results), sep="\n")
 
 
+def show_both(alone: dict[str, list[dict[str, Any]]], beside: dict[str, list[dict[str, Any]]], count: int) -> None:
+    """Print what each task takes alone and beside busy processes, each with its ratio to the product of its round."""
+    table = Table("", "alone: wall s", "x product", f"beside {count} busy: wall s", "x product", "runs")
+    for idle, loaded in zip(rows(alone), rows(beside), strict=True):
+        table.add_row(idle[0], *idle[1:3], *loaded[1:3], loaded[-1])
+    Console().print(table)
+
+
 def planned(shape: Shape, given: argparse.Namespace) -> list[tuple[int, str]]:
     """Every measurement, in order: its round, from 1, and its task. Re-ranking may take part in fewer rounds."""
-    tasks = [*PRODUCTS, *OURS, *(PEERS if given.torchreid and shape.fits_peers else ())]
+    tasks = [
+        *PRODUCTS,
+        *OURS,
+        *([ONE_THREAD] if given.busy else []),
+        *(PEERS if given.torchreid and shape.fits_peers else ()),
+    ]
     asked = (given.reranking_repeats, shape.reranking_repeats, given.repeats)
     reranking = next(repeats for repeats in asked if repeats is not None)
     repeats = {task: reranking if "re-ranked" in task else given.repeats for task in tasks}
@@ -195,6 +228,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--torchreid", type=Path, help="unpacked torchreid-0.2.5; without it torchreid is left out")
     parser.add_argument("--threads", type=int, help="torch's threads; its own choice if not given")
+    parser.add_argument("--busy", type=int, default=0, help="also beside so many processes that this script keeps busy")
     parser.add_argument("--output", type=Path, default=Path("evaluation"), help="folder of the .json and .md files")
     given = parser.parse_args()
     if given.repeats < 1:
@@ -206,20 +240,25 @@ def arguments() -> argparse.Namespace:
 
 def run(name: str, given: argparse.Namespace) -> None:
     plan = planned(SHAPES[name], given)
-    results: dict[str, list[dict[str, Any]]] = {task: [] for _, task in plan}
-    title = name
+    loads = sorted({0, given.busy})
+    results: dict[int, dict[str, list[dict[str, Any]]]] = {load: {task: [] for _, task in plan} for load in loads}
+    titles = {}
     with tempfile.TemporaryDirectory() as folder:
         print(f"making features of {name} shape", flush=True)
         generate(SHAPES[name], Path(folder))
         for done, (turn, task) in enumerate(plan, start=1):
-            found = measure(task, Path(folder), given.torchreid or Path(), given.threads)
-            results[task].append(found)
-            title = write(given.output, name, results)
-            said = (
-                found.get("error") or f"{found['wall_s']:.2f} s, {found['cpu_s']:.2f} CPU-s, {found['peak_mb']:.0f} MB"
-            )
-            print(f"{done} of {len(plan)}, round {turn}, {task}: {said}", flush=True)
-    show(title, results)
+            for load in loads:
+                with busy(load):
+                    found = measure(task, Path(folder), given.torchreid or Path(), given.threads)
+                results[load][task].append(found)
+                titles[load] = write(given.output, name, load, results[load])
+                said = found.get("error") or f"{found['wall_s']:.2f} s, {found['cpu_s']:.2f} CPU-s"
+                beside = f" beside {load} busy" if load else ""
+                print(f"{done} of {len(plan)}, round {turn}, {task}{beside}: {said}", flush=True)
+    for load in loads:
+        show(titles[load], results[load])
+    if given.busy:
+        show_both(results[0], results[given.busy], given.busy)
 
 
 def main() -> None:
