@@ -161,7 +161,7 @@ def test_data_check_says_ready_or_what_to_fix(
     sheet = tmp_path / "sheet.png"
     assert main(["data", "check", "market1501", str(drawn), f"--sheet={sheet}"]) == 0
     said = capsys.readouterr().err
-    assert said.splitlines()[-2:] == ["ready", f"Next: strongreid train market1501 {drawn}"]
+    assert said.splitlines()[-2:] == ["ready", f"Next: strongreid train drawn {drawn}"]
     assert "median 128 x 64" in said
     counts = json.loads((drawn / "drawn.json").read_text())["splits"]["query"]
     assert f"{counts['images']} of {counts['images']}" in said  # found beside expected

@@ -165,7 +165,9 @@ def test_what_is_no_finished_run_is_refused_with_what_to_do(
     copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (copy / "result.json").unlink()
-    for folder, part in ((copy, f"strongreid train --resume {copy}"), (tmp_path, "no config.yaml")):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for folder, part in ((copy, f"strongreid train --resume {copy}"), (empty, "no config.yaml")):
         assert main(["report", str(folder)]) == 2
         errors = " ".join(capsys.readouterr().err.split())
         assert str(folder) in errors
