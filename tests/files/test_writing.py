@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -187,16 +188,17 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_device_and_a_pipe_are_written_to_and_stay(tmp_path: Path) -> None:
+    """The machine's own devices are never at the mercy of a test: root makes a node for it."""
     node, pipe, link = tmp_path / "null", tmp_path / "pipe", tmp_path / "link"
     if os.geteuid() == 0:
         os.mknod(node, stat.S_IFCHR | 0o666, os.makedev(1, 3))
-        with suppress(PermissionError):  # a file system that is mounted without devices
-            write_json(node, {"a": 1})
-        assert stat.S_ISCHR(node.lstat().st_mode)
-    link.symlink_to(os.devnull)
-    write_json(link, {"a": 1})
+        link.symlink_to(node)
+    else:
+        link.symlink_to(os.devnull)
+    with suppress(PermissionError):  # a file system that is mounted without devices
+        write_json(link, {"a": 1})
     assert link.is_symlink()
-    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+    assert stat.S_ISCHR(link.stat().st_mode)
     os.mkfifo(pipe)
     got: list[str] = []
     reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
@@ -205,11 +207,18 @@ def test_a_device_and_a_pipe_are_written_to_and_stay(tmp_path: Path) -> None:
     reader.join(20)
     assert got == ["through the pipe"]
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        with pytest.raises(InputError, match="is a socket"):
+            write_text(tmp_path / "socket", "1")
 
 
-@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+@pytest.mark.parametrize("path", ["link", "/dev/fd/1", "/proc/self/fd/1"])
 @pytest.mark.parametrize("where", ["pipe", "file"])
 def test_standard_output_is_written_to_where_it_is(tmp_path: Path, path: str, where: str) -> None:
+    if path == "link":  # as /dev/stdout is
+        path = str(tmp_path / "link")
+        Path(path).symlink_to("/proc/self/fd/1")
     if not Path(path).exists():
         pytest.skip(f"no {path} here")
     code = (
