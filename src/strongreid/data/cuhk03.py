@@ -115,7 +115,7 @@ def extract_cuhk03(root: Path, boxes: Boxes, progress: Callable[[int, int], None
     """Write the images of `cuhk03_release/cuhk-03.mat` as PNG files to `images_detected` or `images_labeled`.
 
     Returns that folder; one that exists is left as it is. `progress` is called with (people done, people in all).
-    Needs the package h5py, because the file is MATLAB's version 7.3. The folder appears whole or not at all. Raises
+    Needs the package h5py, because the file is MATLAB's version 7.3. The folder is written atomically. Raises
     `InputError` for a file that is damaged, or holds something else than the set ships.
     """
     folder = root / f"images_{boxes}"

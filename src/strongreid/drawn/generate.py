@@ -1,4 +1,4 @@
-"""Writing a set of drawn people: the plan, drawn by all cores, whole or not at all.
+"""Writing a set of drawn people: the plan, drawn by all cores, atomically.
 
 Each image is a pure function of (seed, domain, person, camera, index), so it does not matter which process draws it.
 The processes are fresh interpreters that run `worker.py`: they need neither torch nor the caller's main module, so

@@ -82,7 +82,7 @@ class Embeddings:
         return Embeddings(features, self.person[chosen], self.camera[chosen])
 
     def save(self, path: str | Path) -> None:
-        """Write arrays `features`, `person` and `camera` as an uncompressed .npz file, whole or not at all."""
+        """Write arrays `features`, `person` and `camera` as an uncompressed .npz file, atomically."""
         with atomic_file(Path(path)) as partial, partial.open("wb") as stream:
             np.savez(stream, features=self.features.cpu().numpy(), person=self.person, camera=self.camera)
 

@@ -140,7 +140,7 @@ class RetrievalResult:
         }
 
     def save(self, path: str | Path) -> None:
-        """Write facts and protocol as an .npz file, whole or not at all: for `paired_test` later."""
+        """Write facts and protocol as an .npz file, atomically: for `paired_test` later."""
         older = isinstance(self.facts, QueryFigures)
         arrays = {name: np.asarray(getattr(self, name)) for name in (_OLDER_ARRAYS if older else _ARRAYS)}
         with atomic_file(Path(path)) as partial, partial.open("wb") as stream:

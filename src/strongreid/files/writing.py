@@ -91,7 +91,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     with _partial_folder(target) as beside:
         partial = beside / target.name
         yield partial
-        partial.chmod(beside.stat().st_mode & 0o666)  # some libraries write for their user only
+        with suppress(PermissionError):  # a file system without modes
+            partial.chmod(beside.stat().st_mode & 0o666)  # some libraries write for their user only
         sync(partial)
         partial.replace(target)
         sync(target.parent)

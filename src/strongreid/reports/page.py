@@ -163,7 +163,7 @@ def pictures_section(title: str, pictures: Sequence[Picture], *, lead: str = "")
 
 
 def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section]) -> None:
-    """Write the page, whole or not at all. What UTF-8 cannot say (file names of other systems) is spelt out."""
+    """Write the page atomically. What UTF-8 cannot say (file names of other systems) is spelt out."""
     html = (
         _templates()
         .get_template("page.html")
