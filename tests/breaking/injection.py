@@ -12,6 +12,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -72,7 +73,8 @@ class _Breaker:
             if self.effect == "within" and half is not None:
                 half()
             if self.effect == "after":
-                work()
+                with suppress(OSError):  # such as a folder that is there already
+                    work()
             os.kill(os.getpid(), signal.SIGKILL)
         return work()
 
