@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from strongreid.config import as_plain
+from strongreid.config import Config, as_plain, dotted
 from strongreid.errors import InputError
 from strongreid.recipes import RECIPES, read_config, recipe_path
+from strongreid.recipes.values import with_values
 
 NAMES = sorted(path.stem for path in RECIPES.glob("*.yaml"))
 
@@ -139,3 +140,15 @@ def flat(values: dict[str, object], above: str = "") -> dict[str, object]:
         else:
             found[above + name] = value
     return found
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -float("inf"), 1e300, 10**12, -(10**12)])
+def test_no_number_is_infinite_or_beyond_any_use(value: float) -> None:
+    plain = dotted(as_plain(Config()))
+    for name, now in plain.items():
+        numbers = (now if isinstance(now, list) else [now]) or [0]
+        if name not in ("seed", "data.split_seed") and all(type(number) in (int, float) for number in numbers):
+            if isinstance(value, float) and any(isinstance(number, int) for number in numbers):
+                continue  # of another type
+            with pytest.raises(InputError, match=name.replace(".", r"\.")):
+                with_values(Config(), {name: [value] * len(numbers) if isinstance(now, list) else value})

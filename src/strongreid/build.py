@@ -1,6 +1,5 @@
 """The only way from a configuration to objects. Each function reads the settings it names and builds one part."""
 
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from strongreid.data import (
     set_name,
 )
 from strongreid.errors import InputError
+from strongreid.launch import read_launch
 from strongreid.losses import BatchHardTripletLoss, CenterLoss, IdentityLoss, Objective, Term
 from strongreid.models import ReIDModel
 from strongreid.training.images import TrainingImages
@@ -190,8 +190,8 @@ def build_fabric(config: Config) -> Fabric:
     accelerator = config.runtime.accelerator
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise InputError("runtime.accelerator is cuda, but PyTorch sees no GPU here: set it to auto or cpu.")
-    devices = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun, like WORLD_SIZE
-    hosts = int(os.environ.get("WORLD_SIZE", "1")) // devices
+    launch = read_launch()
+    devices, hosts = launch.local_processes, launch.processes // launch.local_processes
     if accelerator != "cpu" and devices > torch.cuda.device_count() > 0:
         raise InputError(
             f"torchrun started {devices} processes, but PyTorch sees {torch.cuda.device_count()} GPUs here: "

@@ -5,7 +5,6 @@ Impossible values and combinations are refused when a configuration is made, in 
 """
 
 import dataclasses
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,8 @@ from strongreid.config_sections import (
 from strongreid.errors import InputError
 from strongreid.files import LONGEST_PART, path_part
 
+LARGEST_NUMBER: Final = 10**6
+"""Of all settings but the seeds."""
 Check = tuple[bool, str]
 """Whether a rule holds, and the sentence for where it does not."""
 
@@ -105,6 +106,7 @@ def _plain(value: Any) -> Any:
 def _problems(config: Config) -> list[str]:
     """Return what is wrong with the settings, each as a sentence that names the field to change."""
     checks = (
+        *_numbers(config),
         *_run(config),
         *_data(config.data),
         *_batch(config),
@@ -112,6 +114,15 @@ def _problems(config: Config) -> list[str]:
         *_schedule(config.schedule),
     )
     return [sentence for holds, sentence in checks if not holds]
+
+
+def _numbers(config: Config) -> Iterator[Check]:
+    """No number is infinite, or so large that it can only be a slip: a memory would be full before the first step."""
+    for name, value in dotted(as_plain(config)).items():
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int | float) and name not in ("seed", "data.split_seed"):
+                fits = abs(number) <= LARGEST_NUMBER  # never true of NaN
+                yield fits, f"{name} is {number}; it must be a number of at most {LARGEST_NUMBER:,}."
 
 
 def _run(config: Config) -> Iterator[Check]:
@@ -164,7 +175,7 @@ def _batch(config: Config) -> Iterator[Check]:
 def _objective(objective: ObjectiveConfig) -> Iterator[Check]:
     weights = {f"objective.{name}.weight": loss.weight for name, loss in vars(objective).items()}
     for name, weight in weights.items():
-        yield 0 <= weight < math.inf, f"{name} is {weight}; it must be 0 (off) or more."
+        yield weight >= 0, f"{name} is {weight}; it must be 0 (off) or more."
     yield any(weights.values()), f"{', '.join(weights)} are all 0: there is no loss left to train with."
     smoothing, rate = objective.identity.label_smoothing, objective.center.rate
     yield (
