@@ -184,15 +184,15 @@ def test_every_setting_says_in_words_what_it_takes(
     name: str, hint: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     recipe = tmp_path / "mine.yaml"
-    for value in wrong_values(hint):
-        section, _, field = name.rpartition(".")
-        for words in (
-            ["train", f"--{name}={value}"],
-            ["train", f"--{name}", value],
-            ["reproduce", "tricks", f"--{name}={value}"],
-        ):
-            if words[0] == "reproduce" and not section:
-                continue
+    section, _, field = name.rpartition(".")
+    for number, value in enumerate(wrong_values(hint)):
+        ways = [["train", f"--{name}={value}"]]
+        if number == 1:
+            ways += [
+                ["train", f"--{name}", value],
+                *([["reproduce", "tricks", f"--{name}={value}"]] if section else []),
+            ]
+        for words in ways:
             assert main(words) == 2
             (line,) = capsys.readouterr().err.splitlines()
             assert f"--{name} " in line
