@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongreid.errors import InputError
-from strongreid.evaluation import Embeddings, Reranking, evaluate, evaluate_in_parts
+from strongreid.evaluation import Embeddings, Reranking, distance, evaluate, evaluate_in_parts
 
 torch.set_num_threads(1)  # the cases are tiny: more threads only wait for each other
 
@@ -41,6 +41,7 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
         "memory_mb": draw(st.sampled_from([0.0005, 0.002, 100])),
         "dtype": {part: draw(st.sampled_from(DTYPES)) for part in ("query", "gallery")},
         "torch": {part: draw(st.booleans()) for part in ("query", "gallery")},
+        "crowded": draw(st.sampled_from([-1.0, 1 / 20, 1.0])),  # products always, sometimes and never in float64
     }
 
 
@@ -65,7 +66,9 @@ def test_equals_plain_loops_on_an_integer_grid_where_ties_abound(case: dict[str,
         with pytest.raises(InputError):
             evaluate(embeddings(case, "query"), embeddings(case, "gallery"), metric="euclidean", **options)
         return
-    result = evaluate(embeddings(case, "query"), embeddings(case, "gallery"), metric="euclidean", **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distance, "_MANY_IMAGES", case["crowded"])
+        result = evaluate(embeddings(case, "query"), embeddings(case, "gallery"), metric="euclidean", **options)
     assert result.first_match_rank.tolist() == [0 if answer is None else answer[2] for answer in expected]
     ap = [np.nan if answer is None else answer[0] for answer in expected]
     np.testing.assert_allclose(result.average_precision, ap, rtol=0, atol=1e-12)
@@ -98,7 +101,9 @@ def test_cosine_equals_float64_loops_on_features_without_near_ties(case: dict[st
     if not any(expected):
         return
     options = {name: case[name] for name in ("same_camera", "average_precision", "memory_mb")}
-    result = evaluate(embeddings(case, "query"), embeddings(case, "gallery"), **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distance, "_MANY_IMAGES", case["crowded"])
+        result = evaluate(embeddings(case, "query"), embeddings(case, "gallery"), **options)
     ap = [np.nan if answer is None else answer[0] for answer in expected]
     np.testing.assert_allclose(result.average_precision, ap, rtol=0, atol=1e-9)
 
@@ -111,8 +116,8 @@ def test_copies_tie_exactly_and_rank_by_index_in_blocks_of_any_size(metric: Any,
     which = rng.integers(0, 40, 5003)
     person = rng.integers(0, 9, 5003)
     query = images(rng.normal(size=(37, width)).astype(np.float32), rng.integers(0, 9, 37), 1)
-    distance = oracle_distances(query.features.numpy(), different, metric)[:, which]
-    expected = oracle(distance, (query.person.tolist(), query.camera.tolist()), (person.tolist(), [0] * 5003))
+    distances = oracle_distances(query.features.numpy(), different, metric)[:, which]
+    expected = oracle(distances, (query.person.tolist(), query.camera.tolist()), (person.tolist(), [0] * 5003))
     for memory_mb in (0.1, 1, 100):
         result = evaluate(query, images(different[which], person), metric=metric, memory_mb=memory_mb)
         np.testing.assert_allclose(result.average_precision, [a[0] for a in expected if a], rtol=0, atol=1e-9)
@@ -134,7 +139,7 @@ def test_parts_of_a_gallery_count_like_the_whole(
     ends = [0, *sorted(cuts), 90]
     parts = [whole.take(np.arange(*ends[i : i + 2])) for i in range(len(ends) - 1)]
     one = evaluate(query, whole, metric="euclidean", reranking=reranking, memory_mb=memory_mb)
-    several = evaluate_in_parts(query, parts, metric="euclidean", reranking=reranking, memory_mb=memory_mb)
+    several = evaluate(query, parts, metric="euclidean", reranking=reranking, memory_mb=memory_mb)
     np.testing.assert_array_equal(one.average_precision, several.average_precision)
     np.testing.assert_array_equal(one.first_match_rank, several.first_match_rank)
 
@@ -144,9 +149,9 @@ def test_distractors_only_make_it_harder_and_no_gallery_at_all_is_refused() -> N
     more = images(np.arange(1.0, 9.0)[:, None], np.zeros(8, dtype=int), 2)
     assert evaluate(query, gallery, metric="euclidean").first_match_rank.tolist() == [1]
     assert evaluate_in_parts(query, [gallery, more], metric="euclidean").first_match_rank.tolist() == [3]
-    assert evaluate_in_parts(query, [more, gallery], metric="euclidean").first_match_rank.tolist() == [4]  # a tie
+    assert evaluate(query, (more, gallery), metric="euclidean").first_match_rank.tolist() == [4]  # a tie
     with pytest.raises(InputError, match="gallery is empty: it has no images"):
-        evaluate_in_parts(query, [])
+        evaluate(query, [])
 
 
 def test_an_unlimited_budget_is_a_budget() -> None:

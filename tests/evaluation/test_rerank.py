@@ -159,3 +159,8 @@ def test_progress_runs_through_the_search_for_neighbours_and_then_the_ranking() 
 def test_impossible_settings_are_refused_by_name(name: str, value: float) -> None:
     with pytest.raises(InputError, match=name):
         Reranking(**{name: value})  # type: ignore[arg-type]
+
+
+def test_too_few_images_for_k1_are_said() -> None:
+    assert Reranking(k1=20).warning(21) is None
+    assert "the 21 nearest images" in str(Reranking(k1=20).warning(20))

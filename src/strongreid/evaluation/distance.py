@@ -8,7 +8,7 @@ block and on any device.
 Where images lie much closer together than their features are long (a common offset, say), a difference of float32
 products is mostly rounding. A sample of pairs tells; then, and where squares of tiny features would vanish, products
 are made in float64 around the middle of the sample, from pieces converted on the way: about three times slower, and
-right. For usual features, of which few pairs but those of one person are so close, float32 has five digits or more.
+right. For usual features, of which hardly any but those of one person are so close, float32 has five digits or more.
 """
 
 import math
@@ -30,8 +30,9 @@ _SMALLEST_NORM: Final = 1e-12
 _ROWS_AT_ONCE: Final = 1024
 _SQUARES_AT_ONCE: Final = 256
 _SAMPLED_ROWS: Final = 128
-_NEAR: Final = 1 / 32  # of both squared lengths: a float32 distance has five digits there
-_MANY: Final = 1 / 50  # of the sampled pairs: more than those of one person
+_CLOSE: Final = 1 / 32  # of both squared lengths: a float32 distance has five digits there
+_MANY_OTHERS: Final = 1 / 50  # of a sample: more than those of one person, but in small sets
+_MANY_IMAGES: Final = 1 / 20
 _FLOAT64_AT_ONCE: Final = 256
 
 
@@ -64,7 +65,7 @@ class Distance:
     unit: float = 1.0
     """What Euclidean distances are counted in: squares of tiny ones would be 0 in float32."""
     center: Tensor | None = None
-    """float64 `[D]`: subtracted from features before products in float64, for Euclidean distances."""
+    """float64 `[D]`: subtracted before products in float64 from features in the unit, or of length 1 for cosine."""
 
     def pairwise(self, rows: FeatureBlock, columns: FeatureBlock, out: Tensor) -> Tensor:
         """Distances of every row to every column, into `out`, float32 `[rows, columns]`."""
@@ -80,33 +81,32 @@ class Distance:
 
     def rowwise(self, first: Tensor, second: Tensor) -> Tensor:
         """Distance of row i of `first` to row i of `second`, `[n, D]` both: float32 `[n]`."""
-        first, second = self._converted(first), self._converted(second)
-        if self.metric == "cosine":
-            return first.mul_(second).sum(dim=1).neg_().add_(1).float()
-        return first.sub_(second).square_().sum(dim=1).float()
+        return self._of_squared(self.converted(first).sub_(self.converted(second)).square_().sum(dim=1)).float()
 
     def actual(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         """The distances that people mean, of computed ones: with the root for `euclidean`."""
-        return (
-            np.sqrt(values, dtype=np.float64) * self.unit if self.metric == "euclidean" else values.astype(np.float64)
-        )
+        exact = values.astype(np.float64)
+        return np.sqrt(exact) * self.unit if self.metric == "euclidean" else exact
 
     def pairwise64(self, rows: Tensor, columns: Tensor) -> Tensor:
         """The same for features alone, in float64: float64 `[rows, columns]`."""
-        rows, columns = self._converted(rows), self._converted(columns)
+        rows, columns = self.converted(rows), self.converted(columns)
         out = rows @ columns.T
-        if self.metric == "cosine":
-            return out.neg_().add_(1)
         squares, others = rows.square_().sum(dim=1), columns.square_().sum(dim=1)
-        return out.mul_(-2).add_(squares[:, None]).add_(others).clamp_min_(0)
+        return self._of_squared(out.mul_(-2).add_(squares[:, None]).add_(others).clamp_min_(0))
 
-    def _converted(self, features: Tensor) -> Tensor:
-        """float64 features, a copy: of length 1 (or 0) for cosine, centered and in the unit for Euclidean distances."""
-        features = features.double()
-        if self.metric == "euclidean":
-            return (features if self.center is None else features.sub_(self.center)).div_(self.unit)
-        lengths = features.square().sum(dim=1, keepdim=True).sqrt_()
-        return features.div_(lengths.masked_fill_(lengths == 0, 1))
+    def converted(self, features: Tensor) -> Tensor:
+        """Centered float64 features, a copy: of length 1 for cosine (NaN if 0), in the unit for Euclidean distances."""
+        features = features.to(torch.float64, copy=True)
+        if self.metric == "cosine":
+            features.div_(features.square().sum(dim=1, keepdim=True).sqrt_())
+        else:
+            features.div_(self.unit)
+        return features if self.center is None else features.sub_(self.center)
+
+    def _of_squared(self, squared: Tensor) -> Tensor:
+        """Distances of converted features, in place, from squared Euclidean ones."""
+        return squared.div_(2).nan_to_num_(nan=1.0) if self.metric == "cosine" else squared
 
 
 def measure(
@@ -148,15 +148,18 @@ def _sampled(parts: Sequence[Tensor]) -> Tensor:
 
 def _distance_for(sample: Tensor, metric: Metric) -> Distance:
     """Choose float64 where many images of a float64 sample have many others close by, for the lengths of both."""
-    # A whole number in each column: features that are whole numbers stay so.
-    in_float64 = Distance(metric, float64=True, center=sample.mean(dim=0).round_())
+    in_float64 = Distance(metric, float64=True)
+    # Rounded, so that differences of whole numbers (for cosine, of simple fractions) stay exact and ties remain ties.
+    steps = 1 if metric == "euclidean" else 1024
+    center = in_float64.converted(sample).nanmean(dim=0).nan_to_num_().mul_(steps).round_().div_(steps)
+    in_float64 = replace(in_float64, center=center)
     distances = in_float64.pairwise64(sample, sample)
     if metric == "euclidean":
         squares = sample.square().sum(dim=1)
         distances /= squares[:, None] + squares
-    close = (distances < _NEAR).sum(dim=1) - 1  # each is close to itself
-    many = _MANY * len(sample)
-    return in_float64 if int((close > many).sum()) > many else Distance(metric)
+    close = (distances < _CLOSE).sum(dim=1) - 1  # each is close to itself
+    crowded = int((close > _MANY_OTHERS * len(sample)).sum())
+    return in_float64 if crowded > _MANY_IMAGES * len(sample) else Distance(metric)
 
 
 def _for_tiny(distance: Distance, features: Sequence[Tensor], squares: Sequence[Tensor]) -> Distance:
@@ -168,7 +171,9 @@ def _for_tiny(distance: Distance, features: Sequence[Tensor], squares: Sequence[
     if not all(bool(rows.all()) for rows in tiny):
         return distance
     largest = max(float(part.abs().max()) for part in features if len(part))
-    return replace(distance, float64=True, unit=2.0 ** math.frexp(largest)[1])  # a power of 2 rounds nothing
+    return replace(
+        distance, float64=True, unit=2.0 ** math.frexp(largest)[1], center=None
+    )  # a power of 2 rounds nothing
 
 
 def slices(stop: int, size: int, start: int = 0) -> Iterator[slice]:

@@ -18,6 +18,7 @@ _ROWS_ON_CPU: Final = 1024
 _ROWS_ON_GPU: Final = 4096
 _SAMPLED_COLUMNS: Final = 8
 _COPIES_AT_ONCE: Final = 1024
+_FINGERPRINTS_AT_ONCE: Final = 8192
 
 
 @final
@@ -65,7 +66,10 @@ def find_copies(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """
     width = parts[0].shape[1]
     columns = torch.linspace(0, width - 1, min(width, _SAMPLED_COLUMNS), device=parts[0].device).long()
-    candidates = _repeated(torch.cat([_fingerprints(part[:, columns]) for part in parts]))
+    prints = [
+        _fingerprints(part[rows][:, columns]) for part in parts for rows in slices(len(part), _FINGERPRINTS_AT_ONCE)
+    ]
+    candidates = _repeated(torch.cat(prints))
     prints = [_fingerprints(take(parts, candidates[rows])) for rows in slices(len(candidates), _COPIES_AT_ONCE)]
     if not prints:
         return candidates, candidates

@@ -30,7 +30,7 @@ def full_precision(device: torch.device) -> Iterator[None]:
     """No gradients, no autocast, products in full float32; the caller's settings come back afterwards."""
     cuda, cpu = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     with _settings:
-        torch.get_num_threads()  # a thread takes on its number at its first operation: not while `_pool` has it
+        torch.get_num_threads()  # a thread takes on its number at its first operation; not while `_pool` changes it
         _precisions.append(_precisions[0] if _precisions else (cuda.fp32_precision, cpu.fp32_precision))
         cuda.fp32_precision = cpu.fp32_precision = "ieee"
     try:
