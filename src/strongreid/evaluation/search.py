@@ -37,6 +37,7 @@ WORKING_MB: Final = 48
 """Part of the budget that is left to ranking, beside the blocks of distances."""
 _FEW_QUERIES: Final = 96  # where the budget has room for so few only, there are fewer blocks instead of smaller ones
 _BYTES_PER_PAIR: Final = 96
+_BYTES_PER_IMAGE: Final = 64  # people and cameras in order, and the fingerprints that find copies
 _SEARCH_STEPS: Final = 3  # for each query: with re-ranking the search for neighbours takes about 3/4 of the time
 
 
@@ -188,6 +189,7 @@ def _blocks(queries: Indices, truth: MatchIndex, memory_mb: float) -> tuple[list
         raise InputError(f"memory_mb is {memory_mb}; it must be above 0. The default suits any size of set.")
     most_pairs = int(truth.of_person[queries].max(initial=0))
     room = max(memory_mb - WORKING_MB, memory_mb / 2) * 2**20
+    room = max(room - _BYTES_PER_IMAGE * truth.images, room / 2)
     fitting = room / (4 * truth.images + _BYTES_PER_PAIR * most_pairs)
     at_once = int(max(1, min(MOST_BLOCKS, fitting / _FEW_QUERIES)))
     size = max(1, int(min(fitting / at_once, MOST_QUERIES, most_queries(truth.images))))
