@@ -20,8 +20,6 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -32,6 +30,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from busy import busy
 from strongreid.files import atomic_file, write_json
 
 WIDTH = 2048
@@ -59,8 +58,9 @@ SHAPES = {
 PRODUCTS = ("gallery @ query.T", "query @ gallery.T")
 OURS = ("evaluate", "evaluate, re-ranked")
 PEERS = ("torchreid", "torchreid, re-ranked")
-ONE_THREAD = "evaluate, one thread"
-"""Measured beside busy processes: more workers should not be slower than one."""
+VERIFY = "verify"
+ONE_THREAD = ", one thread"
+"""Ends the names of tasks that are measured beside busy processes: more workers should not be slower than one."""
 
 
 def generate(shape: Shape, folder: Path) -> None:
@@ -86,28 +86,18 @@ def generate(shape: Shape, folder: Path) -> None:
         np.save(folder / f"{name}_camera.npy", rng.integers(0, shape.cameras, count))
 
 
-@contextmanager
-def busy(count: int) -> Iterator[None]:
-    """Keep `count` processes busy, each a core if there were enough; they end with the block, however it ends."""
-    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-
-
 def measure(task: str, features: Path, torchreid: Path, threads: int | None) -> dict[str, Any]:
     command = [
         sys.executable,
         str(Path(__file__).with_name("evaluation_tasks.py")),
-        "evaluate" if task == ONE_THREAD else task,
+        task.removesuffix(ONE_THREAD),
         str(features),
         str(torchreid),
     ]
-    if threads or task == ONE_THREAD:
-        command += ["--threads", str(1 if task == ONE_THREAD else threads)]
+    if task.endswith(ONE_THREAD):
+        threads = 1
+    if threads:
+        command += ["--threads", str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         return {"error": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"signal {-done.returncode}"}
@@ -210,7 +200,8 @@ def planned(shape: Shape, given: argparse.Namespace) -> list[tuple[int, str]]:
     tasks = [
         *PRODUCTS,
         *OURS,
-        *([ONE_THREAD] if given.busy else []),
+        VERIFY,
+        *([task + ONE_THREAD for task in (*OURS, VERIFY)] if given.busy else []),
         *(PEERS if given.torchreid and shape.fits_peers else ()),
     ]
     asked = (given.reranking_repeats, shape.reranking_repeats, given.repeats)

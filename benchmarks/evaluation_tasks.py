@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from strongreid.evaluation import Embeddings, Reranking, RetrievalResult, evaluate
+from strongreid.evaluation import Embeddings, Reranking, RetrievalResult, evaluate, verify
 
 QUERIES_AT_ONCE = 512
 
@@ -104,6 +104,7 @@ def tasks(folder: Path) -> dict[str, Callable[[Embeddings, Embeddings], dict[str
         "query @ gallery.T": lambda q, g: product(q, g, gallery_first=False),
         "evaluate": lambda q, g: figures(evaluate(q, g)),
         "evaluate, re-ranked": lambda q, g: figures(evaluate(q, g, reranking=Reranking())),
+        "verify": lambda q, g: {"equal_error_rate": verify(q, g).equal_error_rate},
         "torchreid": lambda q, g: peer_evaluate(q, g, folder),
         "torchreid, re-ranked": lambda q, g: peer_rerank(q, g, folder),
     }

@@ -8,6 +8,7 @@ from torch import nn
 
 from strongreid.errors import InputError
 from strongreid.models.backbones import create_backbone
+from strongreid.tables.spec import read_table
 
 STRIDING = {
     "resnet10_small": {"layer4.0.conv1", "layer4.0.downsample.0"},
@@ -97,6 +98,45 @@ def test_an_unknown_name_is_refused(name):
 def test_a_misspelt_name_is_answered_with_the_nearest():
     with pytest.raises(InputError, match=r"Did you mean .*resnet50"):
         build("resnet5O")
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet10_small", "resnet18", "resnet50", "seresnet50", "res2net50_26w_4s", "regnetx_002", "gcresnet33ts"]
+)
+def test_from_random_weights_every_branch_takes_part_in_the_first_forward_pass(name):
+    network, silent, seen = build(name, image_size=(64, 32)), [], []
+    for key, module in network.named_modules():
+        if isinstance(module, nn.BatchNorm2d):
+            seen.append(key)
+            module.register_forward_hook(
+                lambda module, inputs, output, key=key: silent.append(key) if not output.any() else None
+            )
+    network(torch.randn(2, 3, 64, 32, generator=torch.Generator().manual_seed(1)))
+    assert seen
+    assert not silent
+
+
+def test_weights_of_a_file_stay_as_they_are_even_where_they_are_zero(tmp_path):
+    torch.manual_seed(5)
+    state = timm.create_model("resnet18", num_classes=0).state_dict()
+    assert not state["layer1.0.bn2.weight"].any()
+    save_file(state, tmp_path / "weights.safetensors")
+    loaded = build("resnet18", weights=tmp_path / "weights.safetensors").state_dict()
+    assert all(torch.equal(value, loaded[key]) for key, value in state.items())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [row.values["model.backbone"] for row in read_table("backbones").rows if row.to_come is None],
+)
+def test_a_training_pass_of_the_papers_backbones_leaves_nothing_to_chance(name):
+    network = build(name, image_size=(64, 32))
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    images = torch.randn(2, 3, 64, 32, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.equal(network(images), network(images))
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])

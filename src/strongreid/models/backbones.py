@@ -50,14 +50,16 @@ def create_backbone(
     `name` is any timm name, or "resnet10_small"; where a network is made for one size of images, as a ViT, that is
     `image_size` (height, width). `last_stride` 1 makes the map twice as high and wide (Luo et al. 2019, section 3.4).
     `stem_relu` False takes out the ReLU after the stem, as in the reference's ResNet. `weights`: None draws them from
-    torch's global generator, "imagenet" takes the paper's (`tv_in1k`, for backbones without it timm's own choice) from
+    torch's global generator, with every residual branch switched on, "imagenet" takes the paper's (`tv_in1k`, for backbones without it timm's own choice) from
     the cache or the hub, a path is a state dict (.safetensors, .pth), which may be given as it is, too.
 
     Raises `InputError` for an unknown name, a backbone without a rule for `last_stride` 1 or without a stem ReLU, and
     weights that cannot be had or do not fit.
     """
     network = _create_network(name, image_size)
-    if weights is not None:
+    if weights is None:
+        _switch_on_residual_branches(network)
+    else:
         _load_weights(network, name, weights)
     if not stem_relu:
         _remove_stem_relu(network, name)
@@ -92,12 +94,27 @@ def _create_network(name: str, image_size: tuple[int, int]) -> nn.Module:
     config = timm.get_pretrained_cfg(name)
     size: dict[str, Any] = {"img_size": image_size} if config is not None and config.fixed_input_size else {}
     try:
-        return timm.create_model(name, pretrained=False, num_classes=0, global_pool="", **size)
+        network = timm.create_model(name, pretrained=False, num_classes=0, global_pool="", **size)
     except (TypeError, AssertionError, RuntimeError) as error:
         raise InputError(
             f"The backbone {name} cannot be built for images of {image_size[0]} x {image_size[1]} without its own "
             f"pooling ({error}). Use another, as resnet50."
         ) from error
+    if isinstance(network, senet.SENet):
+        network.drop_rate = 0.0  # timm drops a fifth of the map's values in training; the reference drops nothing
+    return network
+
+
+def _switch_on_residual_branches(network: nn.Module) -> None:
+    """Set to 1 the weights of every normalisation that timm starts at 0.
+
+    With 0 at the end of a residual branch, a block starts as its shortcut alone. From random weights a small network
+    then learns at half the pace.
+    """
+    for module in network.modules():
+        weight = module.weight if isinstance(module, nn.modules.batchnorm._NormBase | nn.GroupNorm) else None
+        if weight is not None and not weight.any():
+            nn.init.ones_(weight)
 
 
 def _last_stages_first_block(network: nn.Module, name: str) -> nn.Module:
