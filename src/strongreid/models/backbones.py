@@ -50,8 +50,9 @@ def create_backbone(
     `name` is any timm name, or "resnet10_small"; where a network is made for one size of images, as a ViT, that is
     `image_size` (height, width). `last_stride` 1 makes the map twice as high and wide (Luo et al. 2019, section 3.4).
     `stem_relu` False takes out the ReLU after the stem, as in the reference's ResNet. `weights`: None draws them from
-    torch's global generator, with every residual branch switched on, "imagenet" takes the paper's (`tv_in1k`, for backbones without it timm's own choice) from
-    the cache or the hub, a path is a state dict (.safetensors, .pth), which may be given as it is, too.
+    torch's global generator, with every residual branch switched on, "imagenet" takes the paper's (`tv_in1k`, for
+    backbones without it timm's own choice) from the cache or the hub, a path is a state dict (.safetensors, .pth),
+    which may be given as it is, too.
 
     Raises `InputError` for an unknown name, a backbone without a rule for `last_stride` 1 or without a stem ReLU, and
     weights that cannot be had or do not fit.
