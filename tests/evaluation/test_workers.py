@@ -72,7 +72,7 @@ def test_distances_themselves_are_the_same_bits_and_copies_tie() -> None:
     found = []
     for count in COUNTS:
         torch.set_num_threads(count)
-        blocks = search(QUERY, [GALLERY], truth, lambda block: block.distances.clone(), metric="cosine", memory_mb=4)
+        blocks = search(QUERY, [GALLERY], truth, lambda block: block.distances.clone(), metric="cosine", memory_mb=2)
         assert len(blocks) > 3
         found.append(torch.cat(blocks, dim=1).numpy())
     for one, other in pairwise(found):

@@ -17,7 +17,7 @@ from strongreid.evaluation.workers import Task
 _ROWS_ON_CPU: Final = 1024
 _ROWS_ON_GPU: Final = 4096
 _SAMPLED_COLUMNS: Final = 8
-_COPIES_AT_ONCE: Final = 1024
+_COPIES_AT_ONCE: Final = 256
 _FINGERPRINTS_AT_ONCE: Final = 8192
 
 

@@ -23,7 +23,7 @@ from strongreid.evaluation.search import Progress, SearchBlock, search
 
 _DROPPED_BITS: Final = 10
 _FINITE_BINS: Final = 0x7F800000 >> _DROPPED_BITS
-_AT_ONCE: Final = 2**22
+_AT_ONCE: Final = 2**20
 
 
 @dataclass(frozen=True)
@@ -134,15 +134,19 @@ def verify(
     require_valid(truth, query, gallery)
     every = torch.zeros(_FINITE_BINS + 1, dtype=torch.int64, device=query.features.device)
     same = torch.zeros_like(every)
-    counting = threading.Lock()  # one at a time: counts need more memory than a block
+    one = torch.ones(1, dtype=torch.int64, device=query.features.device)
+    counting = threading.Lock()
+
+    def add_to(counts: Tensor, distances: Tensor) -> None:
+        bins = _bins(distances).view(-1)
+        with counting:
+            counts.index_add_(0, bins, one.expand(len(bins)))  # unlike bincount, makes no second array of all bins
 
     def count(block: SearchBlock) -> Distance:
         matches = block.matches
-        with counting:
-            of_same = _bins(block.distances[torch.from_numpy(matches.gallery), torch.from_numpy(matches.query)])
-            same.index_add_(0, of_same, torch.ones_like(of_same, dtype=torch.int64))
-            for rows in slices(len(block.distances), max(1, _AT_ONCE // len(block.rows))):
-                every.add_(torch.bincount(_bins(block.distances[rows]).view(-1), minlength=len(every)))
+        add_to(same, block.distances[torch.from_numpy(matches.gallery), torch.from_numpy(matches.query)])
+        for rows in slices(len(block.distances), max(1, _AT_ONCE // len(block.rows))):
+            add_to(every, block.distances[rows])
         return block.distance
 
     queries = np.flatnonzero(query.person != JUNK)
@@ -178,7 +182,7 @@ def require_rate(false_match_rate: float) -> None:
 
 def _bins(distances: Tensor) -> Tensor:
     """Leading bits of distances, int32, which order like the distances; infinite ones fall into the last bin."""
-    return distances.clamp_min(0).add_(0.0).view(torch.int32) >> _DROPPED_BITS
+    return distances.clamp_min(0).add_(0.0).view(torch.int32).bitwise_right_shift_(_DROPPED_BITS)
 
 
 def _verification(distance: Distance, every: Indices, same: Indices) -> Verification:
