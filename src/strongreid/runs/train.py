@@ -43,6 +43,7 @@ from strongreid.runs.record import (
 )
 from strongreid.runs.test_sets import Prepared, prepare
 from strongreid.training.checkpoint import newest_checkpoint
+from strongreid.training.collapse import CollapseWatch
 from strongreid.training.images import TrainingImages
 from strongreid.training.loop import StepReport, fit
 
@@ -175,12 +176,18 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
     if config.runtime.compile:
         model.compile()
 
+    def warn(text: str) -> None:
+        console.say(f"Warning: {text}")
+
+    people, warmup_epochs = len(parts.prepared.data.train.people), config.schedule.warmup_epochs
+    watch = CollapseWatch(parts.objective, people, warmup_epochs, warn)
     with console.training_bar(folder.name, config.schedule.epochs) as report:
         last: StepReport | None = None
 
         def on_step(step: StepReport) -> None:
             nonlocal last
             last = step
+            watch(step)
             report(step.epoch, step.step / step.steps, step.values)
 
         def measure() -> dict[str, float]:
@@ -201,7 +208,7 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             resume=checkpoint,
             evaluate=measure,
             on_step=on_step,
-            warn=lambda text: console.say(f"Warning: {text}"),
+            warn=warn,
         )
     if fabric.is_global_zero:
         _test(parts, folder, progress.seconds, console)
