@@ -1,4 +1,4 @@
-"""Last stride, stem, and weights of the backbone."""
+"""Stem and weights of the backbone."""
 
 import pytest
 import timm
@@ -10,61 +10,10 @@ from strongreid.errors import InputError
 from strongreid.models.backbones import create_backbone
 from strongreid.tables.spec import read_table
 
-STRIDING = {
-    "resnet10_small": {"layer4.0.conv1", "layer4.0.downsample.0"},
-    "resnet18": {"layer4.0.conv1", "layer4.0.downsample.0"},
-    "resnet50": {"layer4.0.conv2", "layer4.0.downsample.0"},
-    "resnet10t": {"layer4.0.conv1"},  # the "t" and "d" variants' downsample strides in an average pool
-    "resnet26d": {"layer4.0.conv2"},
-    "resnetaa34d": set(),  # anti-aliased: pools stride, convolutions never do
-    "seresnet50": {"layer4.0.conv2", "layer4.0.downsample.0"},
-    "legacy_seresnet18": {"layer4.0.conv1", "layer4.0.downsample.0"},
-    "legacy_seresnet50": {"layer4.0.conv1", "layer4.0.downsample.0"},
-    "legacy_seresnext26_32x4d": {"layer4.0.conv2", "layer4.0.downsample.0"},
-}
-"""The convolutions whose stride is the last one, by backbone."""
-
 
 def build(name, last_stride=2, stem_relu=True, weights=None, seed=0, image_size=(256, 128)):
     torch.manual_seed(seed)
     return create_backbone(name, image_size=image_size, last_stride=last_stride, stem_relu=stem_relu, weights=weights)
-
-
-@torch.no_grad()
-def map_size(network):
-    return tuple(network.eval()(torch.zeros(1, 3, 256, 128)).shape)
-
-
-def convolutions(network):
-    return {key: child for key, child in network.named_modules() if isinstance(child, nn.Conv2d)}
-
-
-@pytest.mark.parametrize("name", STRIDING)
-def test_last_stride_1_gives_a_map_of_16_by_8_with_the_same_weights_and_no_dilation(name):
-    wide, narrow = build(name, last_stride=1), build(name, last_stride=2)
-    assert wide.training
-    assert map_size(wide) == (1, wide.num_features, 16, 8)
-    assert map_size(narrow) == (1, wide.num_features, 8, 4)
-    expected = narrow.state_dict()
-    assert list(wide.state_dict()) == list(expected)
-    assert all(torch.equal(value, expected[key]) for key, value in wide.state_dict().items())
-    ours, plain = convolutions(wide), convolutions(narrow)
-    assert {key for key in ours if ours[key].stride != plain[key].stride} == STRIDING[name]
-    assert all(ours[key].stride == (1, 1) for key in STRIDING[name])
-    assert all(child.dilation == (1, 1) for child in ours.values())
-
-
-@pytest.mark.parametrize("name", ["resnetv2_50", "skresnet18", "mobilenetv3_small_100"])
-def test_a_backbone_without_a_rule_refuses_last_stride_1_by_name(name):
-    with pytest.raises(InputError, match=f"{name}.*`last_stride` 2"):
-        build(name, last_stride=1)
-    assert map_size(build(name, last_stride=2))[2:] == (8, 4)
-
-
-def test_a_rule_that_does_not_double_the_map_is_noticed(monkeypatch):
-    monkeypatch.setattr("strongreid.models.backbones._remove_strides", lambda block: None)
-    with pytest.raises(InputError, match="does not double the map of the backbone resnet18"):
-        build("resnet18", last_stride=1)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet10_small", "legacy_seresnet18"])

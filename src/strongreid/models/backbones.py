@@ -1,9 +1,4 @@
-"""The one door to timm: backbones by name, with the last stage's stride 1 or 2.
-
-Trick 4 of Luo et al. 2019 sets the stride of the last stage to 1 and keeps its dilation and its weights. timm's
-`output_stride=16` dilates, which is another network, so the strides are set here, in the first block of `layer4`,
-for the blocks whose rule is known; any other backbone refuses, and the map is measured afterwards.
-"""
+"""The one door to timm: backbones by name, with the weights that are asked for and the last stride 1 or 2."""
 
 import difflib
 from collections.abc import Mapping
@@ -11,30 +6,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import timm
-from timm.layers.blur_pool import BlurPool2d
 from timm.models import resnet, senet
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
-from strongreid.models.adapter import probe
+from strongreid.models.strides import set_last_stride_to_1
 from strongreid.models.weights import fetch, load_exactly, read_weights
 
 LastStride = Literal[1, 2]
 
 SMALL = "resnet10_small"
 """Our own network for CPUs: a ResNet of BasicBlocks, one a stage, with 32, 64, 128 and 256 channels."""
-
-_PROBED_SIZE = (128, 128)
-"""Height and width, in pixels, of the image that shows what a stride does: a multiple of all strides."""
-
-_BLOCKS_WITH_A_RULE = (
-    resnet.BasicBlock,
-    resnet.Bottleneck,
-    senet.SEResNetBlock,
-    senet.SEBottleneck,
-    senet.SEResNetBottleneck,
-    senet.SEResNeXtBottleneck,
-)
 
 
 def create_backbone(
@@ -65,15 +47,7 @@ def create_backbone(
     if not stem_relu:
         _remove_stem_relu(network, name)
     if last_stride == 1:
-        block = _last_stages_first_block(network, name)
-        before = probe(network, _PROBED_SIZE, name).shape[2:]
-        _remove_strides(block)
-        after = probe(network, _PROBED_SIZE, name).shape[2:]
-        if after != (2 * before[0], 2 * before[1]):
-            raise InputError(
-                f"Last stride 1 does not double the map of the backbone {name} (from {list(before)} to {list(after)}). "
-                "Use `last_stride` 2 with it."
-            )
+        set_last_stride_to_1(network, name)
     return network
 
 
@@ -116,33 +90,6 @@ def _switch_on_residual_branches(network: nn.Module) -> None:
         weight = module.weight if isinstance(module, nn.modules.batchnorm._NormBase | nn.GroupNorm) else None
         if weight is not None and not weight.any():
             nn.init.ones_(weight)
-
-
-def _last_stages_first_block(network: nn.Module, name: str) -> nn.Module:
-    """Return the block that strides in the last stage, for the networks whose rule is known."""
-    stage = getattr(network, "layer4", None)
-    block = stage[0] if isinstance(stage, nn.Sequential) else None
-    if not isinstance(block, nn.Module) or type(block) not in _BLOCKS_WITH_A_RULE:
-        raise InputError(
-            f"How to set the last stride of the backbone {name} to 1 is not known. Use `last_stride` 2 with it, or a "
-            "ResNet, ResNeXt or SE-ResNet."
-        )
-    return block
-
-
-def _remove_strides(block: nn.Module) -> None:
-    """Set to 1 whatever strides in a block: convolutions, and the pools beside them."""
-    for parent in list(block.modules()):
-        for child_name, child in parent.named_children():
-            if isinstance(child, nn.Conv2d) and child.stride != (1, 1):
-                child.stride = (1, 1)
-            elif _pools(child):
-                # With stride 1 timm builds no pool at all, in the downsample as in the anti-aliasing.
-                setattr(parent, child_name, nn.Identity())
-
-
-def _pools(module: nn.Module) -> bool:
-    return isinstance(module, nn.AvgPool2d | BlurPool2d)
 
 
 def _remove_stem_relu(network: nn.Module, name: str) -> None:
