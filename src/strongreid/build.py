@@ -131,6 +131,8 @@ def build_model(config: Config, people: int, fabric: Fabric | None = None) -> Re
             image_size=config.model.image_size,
             feature=config.evaluation.feature,
             metric=config.evaluation.metric,
+            mean=config.model.mean,
+            std=config.model.std,
             weights=weights,
         )
         if fabric is not None:

@@ -74,6 +74,8 @@ ADDED_FIELDS: Final[Mapping[str, Any]] = {
     "batch.domain_balanced": False,
     "objective.identity.weight": 1.0,
     "objective.triplet.weight": 1.0,
+    "model.mean": None,
+    "model.std": None,
 }
 """Fields that a run's config.yaml written by an earlier version lacks, and the value with which that version trained.
 Whoever adds a field to a section adds it here: older runs stay readable, and older trainings of tables are found again.
@@ -136,6 +138,10 @@ def _run(config: Config) -> Iterator[Check]:
     yield (
         min(height, width) >= 32,
         f"model.image_size is {height} x {width}; height and width must each be at least 32 pixels.",
+    )
+    yield (
+        min(config.model.std or (1,)) > 0,
+        f"model.std is {list(config.model.std or ())}; each of the three must be more than 0.",
     )
     yield (
         config.model.neck == "bnneck" or config.evaluation.feature == "pooled",

@@ -67,6 +67,11 @@ class ModelConfig:
     """False leaves out the ReLU after the stem's BatchNorm, as the authors' published ResNet weights need it."""
     neck: Literal["bnneck", "none"] = "bnneck"
     """Trick 5: BNNeck between the feature of the metric losses and the classifier (section 3.5)."""
+    mean: tuple[float, float, float] | None = None
+    """Mean of red, green and blue, 0..1, that is subtracted from pixels; null: what the weights were trained with, for
+    random ones ImageNet's."""
+    std: tuple[float, float, float] | None = None
+    """Their standard deviation, by which the rest is divided; null as for the mean."""
 
 
 @dataclass(frozen=True)

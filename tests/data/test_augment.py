@@ -12,6 +12,7 @@ from torchvision.transforms import functional as reference
 
 from strongreid.data.augment import Augmentation, AugmentationDraws, apply_on_cpu, apply_on_gpu
 from strongreid.errors import InputError
+from strongreid.pixels import IMAGENET, Normalisation
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -82,8 +83,22 @@ def test_the_way_of_a_gpu_gives_the_same_bits(count: int, size: tuple[int, int],
     images = random_images(count, size, seed)
     draws = how.draw(count, size, seed=seed, epoch=0, step=0)
     fill = torch.tensor(MEAN).view(3, 1, 1)
-    on_gpu = apply_on_gpu(images, draws, padding, fill, None)
-    assert torch.equal(on_gpu, apply_on_cpu(images, draws, padding, fill, None))
+    for normalisation in (IMAGENET, Normalisation((0.5, 0.4, 0.3), (1.0, 0.5, 0.25))):
+        on_gpu = apply_on_gpu(images, draws, padding, fill, None, normalisation)
+        assert torch.equal(on_gpu, apply_on_cpu(images, draws, padding, fill, None, normalisation))
+
+
+def test_another_normalisation_changes_what_pixels_become_and_nothing_else() -> None:
+    how, images = Augmentation(), random_images(6, (32, 16))
+    draws = how.draw(6, (32, 16), seed=3, epoch=0, step=0)
+    mean, std = (0.5, 0.4, 0.3), (1.0, 0.5, 0.25)
+    usual, other = how.apply(images, draws), how.apply(images, draws, normalisation=Normalisation(mean, std))
+    columns = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD, mean, std))
+    old_mean, old_std, new_mean, new_std = columns
+    erased = (usual == torch.tensor(MEAN).view(3, 1, 1)).all(1, keepdim=True)
+    assert 0 < erased.float().mean() < 1
+    expected = torch.where(erased, usual, (usual * old_std + old_mean - new_mean) / new_std)
+    torch.testing.assert_close(other, expected, rtol=0, atol=2e-6)
 
 
 def test_a_batch_s_memory_can_be_used_again() -> None:

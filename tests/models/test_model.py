@@ -224,6 +224,9 @@ def test_files_that_are_no_model_are_clear_errors(tmp_path):
             '{"format": 1, "arguments": {"backbone": ["a"], "people": 2, "image_size": "ab"}}',
             "backbone, image_size cannot",
         ),
+        ('{"format": 1, "arguments": {"backbone": "resnet18", "people": 2, "mean": [0.5, 0.5]}}', "mean cannot be"),
+        ('{"format": 1, "arguments": {"backbone": "resnet18", "people": 2, "std": [1, 1, "1"]}}', "std cannot be"),
+        ('{"format": 1, "arguments": {"backbone": "resnet18", "people": 2, "std": [1, 1, 0]}}', "`std` is .*above 0"),
         ('{"format": 1, "arguments": 3}', "damaged"),
         ('{"format": 1, "arguments": {"backbone": "resnet18", "people": 2}, "objects": 3}', "damaged"),
         ('{"format": 1, "arguments": {"backbone": "resnet18", "people": 2}, "objects": ["head"]}', "unknown .* head"),
@@ -240,7 +243,8 @@ def test_arguments_with_defaults_may_be_missing_from_a_header(tmp_path):
     model = small(image_size=(256, 128))
     model.save(file)
     arguments = json.loads(read_header(file)["strongreid"])["arguments"]
-    first_version = {name: value for name, value in arguments.items() if name != "pooling"}
+    later = ("pooling", "mean", "std")
+    first_version = {name: value for name, value in arguments.items() if name not in later}
     assert set(first_version) == {
         "backbone", "people", "last_stride", "stem_relu", "neck", "image_size", "feature", "metric"
     }  # fmt: skip

@@ -1,5 +1,6 @@
 """What a training starts from and what it leaves."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,15 @@ import torch
 
 from strongreid.cli import main
 from strongreid.config import Config
+from strongreid.data import Augmentation
 from strongreid.errors import InputError
 from strongreid.models import ReIDModel
 from strongreid.models.weights import read_weights
+from strongreid.pixels import IMAGENET_STD, Normalisation
 from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
 from strongreid.runs import record, train
+from strongreid.training.signals import Stopped
 from tests.conftest import small_training
 
 
@@ -72,3 +76,29 @@ def test_weights_that_do_not_fit_are_refused_by_the_field(
     ):
         assert main([*small_training(drawn, tmp_path / "runs"), "--model.last_stride=2", *words]) == 2
         assert part in capsys.readouterr().err
+
+
+def test_pixels_are_normalised_as_the_model_says_and_a_run_that_goes_on_keeps_to_it(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ReIDModel(backbone="resnet10_small", people=2, image_size=(64, 32), mean=(0.5, 0.4, 0.3))
+    first.save(tmp_path / "first.safetensors")
+    seen: list[Normalisation] = []
+    apply = Augmentation.apply
+
+    def noting(self: Augmentation, *given: Any, normalisation: Normalisation, **more: Any) -> torch.Tensor:
+        seen.append(normalisation)
+        if len(seen) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return apply(self, *given, normalisation=normalisation, **more)
+
+    monkeypatch.setattr(Augmentation, "apply", noting)
+    folder = tmp_path / "runs" / "one"
+    words = ["--batch.people_per_batch=3", f"--model.weights={tmp_path / 'first.safetensors'}"]
+    with pytest.raises(Stopped):
+        train.start(config_of(drawn, tmp_path / "runs", *words), folder, Console(quiet=True))
+    (tmp_path / "first.safetensors").unlink()
+    run = train.resume(folder, Console(quiet=True))
+    assert len(seen) > 3
+    assert set(seen) == {Normalisation((0.5, 0.4, 0.3), IMAGENET_STD)} == {run.model().normalisation}
+    assert run.config.model.mean == (0.5, 0.4, 0.3)

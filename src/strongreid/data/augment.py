@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.pixels import IMAGENET_MEAN, normalise, scale_and_shift
+from strongreid.pixels import IMAGENET, IMAGENET_MEAN, Normalisation, normalise, scale_and_shift
 
 ERASE_TRIES = 100
 """How often a box that does not fit is drawn again before the image stays whole (as in the paper's code)."""
@@ -118,7 +118,14 @@ class Augmentation:
             waiting &= ~fits
         return boxes
 
-    def apply(self, images: Tensor, draws: AugmentationDraws, out: Tensor | None = None) -> Tensor:
+    def apply(
+        self,
+        images: Tensor,
+        draws: AugmentationDraws,
+        out: Tensor | None = None,
+        *,
+        normalisation: Normalisation = IMAGENET,
+    ) -> Tensor:
         """Augment uint8 [B, 3, H, W] as drawn: float32 [B, 3, H, W], normalised, on the images' device.
 
         With `out`, such a tensor, the result is written there: asking the system for new memory for each batch can
@@ -131,14 +138,21 @@ class Augmentation:
             )
         fill = torch.tensor(IMAGENET_MEAN if self.erase_fill == "reference" else (0.0, 0.0, 0.0)).view(3, 1, 1)
         apply = apply_on_cpu if images.device.type == "cpu" else apply_on_gpu
-        return apply(images, draws, self.padding, fill, out)
+        return apply(images, draws, self.padding, fill, out, normalisation)
 
 
-def apply_on_cpu(images: Tensor, draws: AugmentationDraws, padding: int, fill: Tensor, out: Tensor | None) -> Tensor:
+def apply_on_cpu(
+    images: Tensor,
+    draws: AugmentationDraws,
+    padding: int,
+    fill: Tensor,
+    out: Tensor | None,
+    normalisation: Normalisation = IMAGENET,
+) -> Tensor:
     """Apply as `Augmentation.apply`; `fill` is float32 [3, 1, 1]."""
     result = torch.empty(images.shape) if out is None else out
     pixels, augmented = images.numpy(), result.numpy()
-    scale, shift = (values.numpy() for values in scale_and_shift())
+    scale, shift = (values.numpy() for values in scale_and_shift(normalisation))
     down, right = ((offset - padding).tolist() for offset in (draws.top, draws.left))
     decided = zip(draws.flip.tolist(), down, right, draws.erase.tolist(), strict=True)
     cropped = np.empty(pixels.shape[1:], dtype=np.uint8)
@@ -160,7 +174,14 @@ def _window(image: npt.NDArray[np.uint8], down: int, right: int) -> npt.NDArray[
     return image[:, max(down, 0) : max(height + down, 0), max(right, 0) : max(width + right, 0)]
 
 
-def apply_on_gpu(images: Tensor, draws: AugmentationDraws, padding: int, fill: Tensor, out: Tensor | None) -> Tensor:
+def apply_on_gpu(
+    images: Tensor,
+    draws: AugmentationDraws,
+    padding: int,
+    fill: Tensor,
+    out: Tensor | None,
+    normalisation: Normalisation = IMAGENET,
+) -> Tensor:
     """Apply as `Augmentation.apply`; `fill` is float32 [3, 1, 1]. Nothing in it waits for the device."""
     height, width = images.shape[2:]
     flip, top, left, erase, fill = (
@@ -173,7 +194,7 @@ def apply_on_gpu(images: Tensor, draws: AugmentationDraws, padding: int, fill: T
     columns = torch.where(flip[:, None], width - 1 - columns, columns)
     rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
     gathered = (number[:, None, None, None], channel[:, None, None], rows[:, None, :, None], columns[:, None, None, :])
-    augmented = normalise(images[gathered].mul_(inside), out)
+    augmented = normalise(images[gathered].mul_(inside), out, normalisation=normalisation)
     box_top, box_left, box_height, box_width = erase.T[:, :, None]
     erased = _crossed(_within(y, box_top, box_top + box_height), _within(x, box_left, box_left + box_width))
     return torch.where(erased, fill, augmented, out=augmented)

@@ -15,6 +15,7 @@ camera int64 [B] or None where it is not known.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +25,16 @@ from strongreid.errors import InputError
 def takes_camera(backbone: nn.Module) -> bool:
     """Whether a backbone is called with the camera beside the images."""
     return bool(getattr(backbone, "takes_camera", False))
+
+
+def camera_column(camera: npt.ArrayLike, count: int) -> Tensor:
+    """Check the camera of each of `count` images: integers of any kind in, int64 [count] out; else `InputError`."""
+    column = torch.as_tensor(camera)
+    if column.shape != (count,) or column.is_floating_point():
+        raise InputError(
+            f"`camera` must be integers [{count}], one an image; it is {column.dtype} {list(column.shape)}."
+        )
+    return column.to(torch.int64)
 
 
 def feature_map(backbone: nn.Module, images: Tensor, camera: Tensor | None = None) -> Tensor:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import timm
-from timm.models import resnet, senet
+from timm.models import PretrainedCfg, resnet, senet
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
 from strongreid.models.strides import set_last_stride_to_1
 from strongreid.models.weights import fetch, load_exactly, read_weights
+from strongreid.pixels import IMAGENET, Normalisation
 
 LastStride = Literal[1, 2]
 
@@ -118,11 +119,29 @@ def _load_weights(network: nn.Module, name: str, weights: Path | Literal["imagen
 
 
 def _imagenet_file(name: str) -> Path:
-    """Get the file with the ImageNet weights of `name`: its own tag if it has one, else tv_in1k, else timm's choice."""
-    for candidate in (name,) if "." in name else (f"{name}.tv_in1k", name):
-        config = timm.get_pretrained_cfg(candidate) if timm.models.is_model_pretrained(candidate) else None
-        if config is not None:
-            url = config.url if isinstance(config.url, str) else None
-            tagged = f"{config.architecture}.{config.tag}"
-            return fetch(tagged, hub_id=config.hf_hub_id, hub_file=config.hf_hub_filename, url=url)
-    raise InputError(f"There are no ImageNet weights for the backbone {name}. Give a weight file, or none.")
+    """Get the file with the ImageNet weights of `name`."""
+    config = _imagenet_config(name)
+    if config is None:
+        raise InputError(f"There are no ImageNet weights for the backbone {name}. Give a weight file, or none.")
+    url = config.url if isinstance(config.url, str) else None
+    tagged = f"{config.architecture}.{config.tag}"
+    return fetch(tagged, hub_id=config.hf_hub_id, hub_file=config.hf_hub_filename, url=url)
+
+
+def _imagenet_config(name: str) -> PretrainedCfg | None:
+    """Return what timm says of the weights of `name`: its own tag if it has one, else tv_in1k, else timm's choice."""
+    candidates = (name,) if "." in name else (f"{name}.tv_in1k", name)
+    found = next((candidate for candidate in candidates if timm.models.is_model_pretrained(candidate)), None)
+    return None if found is None else timm.get_pretrained_cfg(found)
+
+
+def timms_normalisation(name: str, weights: Path | Literal["imagenet"]) -> Normalisation:
+    """Return what the weights of `name` were trained with, as timm says; ImageNet's where it says nothing.
+
+    Of a file it is supposed that it holds timm's weights, as fetched by hand.
+    """
+    config = _imagenet_config(name) or (timm.get_pretrained_cfg(name) if timm.is_model(name) else None)
+    if config is None:
+        return IMAGENET
+    (red, green, blue), (of_red, of_green, of_blue) = config.mean, config.std
+    return Normalisation((red, green, blue), (of_red, of_green, of_blue))

@@ -13,7 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.models.model import ReIDModel, camera_column
+from strongreid.models.adapter import camera_column
+from strongreid.models.model import ReIDModel
 from strongreid.pixels import ImageSource, read_image
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from strongreid.errors import InputError
 from strongreid.losses.distance import at_least_float32
-from strongreid.models.adapter import eval_mode, feature_map, probe, takes_camera
+from strongreid.models.adapter import camera_column, eval_mode, feature_map, probe, takes_camera
 from strongreid.models.backbones import LastStride, create_backbone
 from strongreid.models.model_file import (
     CALIBRATED_KEY,
@@ -27,15 +27,14 @@ from strongreid.models.model_file import (
     calibrated_text,
     header_text,
     model_file,
-    own_model,
     read_arguments,
-    read_backbone_weights,
     read_calibrated,
 )
 from strongreid.models.neck import Neck, create_classifier, create_neck
 from strongreid.models.pooling import Pooling, create_pooling, pooled_width
+from strongreid.models.start import Start, starting_point
 from strongreid.models.weights import CHECKSUM_KEY, load_exactly, read_weights, save_weights, verify_weights
-from strongreid.pixels import normalise, resize
+from strongreid.pixels import IMAGENET, Colour, Normalisation, normalise, resize
 
 
 class Features(NamedTuple):
@@ -62,6 +61,8 @@ class ReIDModel(nn.Module):
         neck: "bnneck" or "none".
         image_size: (height, width) in pixels of the images it is trained on.
         feature, metric: what evaluation uses of it.
+        mean, std: of red, green and blue on the scale 0..1, to which pixels are normalised; None: those with which
+            `weights` were trained, and ImageNet's for random weights and backbones of one's own.
 
     All but `weights` travel in the file's header; of objects their class's name, and `load` wants them again. Raises
     `InputError` for what is outside its range, and for parts that do not fit together.
@@ -79,17 +80,24 @@ class ReIDModel(nn.Module):
         image_size: tuple[int, int] = (256, 128),
         feature: Feature = "necked",
         metric: Metric = "cosine",
+        mean: Colour | None = None,
+        std: Colour | None = None,
         weights: Path | Literal["imagenet"] | None = None,
     ) -> None:
         super().__init__()
-        _check("last_stride", last_stride, get_args(LastStride))
-        _check("neck", neck, get_args(Neck))
-        _check("feature", feature, get_args(Feature))
-        _check("metric", metric, get_args(Metric))
+        _check("last_stride", last_stride, LastStride)
+        _check("neck", neck, Neck)
+        _check("feature", feature, Feature)
+        _check("metric", metric, Metric)
         if not isinstance(pooling, nn.Module):
-            _check("pooling", pooling, get_args(Pooling))
+            _check("pooling", pooling, Pooling)
         if people < 1 or min(image_size) < 1:
             raise InputError(f"A model needs `people` and an `image_size` above 0, not {people} and {image_size}.")
+        start = Start(None, IMAGENET)
+        if isinstance(backbone, str):
+            start = starting_point(backbone, weights, stem_relu=stem_relu)
+        self.normalisation = Normalisation(mean or start.normalisation.mean, std or start.normalisation.std)
+        """What `embed` does to pixels, and training too."""
         objects = {"backbone": backbone, "pooling": pooling}
         self.own = frozenset(name for name, value in objects.items() if isinstance(value, nn.Module))
         """Which arguments were objects."""
@@ -103,6 +111,8 @@ class ReIDModel(nn.Module):
             image_size=image_size,
             feature=feature,
             metric=metric,
+            mean=self.normalisation.mean,
+            std=self.normalisation.std,
         )
         self.image_size = image_size
         self.feature: Feature = feature
@@ -110,11 +120,8 @@ class ReIDModel(nn.Module):
         self.calibrated: Calibrated | None = None
         """What `strongreid calibrate` measured, for these very weights; set it, and `save` keeps it."""
         if isinstance(backbone, str):
-            start: Path | Literal["imagenet"] | Mapping[str, Tensor] | None = weights
-            if isinstance(weights, Path) and (file := own_model(weights)) is not None:
-                start = read_backbone_weights(file, backbone, stem_relu=stem_relu)
             backbone = create_backbone(
-                backbone, image_size=image_size, last_stride=last_stride, stem_relu=stem_relu, weights=start
+                backbone, image_size=image_size, last_stride=last_stride, stem_relu=stem_relu, weights=start.weights
             )
         elif weights is not None or not stem_relu:
             raise InputError(
@@ -172,7 +179,8 @@ class ReIDModel(nn.Module):
             for start in range(0, len(images), batch_size):
                 some = slice(start, start + batch_size)
                 batch = _resized(images[some], self.image_size)
-                features = self(normalise(batch.to(device)), None if cameras is None else cameras[some])
+                pixels = normalise(batch.to(device), normalisation=self.normalisation)
+                features = self(pixels, None if cameras is None else cameras[some])
                 rows.append((features.pooled if self.feature == "pooled" else features.necked).float().cpu())
         return torch.cat(rows)
 
@@ -218,16 +226,6 @@ class ReIDModel(nn.Module):
         return model.eval()
 
 
-def camera_column(camera: npt.ArrayLike, count: int) -> Tensor:
-    """Check the camera of each of `count` images: integers of any kind in, int64 [count] out; else `InputError`."""
-    column = torch.as_tensor(camera)
-    if column.shape != (count,) or column.is_floating_point():
-        raise InputError(
-            f"`camera` must be integers [{count}], one an image; it is {column.dtype} {list(column.shape)}."
-        )
-    return column.to(torch.int64)
-
-
 def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize uint8 [B, 3, H, W] with Pillow, as in training; tensors resize to other pixels."""
     if tuple(images.shape[2:]) == size:
@@ -236,6 +234,6 @@ def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.stack([torch.from_numpy(row) for row in rows])
 
 
-def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
+def _check(name: str, value: object, choices: Any) -> None:
+    if value not in (allowed := get_args(choices)):
         raise InputError(f"`{name}` is {value!r}; it must be one of {', '.join(map(repr, allowed))}.")

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from strongreid.errors import InputError
 from strongreid.files import inside, open_regular, unreadable, why
 from strongreid.models.backbones import LastStride
 from strongreid.models.neck import Neck
 from strongreid.models.weights import CHECKSUM_KEY, read_weights, save_weights, verify_weights
+from strongreid.pixels import Colour
 
 Feature = Literal["pooled", "necked"]
 Metric = Literal["cosine", "euclidean"]
@@ -48,6 +48,8 @@ class Arguments(TypedDict):
     image_size: NotRequired[tuple[int, int]]
     feature: NotRequired[Feature]
     metric: NotRequired[Metric]
+    mean: NotRequired[Colour]
+    std: NotRequired[Colour]
 
 
 def header_text(arguments: Arguments, own: frozenset[str]) -> str:
@@ -87,9 +89,8 @@ def read_arguments(file: Path) -> tuple[Arguments, frozenset[str]]:
     try:
         header = json.loads(text)
         version, arguments, own = header["format"], header["arguments"], frozenset(header.get("objects", ()))
-        if version == FORMAT and "image_size" in arguments:
-            height, width = arguments["image_size"]
-            arguments["image_size"] = (height, width)
+        if version == FORMAT:
+            arguments = {name: tuple(value) if type(value) is list else value for name, value in arguments.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"The header of the model file {file} is damaged ({error!r}). Copy it again.") from error
     if version != FORMAT:
@@ -97,6 +98,12 @@ def read_arguments(file: Path) -> tuple[Arguments, frozenset[str]]:
             f"The model file {file} has format {version}; this version of strongreid reads {FORMAT}. Use the version "
             "that wrote it, or train again."
         )
+    kinds = get_type_hints(Arguments)
+    wrong = {
+        name for name, value in arguments.items() if name in kinds and name not in own and not _is_a(kinds[name], value)
+    }
+    if wrong:
+        raise InputError(f"The header of the model file {file} is damaged: {_listed(wrong)} cannot be. Copy it again.")
     lacking = Arguments.__required_keys__ - set(arguments)
     unknown = (set(arguments) | own) - Arguments.__required_keys__ - Arguments.__optional_keys__
     if lacking or unknown:
@@ -104,50 +111,8 @@ def read_arguments(file: Path) -> tuple[Arguments, frozenset[str]]:
             f"The header of the model file {file} lacks the arguments {_listed(lacking)} and has the unknown arguments "
             f"{_listed(unknown)}: another version of strongreid wrote it. Use that one, or train again."
         )
-    kinds = get_type_hints(Arguments)
-    wrong = {name for name, value in arguments.items() if name not in own and not _is_a(kinds[name], value)}
-    if wrong:
-        raise InputError(f"The header of the model file {file} is damaged: {_listed(wrong)} cannot be. Copy it again.")
     checked: Arguments = arguments
     return checked, own
-
-
-def own_model(path: Path) -> Path | None:
-    """Return the model file that `path` is or, as a folder, holds; None for a file that strongreid did not write.
-
-    Raises `InputError` for a folder without one.
-    """
-    file = model_file(path) if path.is_dir() else path
-    try:
-        with safe_open(file, framework="pt") as stream:
-            return file if HEADER_KEY in (stream.metadata() or {}) else None
-    except (SafetensorError, OSError):
-        return None  # whoever reads it as weights says what is wrong
-
-
-def read_backbone_weights(file: Path, backbone: str, *, stem_relu: bool) -> dict[str, Tensor]:
-    """Read the weights of the backbone alone from a model file, to train another model from them.
-
-    `backbone` and `stem_relu` are the other model's. Raises `InputError` where they are not those of the file's model,
-    and for a damaged file. The last stride may differ: it changes no weights.
-    """
-    arguments, own = read_arguments(file)
-    had = arguments["backbone"]
-    if "backbone" in own:
-        raise InputError(f"The model in {file} was made with a backbone of one's own, {had}, not {backbone}.")
-    same = had.split(".")[0] == backbone.split(".")[0]  # timm's tags name weights, not networks
-    for name, wanted, found in (
-        ("backbone", had if same else backbone, had),
-        ("stem_relu", stem_relu, arguments.get("stem_relu", True)),
-    ):
-        if found != wanted:
-            raise InputError(
-                f"The model in {file} has the `{name}` {found}, not {wanted}. Set `{name}` to {found} to start from it."
-            )
-    weights = read_weights(file)
-    verify_weights(file, weights)
-    prefix = "backbone."
-    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
 def _is_a(kind: Any, value: Any) -> bool:
@@ -155,8 +120,9 @@ def _is_a(kind: Any, value: Any) -> bool:
     if get_origin(kind) is Literal:
         return value in get_args(kind)
     if get_origin(kind) is tuple:
-        return all(type(item) is int for item in value)
-    return type(value) is kind
+        items = get_args(kind)
+        return type(value) is tuple and len(value) == len(items) and all(map(_is_a, items, value))
+    return type(value) is kind or (kind is float and type(value) is int)
 
 
 def _listed(names: Set[str]) -> str:

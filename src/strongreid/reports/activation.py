@@ -23,7 +23,8 @@ def activation_maps(model: ReIDModel, images: Tensor) -> Tensor:
     `images`: uint8 [N, 3, H, W] at the model's own size, few enough for one batch. The model is in eval mode, as
     `ReIDModel.load` gives it.
     """
-    feature_map = model.feature_map(normalise(images.to(model.classifier.weight.device)))
+    images = images.to(model.classifier.weight.device)
+    feature_map = model.feature_map(normalise(images, normalisation=model.normalisation))
     response: Tensor = torch.linalg.vector_norm(feature_map.float(), dim=1).cpu()
     return response
 

@@ -28,7 +28,8 @@ from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
 from strongreid.files import atomic_folder, inside, path_part, write_json, write_text
 from strongreid.losses import Objective
 from strongreid.models import ReIDModel
-from strongreid.models.model_file import own_model, read_arguments
+from strongreid.models.model_file import read_arguments
+from strongreid.models.start import own_model
 from strongreid.reports.console import Console
 from strongreid.runs.evaluate_features import COLUMNS, figure_cells
 from strongreid.runs.folder import Run, refuse_changed, with_absolute_paths
@@ -153,6 +154,9 @@ def _assemble(
     images = build.build_training_images(config, train, prepared.train)
     start = replace(config, model=replace(config.model, weights=None)) if go_on else config
     model = build.build_model(start, len(train.people), fabric)
+    if not go_on:  # written down, because one that goes on does not look at the first weights
+        mean, std = model.normalisation.mean, model.normalisation.std
+        config = replace(config, model=replace(config.model, mean=mean, std=std))
     objective = build.build_objective(config, len(train.people), model.width)
     fabric.launch()
     return _Parts(config, prepared, record_of(config, prepared, fabric), fabric, images, model, objective)

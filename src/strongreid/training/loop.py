@@ -163,7 +163,9 @@ def fit(
                     len(indices), images.packed.size, seed=plan.seed, epoch=epoch, step=step
                 )
                 pixels = packed[indices[mine]].to(fabric.device, non_blocking=True)
-                batch = images.augmentation.apply(pixels, draws[mine], out=batch)  # in the last step's memory
+                batch = images.augmentation.apply(  # in the last step's memory
+                    pixels, draws[mine], out=batch, normalisation=model.normalisation
+                )
                 person = person_index[indices].to(fabric.device, non_blocking=True)
                 camera = None if cameras is None else cameras[indices[mine]].to(fabric.device, non_blocking=True)
 
