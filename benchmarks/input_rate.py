@@ -68,14 +68,14 @@ class ReferenceErasing:
 class Files(Dataset):
     """Image files through the reference's chain of transforms."""
 
-    def __init__(self, table: ImageTable) -> None:
+    def __init__(self, table: ImageTable, size: tuple[int, int] = SIZE) -> None:
         self.table = table
         self.transform = transforms.Compose(
             [
-                transforms.Resize(SIZE),
+                transforms.Resize(size),
                 transforms.RandomHorizontalFlip(0.5),
                 transforms.Pad(10),
-                transforms.RandomCrop(SIZE),
+                transforms.RandomCrop(size),
                 transforms.ToTensor(),
                 transforms.Normalize(MEAN, STD),
                 ReferenceErasing(),
