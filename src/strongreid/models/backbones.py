@@ -1,4 +1,4 @@
-"""The one door to timm: backbones by name, with the weights that are asked for and the last stride 1 or 2."""
+"""Backbones by name, with the weights that are asked for and the last stride 1 or 2. The door to timm."""
 
 import difflib
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from timm.models import PretrainedCfg, resnet, senet
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
+from strongreid.models.osnet import OSNETS, create_osnet
 from strongreid.models.strides import set_last_stride_to_1
 from strongreid.models.weights import fetch, load_exactly, read_weights
 from strongreid.pixels import IMAGENET, Normalisation
@@ -18,6 +19,8 @@ LastStride = Literal[1, 2]
 
 SMALL = "resnet10_small"
 """Our own network for CPUs: a ResNet of BasicBlocks, one a stage, with 32, 64, 128 and 256 channels."""
+OURS = (SMALL, *OSNETS)
+"""Networks by name that timm does not have."""
 
 
 def create_backbone(
@@ -30,7 +33,7 @@ def create_backbone(
 ) -> nn.Module:
     """Build a network from images [B, 3, H, W] to what `adapter.feature_map` takes.
 
-    `name` is any timm name, or "resnet10_small"; where a network is made for one size of images, as a ViT, that is
+    `name` is any timm name, or one of `OURS`; where a network is made for one size of images, as a ViT, that is
     `image_size` (height, width). `last_stride` 1 makes the map twice as high and wide (Luo et al. 2019, section 3.4).
     `stem_relu` False takes out the ReLU after the stem, as in the reference's ResNet. `weights`: None draws them from
     torch's global generator, with every residual branch switched on, "imagenet" takes the paper's (`tv_in1k`, for
@@ -63,10 +66,14 @@ def _create_network(name: str, image_size: tuple[int, int]) -> nn.Module:
             num_classes=0,
             global_pool="",
         )
+    if name in OSNETS:
+        return create_osnet(name)
     if not timm.is_model(name) or ("." in name and not timm.models.is_model_pretrained(name)):
-        close = difflib.get_close_matches(name, [SMALL, *timm.list_models(), *timm.list_pretrained()], n=3)
+        close = difflib.get_close_matches(name, [*OURS, *timm.list_models(), *timm.list_pretrained()], n=3)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
-        raise InputError(f"There is no backbone {name}.{hint} Use {SMALL} or a name from timm.list_models().")
+        raise InputError(
+            f"There is no backbone {name}.{hint} Use one of {', '.join(OURS)}, or a name from timm.list_models()."
+        )
     config = timm.get_pretrained_cfg(name)
     size: dict[str, Any] = {"img_size": image_size} if config is not None and config.fixed_input_size else {}
     try:

@@ -2,12 +2,13 @@
 
 timm's `output_stride=16` dilates, which is another network. So the stride is taken out of the block that has it; where
 that block is, is known for each family below, and every other network refuses. Taking it out makes the map twice as
-high and wide: every second row and column of the block's new map is its old map.
+high and wide: every second row and column of a convolution's new map is its old map.
 
 | family | the block |
 |---|---|
 | ResNet, ResNeXt, SE-ResNet | the first of `layer4` |
 | EfficientNet, MobileNet v2 to v4, MnasNet, FBNet | the last in `blocks` that strides |
+| OSNet | the average pool before the last stage |
 | ConvNeXt | the 2 x 2 convolution before the last stage; it gets a row of zeros at the bottom, a column at the right |
 """
 
@@ -21,6 +22,7 @@ from torch import nn
 
 from strongreid.errors import InputError
 from strongreid.models.adapter import probe
+from strongreid.models.osnet import OSNet
 
 _PROBED_SIZE = (128, 128)
 """Height and width, in pixels, of the image that shows what a stride does: a multiple of all strides."""
@@ -52,7 +54,7 @@ def set_last_stride_to_1(network: nn.Module, name: str) -> None:
     if block is None:
         raise InputError(
             f"How to set the last stride of the backbone {name} to 1 is not known. Use `last_stride` 2 with it, or a "
-            "ResNet, ResNeXt, SE-ResNet, EfficientNet, MobileNet or ConvNeXt."
+            "ResNet, ResNeXt, SE-ResNet, EfficientNet, MobileNet, ConvNeXt or OSNet."
         )
     before = probe(network, _PROBED_SIZE, name).shape[2:]
     _remove_strides(block)
@@ -68,6 +70,8 @@ def _last_striding_block(network: nn.Module) -> nn.Module | None:
     """Return the block that strides last, for the networks whose rule is known."""
     if isinstance(network, convnext.ConvNeXt):
         return network.stages[-1].get_submodule("downsample")
+    if isinstance(network, OSNet):
+        return network.last_transition
     if isinstance(network, efficientnet.EfficientNet | mobilenetv3.MobileNetV3):
         blocks = [block for block in network.blocks.modules() if isinstance(block, _EFFICIENT_BLOCKS)]
         return next((block for block in reversed(blocks) if any(map(_strides, block.modules()))), None)
