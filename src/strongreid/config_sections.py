@@ -55,7 +55,8 @@ class ModelConfig:
     """The network."""
 
     backbone: str = "resnet50"
-    """Any network of timm with the ResNet stages, or resnet10_small, the one for CPUs."""
+    """Any network of timm that gives a map or tokens, resnet50_ibn_a, osnet_x1_0 and others of docs/backbones.md, or
+    resnet10_small, the one for CPUs."""
     weights: str | None = None
     """Where training starts: `imagenet` (the paper's: resnet50.tv_in1k from the hub), a local .safetensors or .pth
     file, the folder of a run (its backbone is taken), or null for random weights."""

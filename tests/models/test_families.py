@@ -12,6 +12,8 @@ FAMILIES = {
     "resnet10_small": 32,
     "resnet18": 32,
     "legacy_seresnet18": 32,
+    "resnet18_ibn_a": 32,
+    "resnet50_ibn_a": 32,
     "osnet_x0_25": 16,
     "osnet_ibn_x0_25": 16,
     "osnet_ain_x0_25": 16,

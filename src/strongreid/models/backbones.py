@@ -10,6 +10,7 @@ from timm.models import PretrainedCfg, resnet, senet
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
+from strongreid.models.ibn import IBN_NETS, to_ibn_a
 from strongreid.models.osnet import OSNETS, create_osnet
 from strongreid.models.strides import set_last_stride_to_1
 from strongreid.models.weights import fetch, load_exactly, read_weights
@@ -19,7 +20,7 @@ LastStride = Literal[1, 2]
 
 SMALL = "resnet10_small"
 """Our own network for CPUs: a ResNet of BasicBlocks, one a stage, with 32, 64, 128 and 256 channels."""
-OURS = (SMALL, *OSNETS)
+OURS = (SMALL, *IBN_NETS, *OSNETS)
 """Networks by name that timm does not have."""
 
 
@@ -36,9 +37,9 @@ def create_backbone(
     `name` is any timm name, or one of `OURS`; where a network is made for one size of images, as a ViT, that is
     `image_size` (height, width). `last_stride` 1 makes the map twice as high and wide (Luo et al. 2019, section 3.4).
     `stem_relu` False takes out the ReLU after the stem, as in the reference's ResNet. `weights`: None draws them from
-    torch's global generator, with every residual branch switched on, "imagenet" takes the paper's (`tv_in1k`, for
-    backbones without it timm's own choice) from the cache or the hub, a path is a state dict (.safetensors, .pth),
-    which may be given as it is, too.
+    torch's global generator, with every residual branch switched on; "imagenet" takes the paper's (`tv_in1k`, for
+    backbones without it timm's own choice, for IBN-a its authors') from the cache or the network; a path is a state
+    dict (.safetensors, .pth), which may be given as it is, too.
 
     Raises `InputError` for an unknown name, a backbone without a rule for `last_stride` 1 or without a stem ReLU, and
     weights that cannot be had or do not fit.
@@ -68,11 +69,14 @@ def _create_network(name: str, image_size: tuple[int, int]) -> nn.Module:
         )
     if name in OSNETS:
         return create_osnet(name)
+    if name in IBN_NETS:
+        return to_ibn_a(timm.create_model(name.removesuffix("_ibn_a"), pretrained=False, num_classes=0, global_pool=""))
     if not timm.is_model(name) or ("." in name and not timm.models.is_model_pretrained(name)):
         close = difflib.get_close_matches(name, [*OURS, *timm.list_models(), *timm.list_pretrained()], n=3)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise InputError(
-            f"There is no backbone {name}.{hint} Use one of {', '.join(OURS)}, or a name from timm.list_models()."
+            f"There is no backbone {name}.{hint} Use a name from timm.list_models(), or one of ours: {SMALL}, "
+            "resnet50_ibn_a, osnet_x1_0 or another of docs/backbones.md."
         )
     config = timm.get_pretrained_cfg(name)
     size: dict[str, Any] = {"img_size": image_size} if config is not None and config.fixed_input_size else {}
@@ -127,6 +131,8 @@ def _load_weights(network: nn.Module, name: str, weights: Path | Literal["imagen
 
 def _imagenet_file(name: str) -> Path:
     """Get the file with the ImageNet weights of `name`."""
+    if name in IBN_NETS:
+        return fetch(name, hub_id=None, hub_file=None, url=IBN_NETS[name])
     config = _imagenet_config(name)
     if config is None:
         raise InputError(f"There are no ImageNet weights for the backbone {name}. Give a weight file, or none.")
