@@ -62,6 +62,21 @@ def require_run(run: Path) -> None:
     raise InputError(f"{run} is not the folder of a run: it holds no config.yaml{_within_run(run)}. {hint}")
 
 
+def require_model(source: Path) -> None:
+    """Refuse what is neither the folder of a run or model nor a model file."""
+    if source.suffix in (".onnx", ".pt", ".pth", ".xml", ".engine"):
+        raise InputError(f"{source} is no model of ours: name the folder of a run, or a model file (.safetensors).")
+    if not source.exists():
+        raise InputError(f"There is no {source}{_hint(source)}. Name the folder of a run, or a model file.")
+    if source.is_dir() and not (source / "model.safetensors").is_file():
+        inside = [str(found.relative_to(source)) for found in runs_inside(source)]
+        if inside:
+            raise InputError(f"{source} is not the folder of a run, but holds {', '.join(inside)}: name one.")
+        unfinished = (source / "config.yaml").is_file()
+        hint = f"Finish it: strongreid train --resume {source}" if unfinished else "Name the folder of a run."
+        raise InputError(f"{source} holds no model.safetensors. {hint}")
+
+
 def runs_inside(folder: Path) -> list[Path]:
     """Return the folders of the runs in a folder that is none itself, up to three levels down, sorted."""
     if (folder / "config.yaml").is_file():

@@ -158,3 +158,13 @@ def timms_normalisation(name: str, weights: Path | Literal["imagenet"]) -> Norma
         return IMAGENET
     (red, green, blue), (of_red, of_green, of_blue) = config.mean, config.std
     return Normalisation((red, green, blue), (of_red, of_green, of_blue))
+
+
+def timms_network(name: str) -> nn.Module:
+    """Build a network as timm has it, with its own strides and pooling but without classifier: [B, 3, H, W] to [B, D].
+
+    For programs that rebuild a network by its timm name alone. Raises `InputError` for an unknown name.
+    """
+    if not timm.is_model(name):
+        raise InputError(f"timm has no network {name}.")
+    return timm.create_model(name, pretrained=False, num_classes=0)

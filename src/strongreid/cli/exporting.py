@@ -1,0 +1,83 @@
+"""`export`: a model for the program that is to use it."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from jsonargparse import ArgumentParser
+
+from strongreid.cli.checks import require_model
+from strongreid.cli.command import Command, parser_of
+from strongreid.recipes.parsing import parse
+
+if TYPE_CHECKING:
+    from strongreid.export import Consumer
+
+CONSUMERS = Literal["onnx", "ultralytics", "boxmot", "deepstream", "openvino", "roboflow", "torch"]
+
+
+def export(
+    source: Path,
+    consumer: "Consumer",
+    output: Path | None = None,
+    precision: Literal["float32", "float16"] = "float32",
+    batch: int | None = None,
+    l2: bool | None = None,
+    normalisation: Literal["inside", "outside"] | None = None,
+) -> None:
+    """Write a model as a tracker or another program loads it unchanged, and prove that it gives the same features.
+
+    The file is read again and compared with the model on pictures; where they differ, nothing is written. Beside it go
+    what its consumer reads beside it, such as a tracker's configuration, and a model card.
+
+    Args:
+        source: The folder of a run, or a model file (.safetensors).
+        consumer: Who will use it.
+        output: The file to write, for roboflow the folder; by default in the run's folder `export`, or beside the
+            model file.
+        precision: float16 halves the file; the features' cosine with the model's must stay above 0.999.
+        batch: A fixed number of images at once; by default any number, for openvino 1.
+        l2: Whether features leave the file with the length 1; by default not, because most consumers do it.
+        normalisation: Whether mean and deviation are in the file or left to whoever uses it, for onnx and torch; the
+            others have no choice. By default inside.
+    """
+    require_model(source)
+
+    from strongreid.reports.console import Console
+    from strongreid.runs.export import Choices, export_source
+
+    choices = Choices(precision, batch, l2, normalisation)
+    export_source(source, consumer, choices, output, Console())
+
+
+def export_parser() -> ArgumentParser:
+    """Return the parser of `export`."""
+    parser = parser_of(export, skip={"source", "consumer", "output"})
+    parser.add_argument("run", type=Path, help="The folder of a run, or a model file (.safetensors).")
+    parser.add_argument("--for", type=CONSUMERS, required=True, help="Who will use it.")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path | None,
+        help="The file to write, for roboflow the folder; by default in the run's folder export, or beside the model "
+        "file.",
+    )
+    return parser
+
+
+def read_export(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
+    """Return the export that `words` ask for, ready to be done."""
+    values = vars(parser.instantiate(parse(parser, words)))
+    return partial(export, source=values.pop("run"), consumer=values.pop("for"), **values)
+
+
+EXPORTING = {
+    "export": Command(
+        export,
+        "write a model for a tracker or another program, proven",
+        ("export RUN --for ultralytics", "export model.safetensors --for boxmot --output person.onnx"),
+        make_parser=export_parser,
+        read=read_export,
+    ),
+}

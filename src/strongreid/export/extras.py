@@ -1,0 +1,20 @@
+"""Libraries that only exporting needs: imported when a command runs; where one is missing, its pip line is said."""
+
+from importlib import import_module
+from types import ModuleType
+from typing import Literal
+
+from strongreid.errors import InputError
+
+Extra = Literal["onnx", "openvino"]
+
+
+def require(name: str, extra: Extra) -> ModuleType:
+    """Import a library of an extra; `InputError` with the command that installs it where it is missing."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f"This needs the library {name}, which cannot be imported ({error}). Install it: "
+            f"pip install 'strongreid[{extra}]'"
+        ) from error

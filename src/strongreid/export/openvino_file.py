@@ -1,0 +1,47 @@
+"""Writing OpenVINO's two files, .xml and .bin, by way of ONNX, and running them. The one door to openvino.
+
+Weights are kept in float32 unless float16 was asked for (OpenVINO would halve them by itself), and proofs compute in
+float32, where a CPU would otherwise choose bfloat16.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from strongreid.export.extras import require
+from strongreid.export.graph import ExportGraph
+from strongreid.export.onnx_file import PREFIX, write_onnx
+from strongreid.export.profile import Format, Infer
+
+
+def write_openvino(graph: ExportGraph, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write `path` (.xml) and its weights beside it (.bin), with `metadata` in the .xml."""
+    openvino = require("openvino", "openvino")
+    with TemporaryDirectory() as folder:
+        onnx = Path(folder) / "model.onnx"
+        write_onnx(graph, onnx, {})
+        model = openvino.convert_model(str(onnx))
+    for key, value in metadata.items():
+        model.set_rt_info(value, [PREFIX + key])
+    openvino.save_model(model, str(path), compress_to_fp16=graph.in_half)
+
+
+def load_openvino(path: Path) -> Infer:
+    """Read an OpenVINO model of ours as its consumers do, on the CPU."""
+    openvino = require("openvino", "openvino")
+    compiled = openvino.Core().compile_model(
+        str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}
+    )
+
+    def infer(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        features: npt.NDArray[np.float32] = compiled([images])[0]
+        return features
+
+    return infer
+
+
+OPENVINO: Final = Format(".xml", write_openvino, load_openvino, beside=("{stem}.bin",))

@@ -1,0 +1,148 @@
+"""Exporting: write, read again, compare, and only then put the files in their place, the one that is named last."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, Literal
+
+from strongreid.errors import InputError
+from strongreid.export.card import Card, card_text
+from strongreid.export.graph import ExportGraph, GraphSettings, Precision
+from strongreid.export.pixels_in import NONE, UNIT
+from strongreid.export.profile import Exported, Profile
+from strongreid.export.proof import Proof, prove
+from strongreid.files import atomic_file, write_text
+from strongreid.models import ReIDModel
+from strongreid.pixels import IMAGENET_MEAN, IMAGENET_STD
+
+MOST_AT_ONCE: Final = 4096
+"""Largest fixed batch."""
+STEPS: Final = 3
+Normalisation = Literal["inside", "outside"]
+"""Where mean and deviation are applied: in the graph, or before it."""
+
+
+def settings_for(
+    profile: Profile,
+    *,
+    precision: Precision = "float32",
+    batch: int | None = None,
+    l2: bool | None = None,
+    normalisation: Normalisation | None = None,
+) -> GraphSettings:
+    """Return what a profile's graph takes and gives, with the choices that its consumer leaves open; None: its own.
+
+    `normalisation`: whether mean and deviation are inside the graph or outside. Raises `InputError` for a choice that
+    the consumer does not leave.
+    """
+    if batch is not None and not 1 <= batch <= MOST_AT_ONCE:
+        raise InputError(f"`batch` is {batch}; it must be 1 to {MOST_AT_ONCE}.")
+    pixels = profile.pixels
+    if normalisation is not None:
+        if profile.normalises is not None and profile.normalises != (normalisation == "outside"):
+            does = "subtracts mean and deviation itself" if profile.normalises else "does not normalise"
+            raise InputError(
+                f"{profile.title} {does}: with `normalisation` {normalisation} it would get wrong features without a "
+                "word. Leave it out, or export for onnx."
+            )
+        mean, std = (NONE, UNIT) if normalisation == "inside" else _on_the_scale(pixels.top)
+        pixels = replace(pixels, mean=mean, std=std)
+    own = profile.batch if batch is None else batch
+    return GraphSettings(pixels, own, profile.l2 if l2 is None else l2, precision)
+
+
+def export_model(
+    model: ReIDModel,
+    profile: Profile,
+    settings: GraphSettings,
+    path: Path,
+    card: Card,
+    *,
+    source: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Exported, Proof]:
+    """Write a model for a consumer, with its side files and its model card, and prove it.
+
+    `source`: the run or file that the model is of, for what is said of it. `progress` is called with (steps done, all).
+    Raises `InputError`, and writes nothing, where the file would not give the model's features.
+    """
+    exported = Exported(
+        source=source,
+        path=path,
+        image_size=model.image_size,
+        width=model.width,
+        metric=model.metric,
+        calibrated=model.calibrated,
+        batch=settings.batch,
+        l2=settings.l2,
+        half=settings.precision == "float16",
+    )
+    made = [folder for folder in path.absolute().parents if not folder.exists()]
+    try:
+        proof = _written(ExportGraph(model, settings), model, profile, exported, card, progress or (lambda *_: None))
+    finally:
+        for folder in made:
+            with suppress(OSError):  # not empty, so it is wanted
+                folder.rmdir()
+    return exported, proof
+
+
+def _written(
+    graph: ExportGraph,
+    model: ReIDModel,
+    profile: Profile,
+    exported: Exported,
+    card: Card,
+    report: Callable[[int, int], None],
+) -> Proof:
+    """Write the files, the model last, once it is proven."""
+    path, settings, otherwise = exported.path, graph.settings, profile.otherwise(exported.source)
+    with atomic_file(path) as partial:
+        report(0, STEPS)
+        try:
+            profile.format.write(graph, partial, _metadata(model, profile, settings))
+        except InputError as error:
+            raise InputError(f"{error} {otherwise}".rstrip()) from error
+        report(1, STEPS)
+        proof = prove(profile.format.load(partial), model, settings, otherwise)
+        report(2, STEPS)
+        for name in profile.format.names_beside(path):
+            _copy(partial.with_name(name), path.with_name(name))
+        for name, text in profile.sides(exported).items():
+            write_text(path.with_name(name), text)
+        write_text(card_path(path), card_text(replace(card, proof=proof.sentence(), pixels=settings.pixels.words())))
+    report(3, STEPS)
+    return proof
+
+
+def card_path(path: Path) -> Path:
+    """Return where the model card of a file lies: README.md in a folder that is a model, else beside it."""
+    return path.with_name("README.md") if path.suffix == ".json" else path.with_name(f"{path.stem}.card.md")
+
+
+def _on_the_scale(top: int) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    (red, green, blue), (by_red, by_green, by_blue) = IMAGENET_MEAN, IMAGENET_STD
+    return (red * top, green * top, blue * top), (by_red * top, by_green * top, by_blue * top)
+
+
+def _metadata(model: ReIDModel, profile: Profile, settings: GraphSettings) -> dict[str, str]:
+    """What the file says of itself."""
+    known = {} if model.threshold is None else {"threshold": f"{model.threshold:.6g}"}
+    return {
+        "version": version("strongreid"),
+        "for": profile.title,
+        "backbone": model.arguments["backbone"],
+        "pixels": settings.pixels.text(),
+        "feature": model.feature,
+        "metric": model.metric,
+        "l2": str(settings.l2).lower(),
+        "precision": settings.precision,
+        **known,
+    }
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_file(target) as partial:
+        partial.write_bytes(source.read_bytes())

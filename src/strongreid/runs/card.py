@@ -1,0 +1,93 @@
+"""What the model card of a run says: gathered from the run's own files."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from strongreid.config import Config
+from strongreid.data import BENCHMARKS, set_name
+from strongreid.data.specs import DRAWN
+from strongreid.evaluation import HEADLINE, METRICS, bootstrap_interval
+from strongreid.export import Card, card_path, card_text
+from strongreid.export.card import network_words, threshold_words
+from strongreid.files import inside, write_text
+from strongreid.models import ReIDModel
+from strongreid.models.model_file import FILE_NAME
+from strongreid.runs.folder import Run
+
+OWN_TERMS: Final = "Own data: ask its owner for the terms of the pictures, and of what is made of them."
+DRAWN_TERMS: Final = "People drawn by a program; no photograph of anybody."
+VERSIONS: Final = ("strongreid", "torch", "timm")
+
+
+def run_of(source: Path) -> Run | None:
+    """Return the run that a model is of: `source`, or the folder of its model.safetensors; None without one."""
+    folder = source.parent if source.is_file() and source.name == FILE_NAME else source
+    return Run(folder) if (folder / "config.yaml").is_file() else None
+
+
+def card_of(source: Path, model: ReIDModel) -> Card:
+    """Gather what is known of a model: all that its run recorded, or of a file alone what the file says."""
+    run = run_of(source)
+    now = {name: version(name) for name in VERSIONS}
+    card = Card(source.stem, network_words(model), threshold=threshold_words(model), versions=now)
+    if run is None:
+        return card
+    config = run.config
+    environment = run.record["environment"] if run.recorded else {}
+    return replace(
+        card,
+        name=run.name,
+        data=_terms(config),
+        recipe=_recipe(config),
+        command=f"strongreid train --recipe {run.name}/config.yaml --name again",
+        metrics=_metrics(run) if run.finished else {},
+        versions={name: str(environment.get(name, now[name])) for name in VERSIONS},
+    )
+
+
+def write_run_card(folder: Path, model: ReIDModel) -> None:
+    """Write the card of a run's model beside it."""
+    file = card_path(folder / FILE_NAME)
+    write_text(inside(folder, file.name), card_text(card_of(folder, model)))
+
+
+def _terms(config: Config) -> dict[str, str]:
+    sets = [(config.data.name, config.data.root), *((one.name, one.root) for one in config.data.joined)]
+    names = [name if root is None else set_name(name, root) for name, root in sets]
+    return {name: _terms_of(name) for name in names}
+
+
+def _terms_of(name: str) -> str:
+    if name in BENCHMARKS:
+        found = BENCHMARKS[name]
+        return f"{found.title}. {found.terms} {found.source}."
+    return DRAWN_TERMS if name == DRAWN else OWN_TERMS
+
+
+def _recipe(config: Config) -> str:
+    schedule, batch = config.schedule, config.batch
+    return (
+        f"{schedule.epochs} epochs, learning rate {schedule.base_rate:g}, batches of {batch.people_per_batch} people x "
+        f"{batch.images_per_person} images, first weights: {config.model.weights or 'random'}, seed {config.seed}. The "
+        "result is the last epoch's: no checkpoint was chosen by a test metric."
+    )
+
+
+def _metrics(run: Run) -> dict[str, list[str]]:
+    main = run.config.data
+    name = main.name if main.root is None else set_name(main.name, main.root)
+    intervals = {metric: bootstrap_interval(run.result, metric) for metric in HEADLINE}
+    sure = [
+        f"{METRICS[metric].label} {METRICS[metric].text(found.value)} (95 % interval {METRICS[metric].text(found.low)} "
+        f"to {METRICS[metric].text(found.high)})"
+        for metric, found in intervals.items()
+    ]
+    further: Mapping[str, Any] = run.metrics.get("tested", {})
+    others = {
+        other: [f"{METRICS[metric].label} {METRICS[metric].text(figures[metric])}" for metric in HEADLINE]
+        for other, figures in further.items()
+    }
+    return {f"{name} ({run.metrics['protocol']})": sure, **others}

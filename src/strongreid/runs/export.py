@@ -1,0 +1,81 @@
+"""Exporting a run's model, or a model file, for a consumer: where the files go, and what is said."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from strongreid.errors import InputError
+from strongreid.export import Consumer, card_path, export_model, profile_for, settings_for
+from strongreid.export.consumers.roboflow import CONFIG
+from strongreid.export.graph import Precision
+from strongreid.export.profile import Profile
+from strongreid.export.write import Normalisation
+from strongreid.files import inside
+from strongreid.models import ReIDModel
+from strongreid.models.model_file import model_file
+from strongreid.reports.console import Console
+from strongreid.runs.card import card_of, run_of
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a consumer may leave open; None: as its profile has it."""
+
+    precision: Precision = "float32"
+    batch: int | None = None
+    l2: bool | None = None
+    normalisation: Normalisation | None = None
+
+
+def export_source(
+    source: Path, consumer: Consumer, choices: Choices, output: Path | None, console: Console
+) -> list[Path]:
+    """Export the model of a run's folder, or a model file, and return the files written, the model first.
+
+    `output`: the file, for roboflow the folder; by default in the run's folder `export`, or beside the model file.
+    """
+    profile = profile_for(consumer)
+    settings = settings_for(
+        profile,
+        precision=choices.precision,
+        batch=choices.batch,
+        l2=choices.l2,
+        normalisation=choices.normalisation,
+    )
+    model = ReIDModel.load(source)
+    path = _target(source, consumer, profile, output)
+    with console.bar(f"Exporting for {profile.title}") as report:
+        exported, proof = export_model(
+            model, profile, settings, path, card_of(source, model), source=source, progress=report
+        )
+    height, width = model.image_size
+    batch = "any number of images" if settings.batch is None else f"{settings.batch} at once"
+    console.say(
+        proof.sentence(),
+        f"Input: float32 [{settings.batch or 'batch'}, 3, {height}, {width}], {settings.pixels.words()}; {batch}. "
+        f"Output: float32 [{settings.batch or 'batch'}, {model.width}]"
+        f"{', of length 1' if settings.l2 else ', not brought to the length 1'}.",
+        *profile.doubts(exported),
+    )
+    beside = [*profile.format.names_beside(path), *profile.sides(exported), card_path(path).name]
+    files = [path, *(path.with_name(name) for name in beside)]
+    console.say(f"Files: {', '.join(map(str, files))}")
+    first, *more = profile.use(exported)
+    console.say(f"Next: {first}", *(f"  or: {line}" for line in more))
+    return files
+
+
+def _target(source: Path, consumer: Consumer, profile: Profile, output: Path | None) -> Path:
+    """Return the file to write: for a folder its configuration."""
+    suffix, folder_wanted = profile.format.suffix, not profile.format.suffix
+    if output is None:
+        run = run_of(source)
+        name = f"{run.name if run is not None else model_file(source).stem}_{consumer}{suffix}"
+        folder = inside(run.folder, "export") if run is not None else model_file(source).parent
+        output = folder / name
+    if folder_wanted:
+        if output.is_file():
+            raise InputError(f"{output} is a file. {profile.title} loads a folder: name one with --output.")
+        return output / CONFIG
+    if output.suffix != suffix:
+        raise InputError(f"{output} must end in {suffix}: {profile.title} tells kinds of files by that.")
+    return output
