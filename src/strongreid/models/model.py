@@ -17,6 +17,7 @@ from strongreid.errors import InputError
 from strongreid.losses.distance import at_least_float32
 from strongreid.models.adapter import camera_column, eval_mode, feature_map, probe, takes_camera
 from strongreid.models.backbones import LastStride, create_backbone
+from strongreid.models.frames import FromFrames
 from strongreid.models.model_file import (
     CALIBRATED_KEY,
     HEADER_KEY,
@@ -48,7 +49,7 @@ class Features(NamedTuple):
     """One a training person [B, people], for the identity loss."""
 
 
-class ReIDModel(nn.Module):
+class ReIDModel(FromFrames, nn.Module):
     """Backbone, pooling, neck, classifier (Luo et al. 2019, figure 2).
 
     Args:
