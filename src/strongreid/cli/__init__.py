@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TextIO
 
 from strongreid.cli.command import Command
+from strongreid.cli.comparing import COMPARING
 from strongreid.cli.datasets import DATASETS
 from strongreid.cli.evaluating import EVALUATING
 from strongreid.cli.exporting import EXPORTING
@@ -23,7 +24,7 @@ from strongreid.launch import read_launch
 from strongreid.recipes.in_words import unknown
 from strongreid.reports.terminal import guarded_streams, printable
 
-COMMANDS: dict[str, Command] = {**TRAINING, **EVALUATING, **EXPORTING, **TABLES, **DATASETS}
+COMMANDS: dict[str, Command] = {**TRAINING, **EVALUATING, **COMPARING, **EXPORTING, **TABLES, **DATASETS}
 """All commands by name, in the order in which they are listed; those of two words form a group."""
 DESCRIPTION = "Person re-identification: train, evaluate and compare the strong baseline and its tricks."
 HELP = ("-h", "--help")

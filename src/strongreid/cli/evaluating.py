@@ -1,13 +1,12 @@
-"""What is done with a finished run: `evaluate` (or the features of any model), `calibrate`, `report`, `compare`."""
+"""What is done with a finished run: `evaluate` (or the features of any model), `calibrate`, `report`."""
 
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from jsonargparse import ArgumentParser
-
-from strongreid.cli.checks import next_command, require_file, require_output_file, require_run, require_set, runs_inside
-from strongreid.cli.command import Command, parser_of
+from strongreid.cli.checks import next_command, require_output_file, runs_inside
+from strongreid.cli.command import Command
+from strongreid.cli.onnx import NOT_ONNX, OnnxChoice, is_onnx, open_onnx, require_no_onnx, require_onnx
 from strongreid.cli.options import (
     IMAGES,
     NOT_CHOSEN,
@@ -17,11 +16,12 @@ from strongreid.cli.options import (
     MovedSet,
     OtherSet,
     RerankingChoice,
+    other_set,
     parser_with_source,
+    require_own_set,
     require_source,
 )
 from strongreid.config_sections import SetConfig
-from strongreid.errors import InputError
 
 
 def evaluate_model(
@@ -34,11 +34,12 @@ def evaluate_model(
     average_precision: Literal["rectangular", "trapezoid"] = "rectangular",
     json: Path | None = None,
     result: Path | None = None,
+    onnx: OnnxChoice = NOT_ONNX,
 ) -> None:
-    """Evaluate a run on its test sets or on another, or features of any model from two .npz files; 95 % intervals.
+    """Evaluate a run on its test sets or on another, any ONNX model, or features from two .npz files; 95 % intervals.
 
     Args:
-        run: The folder of a run; its data sets are read again and its last weights are used.
+        run: The folder of a run; its data sets are read again and its last weights are used. Or an ONNX file.
         embeddings: Query and gallery file (.npz), each with the arrays features, person and camera.
         data: Another set.
         metric: cosine or euclidean; by default the run's own, and cosine for embeddings.
@@ -50,11 +51,16 @@ def evaluate_model(
             official MATLAB code, which reads lower. Never compare one with the other.
         json: File to write the metrics to, with the intervals of mAP and rank-1.
         result: File (.npz) to write the figures of each query to, of a run's main set, for `strongreid compare`.
+        onnx: An ONNX file.
     """
     require_output_file("--json", json, "metrics.json")
     require_output_file("--result", result, "result.npz")
-    require_source(run, embeddings, of_run=data != OWN_SET)
-    other = _other_set(data)
+    if run is not None and is_onnx(run):
+        other: SetConfig | None = require_onnx(run, embeddings, data)
+    else:
+        require_no_onnx(onnx)
+        require_source(run, embeddings, of_run=data != OWN_SET)
+        other = other_set(data)
 
     from strongreid.evaluation import Reranking
     from strongreid.reports.console import Console
@@ -66,6 +72,11 @@ def evaluate_model(
     if run is None:
         assert embeddings is not None
         found = {"features": evaluate_features.evaluate_files(*embeddings, protocol, console)}
+    elif is_onnx(run):
+        from strongreid.runs.onnx import evaluate_onnx
+
+        assert other is not None
+        found = evaluate_onnx(open_onnx(run, onnx), other, protocol, console)
     else:
         from strongreid.runs import evaluate
 
@@ -75,21 +86,12 @@ def evaluate_model(
         evaluate_features.write(found, json)
     if result is not None:
         next(iter(found.values())).result.save(result)
-    if run is not None:
+    if run is not None and other is not None and is_onnx(run):
+        console.suggest("report", run, "--data.name", other.name, "--data.root", other.root)
+    elif run is not None:
         console.suggest("report", run)
     elif embeddings is not None and again is None:
         console.suggest("evaluate", "--embeddings", *embeddings, "--reranking", "true")
-
-
-def _other_set(data: OtherSet) -> SetConfig | None:
-    if data.name is None:
-        if data != OtherSet(root=data.root):
-            raise InputError("--data.split_seed and the like go with --data.name: the run's own are in its settings.")
-        return None
-    if data.root is None:
-        raise InputError(f"--data.name {data.name} needs --data.root DIR, the folder of that set.")
-    require_set(data.name, data.root)
-    return SetConfig(data.name, data.root, data.split_seed, layout=data.layout, columns=data.columns)
 
 
 def calibrate(
@@ -140,10 +142,11 @@ def calibrate(
 def report(
     run: Path | None = None,
     embeddings: tuple[Path, Path] | None = None,
-    data: MovedSet = NOT_MOVED,
+    data: OtherSet = OWN_SET,
     metric: Literal["cosine", "euclidean"] | None = None,
     same_camera: Literal["exclude", "include"] | None = None,
     output: Path | None = None,
+    onnx: OnnxChoice = NOT_ONNX,
 ) -> None:
     """Write one HTML page about a finished run: figures, curves, what it finds, where it looks, what it confuses.
 
@@ -151,16 +154,21 @@ def report(
     runs are listed.
 
     Args:
-        run: The folder of a finished run; its data set is read again and its last weights are used.
+        run: The folder of a finished run; its data set is read again and its last weights are used. Or an ONNX file.
         embeddings: Query and gallery file (.npz).
-        data: The set.
-        metric: cosine (by default) or euclidean, for embeddings; a run has its own.
-        same_camera: exclude (by default) or include, for embeddings, as in `evaluate`; a run has its own.
-        output: The file to write; by default report.html in the run's folder, or beside the query file.
+        data: The set: for a run where it lies now (root), for an ONNX file which one.
+        metric: cosine (by default) or euclidean, for embeddings and ONNX files; a run has its own.
+        same_camera: exclude (by default) or include, likewise, as in `evaluate`; a run has its own.
+        output: The file to write; by default report.html in the run's folder, or beside the file.
+        onnx: An ONNX file.
     """
     inside = runs_inside(run) if run is not None and embeddings is None else []
-    if not inside:
-        require_source(run, embeddings, of_run=data != NOT_MOVED, of_files=bool(metric or same_camera))
+    tested = require_onnx(run, embeddings, data) if run is not None and is_onnx(run) else None
+    if tested is None:
+        require_no_onnx(onnx)
+        require_own_set(data)
+        if not inside:
+            require_source(run, embeddings, of_run=data != OWN_SET, of_files=bool(metric or same_camera))
     require_output_file("--output", output, "report.html")
 
     from strongreid.reports.console import Console
@@ -173,49 +181,20 @@ def report(
     from strongreid.runs.evaluate_features import Protocol
     from strongreid.runs.report import report_features, report_run
 
-    if run is not None:
+    if run is not None and tested is not None:
+        from strongreid.runs.onnx import report_onnx
+
+        path = report_onnx(open_onnx(run, onnx), tested, output, Protocol(metric, same_camera), console)
+    elif run is not None:
         path = report_run(run, data.root, output, console)
     else:
         assert embeddings is not None
         path = report_features(*embeddings, output, console, Protocol(metric, same_camera))
     console.say(f"Report: {path} ({path.stat().st_size / 1e6:.1f} MB); open it in a browser.")
-    if run is not None:
+    if run is not None and tested is None:
         console.suggest("calibrate", run)
     elif embeddings is not None:
         console.suggest("calibrate", "--embeddings", *embeddings)
-
-
-def compare(runs: list[Path]) -> None:
-    """Show finished runs side by side: figures, the paired test against the first, and the settings that differ.
-
-    Results of any model can be among them: files (.npz) that `evaluate --result` wrote.
-    """
-    if len(runs) < 2:
-        raise InputError("Name at least two runs to compare.")
-    for run in runs:
-        if run.suffix == ".npz":
-            require_file(run, "a result (.npz)")
-        else:
-            require_run(run)
-
-    from strongreid.reports.console import Console
-    from strongreid.runs.compare import compare_runs
-
-    console = Console()
-    compare_runs(runs, console)
-    folders = [run for run in runs if run.suffix != ".npz"]
-    if folders:
-        console.suggest("report", folders[-1])
-
-
-def compare_parser() -> ArgumentParser:
-    """Return the parser of `compare`."""
-    parser = parser_of(compare, skip={"runs"})
-    help_text = (
-        "Folders of finished runs, or results (.npz) of `evaluate --result`; the first is the one compared with."
-    )
-    parser.add_argument("runs", nargs="+", type=Path, help=help_text)
-    return parser
 
 
 EVALUATING = {
@@ -223,7 +202,7 @@ EVALUATING = {
         evaluate_model,
         "evaluate a run, or features of any model",
         ("evaluate RUN --reranking true", "evaluate --embeddings query.npz gallery.npz"),
-        make_parser=partial(parser_with_source, evaluate_model, "The folder of a run."),
+        make_parser=partial(parser_with_source, evaluate_model, "The folder of a run, or an ONNX file."),
         old_names={**OLD_NAMES, "--reranking": "--reranking.on"},
     ),
     "calibrate": Command(
@@ -237,13 +216,7 @@ EVALUATING = {
         report,
         "one HTML page about a run, or features of any model",
         ("report RUN --data.root DIR", "report --embeddings query.npz gallery.npz --output page.html"),
-        make_parser=partial(parser_with_source, report, "The folder of a finished run.", IMAGES),
+        make_parser=partial(parser_with_source, report, "The folder of a finished run, or an ONNX file.", IMAGES),
         old_names=OLD_NAMES,
-    ),
-    "compare": Command(
-        compare,
-        "runs side by side, with the paired test",
-        ("compare RUN OTHER", "compare before.npz after.npz"),
-        make_parser=compare_parser,
     ),
 }

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from jsonargparse import ArgumentParser
 
@@ -11,15 +11,13 @@ from strongreid.cli.checks import require_model
 from strongreid.cli.command import Command, parser_of
 from strongreid.recipes.parsing import parse
 
-if TYPE_CHECKING:
-    from strongreid.export import Consumer
-
-CONSUMERS = Literal["onnx", "ultralytics", "boxmot", "deepstream", "openvino", "roboflow", "torch"]
+Consumer = Literal["onnx", "ultralytics", "boxmot", "deepstream", "openvino", "roboflow", "torch"]
+"""Those of `export.consumers`, which PyTorch would have to be loaded for."""
 
 
 def export(
     source: Path,
-    consumer: "Consumer",
+    consumer: Consumer,
     output: Path | None = None,
     precision: Literal["float32", "float16"] = "float32",
     batch: int | None = None,
@@ -55,7 +53,7 @@ def export_parser() -> ArgumentParser:
     """Return the parser of `export`."""
     parser = parser_of(export, skip={"source", "consumer", "output"})
     parser.add_argument("run", type=Path, help="The folder of a run, or a model file (.safetensors).")
-    parser.add_argument("--for", type=CONSUMERS, required=True, help="Who will use it.")
+    parser.add_argument("--for", type=Consumer, required=True, help="Who will use it.")
     parser.add_argument(
         "-o",
         "--output",

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.checks import require_file, require_run
+from strongreid.cli.checks import require_file, require_run, require_set
 from strongreid.cli.command import parser_of
+from strongreid.config_sections import SetConfig
 from strongreid.errors import InputError
 
 OLD_NAMES = {"--data_name": "--data.name", "--data_root": "--data.root", "--split_seed": "--data.split_seed"}
@@ -112,3 +113,24 @@ def require_source(
         raise InputError("--data.name, --data.root and the like go with a run, not with --embeddings.")
     for file in embeddings or ():
         require_file(file, FEATURES)
+
+
+def other_set(data: OtherSet) -> SetConfig | None:
+    """Return the other set to test on; None where it is the run's own."""
+    if data.name is None:
+        if data != OtherSet(root=data.root):
+            raise InputError("--data.split_seed and the like go with --data.name: the run's own are in its settings.")
+        return None
+    if data.root is None:
+        raise InputError(f"--data.name {data.name} needs --data.root DIR, the folder of that set.")
+    require_set(data.name, data.root)
+    return SetConfig(data.name, data.root, data.split_seed, layout=data.layout, columns=data.columns)
+
+
+def require_own_set(data: OtherSet) -> None:
+    """Refuse another set than the run's own."""
+    if data != OtherSet(root=data.root):
+        raise InputError(
+            "--data.name and the like go with an ONNX file; a run is reported on its own set. On another it is tested "
+            "by: strongreid evaluate RUN --data.name NAME --data.root DIR"
+        )

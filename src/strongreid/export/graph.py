@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from strongreid.export.pixels_in import PixelInput
 from strongreid.models import ReIDModel
-from strongreid.pixels import IMAGENET_MEAN, IMAGENET_STD
+from strongreid.pixels import Normalisation
 
 Precision = Literal["float32", "float16"]
 INPUT, OUTPUT, BATCH = "images", "features", "batch"
@@ -45,7 +45,7 @@ class ExportGraph(nn.Module):
         self.in_half = settings.precision == "float16"
         if self.in_half:
             self.model.backbone.half()
-        scale, shift = _affine(settings.pixels)
+        scale, shift = _affine(settings.pixels, model.normalisation)
         self.plain = bool((scale == 1).all() and (shift == 0).all())
         """Whether the pixels come exactly as the model wants them."""
         self.register_buffer("scale", scale.float())
@@ -72,10 +72,10 @@ class ExportGraph(nn.Module):
         return None if self.settings.batch is not None else {INPUT: {0: torch.export.Dim(BATCH, min=1)}}
 
 
-def _affine(pixels: PixelInput) -> tuple[Tensor, Tensor]:
-    """From what comes in to the model's normalised pixels: float64 [3, 1, 1] to multiply by, and then to add."""
+def _affine(pixels: PixelInput, wanted: Normalisation) -> tuple[Tensor, Tensor]:
+    """From what comes in to what is wanted: float64 [3, 1, 1] to multiply by, and then to add."""
     had_mean, had_std, mean, std = (
         torch.tensor(values, dtype=torch.float64).view(3, 1, 1)
-        for values in (pixels.mean, pixels.std, IMAGENET_MEAN, IMAGENET_STD)
+        for values in (pixels.mean, pixels.std, wanted.mean, wanted.std)
     )
     return had_std / (pixels.top * std), (had_mean / pixels.top - mean) / std

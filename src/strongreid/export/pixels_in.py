@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from strongreid.errors import InputError
+from strongreid.pixels import Colour
 
 Order = Literal["rgb", "bgr"]
-Triple = tuple[float, float, float]
 NONE, UNIT = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 """Mean and deviation that change nothing: the network normalises inside."""
 
@@ -29,9 +29,9 @@ class PixelInput:
     """Value of a white pixel before `mean` and `std`: 1 or 255."""
     order: Order = "rgb"
     """Order of the colours."""
-    mean: Triple = NONE
+    mean: Colour = NONE
     """Subtracted before the network, in the order red, green, blue, on the scale 0..`top`."""
-    std: Triple = UNIT
+    std: Colour = UNIT
     """Divided by after that, likewise."""
 
     def __post_init__(self) -> None:

@@ -1,16 +1,20 @@
 """A profile: what one consumer's loader takes unchanged, as a value. The values are in `consumers`, one a file."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from strongreid.export.graph import ExportGraph
-from strongreid.export.pixels_in import PixelInput
+from strongreid.export.pixels_in import Order
 from strongreid.models import Calibrated
+from strongreid.pixels import Normalisation
 
+Where = Literal["inside", "outside"]
+"""Whether mean and deviation are applied in the graph, or before it."""
 Infer = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 """From the consumer's pixels [B, 3, H, W] to features [B, D], B as the file takes it."""
 
@@ -74,14 +78,20 @@ class Profile:
     format: Format
     use: Callable[[Exported], list[str]]
     """The command or the lines that use the file there."""
-    pixels: PixelInput = field(default_factory=PixelInput)
-    """What it feeds."""
+    top: Literal[1, 255] = 1
+    """Value of a white pixel that it feeds, before mean and deviation."""
+    order: Order = "rgb"
+    """Order of the colours that it feeds."""
+    normalisation: Where = "inside"
+    """Where mean and deviation are applied."""
+    free: bool = False
+    """Whether whoever exports may choose that otherwise."""
+    applies: Normalisation | None = None
+    """The mean and the deviation that it applies whatever the file says; None: those it is told, the model's."""
     batch: int | None = None
     """How many images it feeds at once; None: any number, on an axis named `batch`."""
     l2: bool = False
     """Whether features leave the graph with the length 1."""
-    normalises: bool | None = None
-    """Whether it subtracts mean and deviation itself; None: whoever uses the file does as he likes."""
     sides: Callable[[Exported], dict[str, str]] = nothing_beside
     """Texts by the names of the files beside it."""
     doubts: Callable[[Exported], list[str]] = nothing_to_say

@@ -5,50 +5,49 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from strongreid.errors import InputError
 from strongreid.export.card import Card, card_text
 from strongreid.export.graph import ExportGraph, GraphSettings, Precision
-from strongreid.export.pixels_in import NONE, UNIT
-from strongreid.export.profile import Exported, Profile
+from strongreid.export.pixels_in import PixelInput
+from strongreid.export.profile import Exported, Profile, Where
 from strongreid.export.proof import Proof, prove
 from strongreid.files import atomic_file, write_text
 from strongreid.models import ReIDModel
-from strongreid.pixels import IMAGENET_MEAN, IMAGENET_STD
+from strongreid.pixels import Colour
 
 MOST_AT_ONCE: Final = 4096
 """Largest fixed batch."""
 STEPS: Final = 3
-Normalisation = Literal["inside", "outside"]
-"""Where mean and deviation are applied: in the graph, or before it."""
 
 
 def settings_for(
     profile: Profile,
+    model: ReIDModel,
     *,
     precision: Precision = "float32",
     batch: int | None = None,
     l2: bool | None = None,
-    normalisation: Normalisation | None = None,
+    normalisation: Where | None = None,
 ) -> GraphSettings:
-    """Return what a profile's graph takes and gives, with the choices that its consumer leaves open; None: its own.
+    """Return what a graph of `model` takes and gives, by the profile and the choices that its consumer leaves open.
 
-    `normalisation`: whether mean and deviation are inside the graph or outside. Raises `InputError` for a choice that
-    the consumer does not leave.
+    None: the profile's own. Raises `InputError` for a choice that the consumer does not leave.
     """
     if batch is not None and not 1 <= batch <= MOST_AT_ONCE:
         raise InputError(f"`batch` is {batch}; it must be 1 to {MOST_AT_ONCE}.")
-    pixels = profile.pixels
-    if normalisation is not None:
-        if profile.normalises is not None and profile.normalises != (normalisation == "outside"):
-            does = "subtracts mean and deviation itself" if profile.normalises else "does not normalise"
-            raise InputError(
-                f"{profile.title} {does}: with `normalisation` {normalisation} it would get wrong features without a "
-                "word. Leave it out, or export for onnx."
-            )
-        mean, std = (NONE, UNIT) if normalisation == "inside" else _on_the_scale(pixels.top)
-        pixels = replace(pixels, mean=mean, std=std)
+    where = normalisation or profile.normalisation
+    if where != profile.normalisation and not profile.free:
+        does = "does not normalise" if where == "outside" else "subtracts mean and deviation itself"
+        raise InputError(
+            f"{profile.title} {does}: with `normalisation` {where} it would get wrong features without a word. Leave "
+            "it out, or export for onnx."
+        )
+    pixels = PixelInput(profile.top, profile.order)
+    if where == "outside":
+        applied = profile.applies or model.normalisation
+        pixels = replace(pixels, mean=_scaled(applied.mean, profile.top), std=_scaled(applied.std, profile.top))
     own = profile.batch if batch is None else batch
     return GraphSettings(pixels, own, profile.l2 if l2 is None else l2, precision)
 
@@ -122,9 +121,9 @@ def card_path(path: Path) -> Path:
     return path.with_name("README.md") if path.suffix == ".json" else path.with_name(f"{path.stem}.card.md")
 
 
-def _on_the_scale(top: int) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    (red, green, blue), (by_red, by_green, by_blue) = IMAGENET_MEAN, IMAGENET_STD
-    return (red * top, green * top, blue * top), (by_red * top, by_green * top, by_blue * top)
+def _scaled(colour: Colour, top: int) -> Colour:
+    red, green, blue = colour
+    return red * top, green * top, blue * top
 
 
 def _metadata(model: ReIDModel, profile: Profile, settings: GraphSettings) -> dict[str, str]:

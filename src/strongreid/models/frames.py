@@ -12,7 +12,7 @@ from strongreid.pixels import read_image
 
 
 class FromFrames(ABC):
-    """Whatever embeds images can embed detections. Roboflow's `reid` asks for the one name, its `trackers` the other."""
+    """Whatever embeds images can embed detections: Roboflow's `reid` calls the one name, its `trackers` the other."""
 
     image_size: tuple[int, int]
     """Height and width, in pixels, of the images that it takes."""
@@ -20,7 +20,7 @@ class FromFrames(ABC):
     """Numbers a feature."""
 
     @abstractmethod
-    def embed(self, images: Tensor, *, batch_size: int = 64) -> Tensor:
+    def embed(self, images: Tensor, *, batch_size: int = 64, camera: npt.ArrayLike | None = None) -> Tensor:
         """Map images [N, 3, H, W] uint8 RGB to features [N, D] float32 on the CPU."""
 
     def extract_embeddings(self, detections: Detections, frame: Frame) -> npt.NDArray[np.float32]:

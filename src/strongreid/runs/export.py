@@ -7,8 +7,7 @@ from strongreid.errors import InputError
 from strongreid.export import Consumer, card_path, export_model, profile_for, settings_for
 from strongreid.export.consumers.roboflow import CONFIG
 from strongreid.export.graph import Precision
-from strongreid.export.profile import Profile
-from strongreid.export.write import Normalisation
+from strongreid.export.profile import Profile, Where
 from strongreid.files import inside
 from strongreid.models import ReIDModel
 from strongreid.models.model_file import model_file
@@ -23,7 +22,7 @@ class Choices:
     precision: Precision = "float32"
     batch: int | None = None
     l2: bool | None = None
-    normalisation: Normalisation | None = None
+    normalisation: Where | None = None
 
 
 def export_source(
@@ -34,14 +33,15 @@ def export_source(
     `output`: the file, for roboflow the folder; by default in the run's folder `export`, or beside the model file.
     """
     profile = profile_for(consumer)
+    model = ReIDModel.load(source)
     settings = settings_for(
         profile,
+        model,
         precision=choices.precision,
         batch=choices.batch,
         l2=choices.l2,
         normalisation=choices.normalisation,
     )
-    model = ReIDModel.load(source)
     path = _target(source, consumer, profile, output)
     with console.bar(f"Exporting for {profile.title}") as report:
         exported, proof = export_model(

@@ -72,7 +72,7 @@ def run_sections(run: Run, console: Console, *, tested: Config | None = None) ->
         notes += _differences(run.metrics, result)
         others = run.metrics.get("tested", {})
     images = ImageGallery(test.query.table, test.query.packed), ImageGallery(test.gallery.table, test.gallery.packed)
-    found, strips = _retrieval_sections(embedded, result, *images, console)
+    found, strips = retrieval_sections(embedded, result, *images, console)
     return [
         results.result_section(result, (len(embedded.query), len(embedded.gallery)), others, notes),
         results.learning_section(run.log, run.metrics, config.schedule.epochs),
@@ -102,7 +102,7 @@ def report_features(
     test = load_test(query, gallery, protocol)
     result = test.evaluate(console)
     images = _images(query, test.query, console), _images(gallery, test.gallery, console)
-    found, _ = _retrieval_sections(test, result, *images, console)
+    found, _ = retrieval_sections(test, result, *images, console)
     notes = [f"Note: {doubt}" for doubt in test.doubts()]
     sections = [results.result_section(result, (len(test.query), len(test.gallery)), {}, notes), *found]
     write_page(path, f"{query.name}, {gallery.name}", "Features of any model", sections)
@@ -123,7 +123,7 @@ def _images(file: Path, side: Embeddings, console: Console) -> ImageGallery:
     return ImageGallery(side, None if missing else ImageFiles(paths), names.tolist())
 
 
-def _retrieval_sections(
+def retrieval_sections(
     test: EmbeddedTest, result: RetrievalResult, query: ImageGallery, gallery: ImageGallery, console: Console
 ) -> tuple[list[Section], list[RankedList]]:
     """Return the sections on thresholds, strips, people and confusions, and the lists that the strips show."""

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from strongreid import build
 from strongreid.config import Config
@@ -21,13 +22,23 @@ from strongreid.config_sections import set_label
 from strongreid.data import ImageTable, PackedImages, ReIDData, refuse_leaks
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings
-from strongreid.models import ReIDModel
+from strongreid.models.model_file import Metric
 from strongreid.reports.console import Console
 from strongreid.runs.evaluate_features import EmbeddedTest
 from strongreid.runs.folder import Run
 
 EMBED_BATCH = 128
 """Images that go through the network at once when features are made."""
+
+
+class Embedder(Protocol):
+    """Whatever maps images to features: a model of ours, or an ONNX file."""
+
+    metric: Metric
+    """How its features are compared."""
+
+    def embed(self, images: Tensor, *, batch_size: int) -> Tensor:
+        """Map images [N, 3, H, W] uint8 RGB to features [N, D] float32 on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ class TestImages:
     table: ImageTable
     packed: PackedImages
 
-    def embed(self, model: ReIDModel, title: str, console: Console) -> Embeddings:
+    def embed(self, model: Embedder, title: str, console: Console) -> Embeddings:
         """Return the features that the model's `feature` names, in the table's order: `[N, D]` float32."""
         count = len(self.packed)
         features = []
@@ -59,7 +70,7 @@ class TestSet:
     query: TestImages
     gallery: TestImages
 
-    def embed(self, model: ReIDModel, console: Console) -> EmbeddedTest:
+    def embed(self, model: Embedder, console: Console) -> EmbeddedTest:
         """Return the features of query and gallery, to be compared by the model's metric and the set's camera rule."""
         query, gallery = (self.query.embed(model, "query", console), self.gallery.embed(model, "gallery", console))
         return EmbeddedTest(query, gallery, model.metric, self.data.same_camera)

@@ -8,9 +8,8 @@ import json
 from typing import Final
 
 from strongreid.export.onnx_file import ONNX
-from strongreid.export.pixels_in import PixelInput
 from strongreid.export.profile import Exported, Profile
-from strongreid.pixels import IMAGENET_MEAN, IMAGENET_STD
+from strongreid.pixels import IMAGENET
 
 VEHICLE_NAMES: Final = ("veri", "vehicleid")
 """Parts of a file's name from which boxmot concludes a size of 256 x 256."""
@@ -46,8 +45,8 @@ BOXMOT: Final = Profile(
     "boxmot",
     ONNX,
     _use,
-    pixels=PixelInput(1, "rgb", IMAGENET_MEAN, IMAGENET_STD),
-    normalises=True,
+    normalisation="outside",
+    applies=IMAGENET,
     sides=_sides,
     doubts=_doubts,
 )

@@ -7,7 +7,6 @@ mean and deviation are inside. The section `ReID` of its tracker's configuration
 from typing import Final
 
 from strongreid.export.onnx_file import ONNX
-from strongreid.export.pixels_in import PixelInput
 from strongreid.export.profile import Exported, Profile
 
 AT_ONCE: Final = 100
@@ -51,4 +50,4 @@ def _use(exported: Exported) -> list[str]:
     return [f"put {tracker} into the file that nvtracker's ll-config-file names, and {exported.path} beside it"]
 
 
-DEEPSTREAM: Final = Profile("DeepStream", ONNX, _use, pixels=PixelInput(top=255), normalises=False, sides=_sides)
+DEEPSTREAM: Final = Profile("DeepStream", ONNX, _use, top=255, sides=_sides)

@@ -13,4 +13,4 @@ def _use(exported: Exported) -> list[str]:
     ]
 
 
-PLAIN_ONNX: Final = Profile("any program that reads ONNX", ONNX, _use)
+PLAIN_ONNX: Final = Profile("any program that reads ONNX", ONNX, _use, free=True)

@@ -3,7 +3,6 @@
 from typing import Final
 
 from strongreid.export.openvino_file import OPENVINO
-from strongreid.export.pixels_in import PixelInput
 from strongreid.export.profile import Exported, Profile
 
 
@@ -13,6 +12,4 @@ def _use(exported: Exported) -> list[str]:
     ]
 
 
-OPENVINO_DEMOS: Final = Profile(
-    "OpenVINO", OPENVINO, _use, pixels=PixelInput(top=255, order="bgr"), batch=1, normalises=False
-)
+OPENVINO_DEMOS: Final = Profile("OpenVINO", OPENVINO, _use, top=255, order="bgr", batch=1)

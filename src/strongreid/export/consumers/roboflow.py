@@ -16,12 +16,10 @@ import torch
 
 from strongreid.errors import InputError
 from strongreid.export.graph import ExportGraph
-from strongreid.export.pixels_in import PixelInput
 from strongreid.export.profile import Exported, Format, Infer, Profile
 from strongreid.files import read_json
 from strongreid.models.backbones import SMALL, timms_network
 from strongreid.models.weights import load_exactly, read_weights, save_weights
-from strongreid.pixels import IMAGENET_MEAN, IMAGENET_STD
 
 CONFIG, WEIGHTS, PREFIX = "reid_config.json", "weights.safetensors", "timm:"
 STRIPPED: Final = ("module.", "model.", "encoder.", "classifier")
@@ -100,7 +98,6 @@ ROBOFLOW: Final = Profile(
     "Roboflow's reid",
     Format("", write_roboflow, load_roboflow, beside=(WEIGHTS,)),
     _use,
-    pixels=PixelInput(1, "rgb", IMAGENET_MEAN, IMAGENET_STD),
-    normalises=True,
+    normalisation="outside",
     otherwise=_otherwise,
 )

@@ -10,4 +10,4 @@ def _use(exported: Exported) -> list[str]:
     return [f'torch.export.load("{exported.path}").module()(images)']
 
 
-PLAIN_TORCH: Final = Profile("PyTorch", TORCH, _use)
+PLAIN_TORCH: Final = Profile("PyTorch", TORCH, _use, free=True)

@@ -51,4 +51,4 @@ def _use(exported: Exported) -> list[str]:
     return [f"yolo track model=yolo11n.pt source=VIDEO classes=0 tracker={tracker}"]
 
 
-ULTRALYTICS: Final = Profile("Ultralytics", ONNX, _use, normalises=False, sides=_sides)
+ULTRALYTICS: Final = Profile("Ultralytics", ONNX, _use, sides=_sides)
