@@ -1,5 +1,6 @@
 """One process trains a run, the others are told who does; nothing in the run leads elsewhere."""
 
+import errno
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from strongreid.cli import main
 from strongreid.config import Config
 from strongreid.config_sections import DataConfig, SetConfig
 from strongreid.errors import InputError
+from strongreid.files import remove_folder
 from strongreid.reports.console import Console
 from strongreid.runs.lock import WRITTEN, lock_new_run, lock_run
 from strongreid.runs.train import run_folder
@@ -66,6 +68,24 @@ def test_the_second_training_of_a_name_and_the_second_resume_are_told_at_once_wh
         pass
     assert sorted(path.name for path in output.iterdir()) == ["packed", "twice"]
     assert not any(path.name.startswith(".") for path in run.rglob("*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_training_asked_to_stop_before_its_first_step_says_so_and_leaves_no_lock(
+    train_words: list[str], tmp_path: Path, number: signal.Signals
+) -> None:
+    output, errors = tmp_path / "runs", tmp_path / "errors"
+    training = start_command([*train_words, "--name=early"], errors)
+    try:
+        wait_for(partial(signed, output / ".early.lock", training.pid))
+        assert training.pid is not None
+        os.kill(training.pid, number)
+        training.join(LIMIT_S)
+    finally:
+        training.kill()
+    assert training.exitcode == 128 + number
+    assert errors.read_text().splitlines()[-1].startswith("strongreid: stopped.")
+    assert not list(output.glob(".*"))
 
 
 @pytest.fixture
@@ -120,6 +140,21 @@ def test_what_dead_processes_left_goes_with_the_next_one(unfinished: Path, tmp_p
     assert (outside / "precious").exists()
     assert not (unfinished / ".lock").exists()
     assert not (tmp_path / ".unfinished.lock").exists()
+
+
+def test_what_a_disk_did_not_let_go_is_gone_at_the_end(unfinished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoints = unfinished / "checkpoints"
+    (old,) = checkpoints.iterdir()
+    with lock_run(unfinished, Console(quiet=True)):
+        with monkeypatch.context() as broken:
+            broken.setattr("os.unlink", raises_eio)
+            remove_folder(old)
+        assert [path.name.startswith(f".{old.name}.partial-") for path in checkpoints.iterdir()] == [True]
+    assert list(checkpoints.iterdir()) == []
+
+
+def raises_eio(*path: object, **more: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def test_a_new_run_that_is_refused_leaves_no_trace_and_one_that_exists_is_said(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from strongreid.training.signals import STOPPING, Stopped, stop_requests
+from strongreid.training.signals import STOPPING, Stopped, stop_requests, stopped_by_signals
 
 
 class SecondError(Exception):
@@ -94,3 +94,24 @@ def test_outside_of_the_main_thread_signals_are_left_alone() -> None:
 def test_the_exit_code_is_what_a_shell_reports() -> None:
     assert [Stopped(number).exit_code for number in STOPPING] == [130, 143, 129]
     assert issubclass(Stopped, KeyboardInterrupt)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("handlers")
+def test_a_signal_that_would_end_the_process_ends_the_block_and_one_more_the_process(number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    with pytest.raises(Stopped) as stop, stopped_by_signals():
+        try:
+            signal.raise_signal(number)
+        finally:
+            assert signal.getsignal(number) == signal.SIG_DFL
+    assert stop.value.exit_code == 128 + number
+    with stopped_by_signals(), stop_requests() as asked:  # a training keeps it
+        signal.raise_signal(number)
+        assert asked() == number
+    assert signal.getsignal(number) == signal.SIG_DFL
+    for kept in (signal.SIG_IGN, signal.default_int_handler):
+        signal.signal(number, kept)
+        with stopped_by_signals():
+            assert signal.getsignal(number) == kept
+        assert signal.getsignal(number) == kept

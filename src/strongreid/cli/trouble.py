@@ -1,6 +1,6 @@
 """What ends a command early: said in one line, once, with an exit code, and never by a traceback.
 
-2 is for what the user can fix, 130 for Ctrl-C (143 and 129 where SIGTERM or SIGHUP ended a training), 70 for a defect
+2 is for what the user can fix, 130 for Ctrl-C (143 and 129 after SIGTERM and SIGHUP), 70 for a defect
 of ours, whose traceback goes into a file.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from strongreid.errors import InputError
 from strongreid.reports.terminal import printable
-from strongreid.training.signals import Stopped
+from strongreid.training.signals import Stopped, stopped_by_signals
 
 FIXED_BY_USER, DEFECT, STOPPED, CLOSED_PIPE = 2, 70, 130, 141
 """Exit codes."""
@@ -44,7 +44,8 @@ HINTS = {
 def guarded(command: Callable[[], int]) -> int:
     """Run a command and return its exit code, or that of what ended it, which is said on standard error."""
     try:
-        return command()
+        with stopped_by_signals():
+            return command()
     except InputError as error:
         return _end(FIXED_BY_USER, f"error: {error}")
     except BrokenPipeError:

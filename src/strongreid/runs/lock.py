@@ -42,7 +42,8 @@ def lock_new_run(folder: Path, console: Console) -> Iterator[None]:
 def lock_run(folder: Path, console: Console) -> Iterator[None]:
     """Hold a run's folder to train in it, clear of what dead processes left; `InputError` where another one does.
 
-    Raises `InputError` too where something in the folder is a link: nothing is written through it.
+    Raises `InputError` too where something in the folder is a link: nothing is written through it. What could not be
+    removed in the block (a disk that fails once) is swept at its end: nobody resumes a finished run, which would do it.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder.")
@@ -50,12 +51,20 @@ def lock_run(folder: Path, console: Console) -> Iterator[None]:
         if first:
             for name in WRITTEN:
                 inside(folder, name)
-            for part in (folder, folder / "checkpoints"):
-                sweep(part)
+            _sweep(folder)
             if _lock_beside(folder).exists():
                 with suppress(InputError), _held(_lock_beside(folder), folder, console):
                     pass  # left by a process that died: it goes now
-        yield
+        try:
+            yield
+        finally:
+            if first:
+                _sweep(folder)
+
+
+def _sweep(folder: Path) -> None:
+    for part in (folder, folder / "checkpoints"):
+        sweep(part)
 
 
 def _lock_beside(folder: Path) -> Path:
