@@ -127,6 +127,7 @@ def build_model(config: Config, people: int, fabric: Fabric | None = None) -> Re
             people=people,
             last_stride=config.model.last_stride,
             stem_relu=config.model.stem_relu,
+            pooling=config.model.pooling,
             neck=config.model.neck,
             image_size=config.model.image_size,
             feature=config.evaluation.feature,

@@ -66,6 +66,9 @@ class ModelConfig:
     """Trick 4: stride of the last stage; 1 gives a map of 16 x 8, 2 one of 8 x 4 (section 3.4)."""
     stem_relu: bool = True
     """False leaves out the ReLU after the stem's BatchNorm, as the authors' published ResNet weights need it."""
+    pooling: Literal["average", "gem", "max_average"] = "average"
+    """From the map to one feature: its average, as in the paper; the generalised mean with a learned power, which
+    starts at 3; or its maximum plus its average. For transformers, whose feature is a token, the average."""
     neck: Literal["bnneck", "none"] = "bnneck"
     """Trick 5: BNNeck between the feature of the metric losses and the classifier (section 3.5)."""
     mean: tuple[float, float, float] | None = None

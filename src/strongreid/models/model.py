@@ -58,7 +58,7 @@ class ReIDModel(FromFrames, nn.Module):
         people: number of training people.
         last_stride, stem_relu, weights: see `create_backbone`. `weights` may be a model of ours too, its file or its
             run's folder: its backbone's are taken, neck and classifier are new.
-        pooling: "average", or a module of one's own from [B, C, h, w] to [B, D].
+        pooling: "average", "gem", "max_average", or a module of one's own from [B, C, h, w] to [B, D].
         neck: "bnneck" or "none".
         image_size: (height, width) in pixels of the images it is trained on.
         feature, metric: what evaluation uses of it.

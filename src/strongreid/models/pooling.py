@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
+from strongreid.losses.distance import at_least_float32
 from strongreid.models.adapter import eval_mode
 
-Pooling = Literal["average"]
+Pooling = Literal["average", "gem", "max_average"]
 
 
 class AveragePooling(nn.Module):
@@ -23,11 +24,43 @@ class AveragePooling(nn.Module):
         return feature_map.mean(dim=(2, 3), dtype=torch.float32 if half else feature_map.dtype)
 
 
+class GeMPooling(nn.Module):
+    """Generalised mean (Radenovic et al. 2019): the p-th root of the average of p-th powers, [B, C, h, w] to [B, C].
+
+    p is learned, one for all channels; 1 is the average, infinity the maximum. What is below `eps` counts as `eps`, so
+    it is for maps after a ReLU, not for the tokens of a transformer. Half types come out as float32.
+    """
+
+    def __init__(self, p: float = 3.0, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.p = nn.Parameter(torch.tensor([p]))
+        self.eps = eps
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        """Pool in at least float32, under autocast too: powers of half types overflow."""
+        with torch.autocast(feature_map.device.type, enabled=False):
+            powers = at_least_float32(feature_map).clamp(min=self.eps).pow(self.p)
+            return powers.mean(dim=(2, 3)).pow(1 / self.p)
+
+
+class MaxAveragePooling(AveragePooling):
+    """The maximum of each channel plus its average: [B, C, h, w] to [B, C], half types come out as float32."""
+
+    def forward(self, feature_map: Tensor) -> Tensor:
+        """Add what each of the two poolings gives."""
+        average = super().forward(feature_map)
+        return feature_map.amax(dim=(2, 3)).to(average.dtype) + average
+
+
 def create_pooling(kind: Pooling) -> nn.Module:
     """Give the pooling of that name."""
     match kind:
         case "average":
             return AveragePooling()
+        case "gem":
+            return GeMPooling()
+        case "max_average":
+            return MaxAveragePooling()
 
 
 @torch.no_grad()
