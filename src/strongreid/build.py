@@ -112,8 +112,11 @@ def build_training_images(config: Config, table: ImageTable, packed: PackedImage
     return TrainingImages(table, packed, sampler, augmentation)
 
 
-def build_model(config: Config, people: int, fabric: Fabric | None = None) -> ReIDModel:
-    """Build the network, to be trained by the processes of `fabric`; its random weights are a function of the seed."""
+def build_model(config: Config, people: int, fabric: Fabric | None = None, *, cameras: int = 1) -> ReIDModel:
+    """Build the network, to be trained by the processes of `fabric`; its random weights are a function of the seed.
+
+    `people` and `cameras`: how many the training images show and were taken by.
+    """
     weights: Path | Literal["imagenet"] | None
     match config.model.weights:
         case None | "imagenet":
@@ -134,6 +137,8 @@ def build_model(config: Config, people: int, fabric: Fabric | None = None) -> Re
             metric=config.evaluation.metric,
             mean=config.model.mean,
             std=config.model.std,
+            patch_stride=config.model.patch_stride,
+            cameras=cameras if config.model.camera_embedding else 0,
             weights=weights,
         )
         if fabric is not None:

@@ -77,6 +77,8 @@ ADDED_FIELDS: Final[Mapping[str, Any]] = {
     "model.pooling": "average",
     "model.mean": None,
     "model.std": None,
+    "model.patch_stride": None,
+    "model.camera_embedding": False,
 }
 """Fields that a run's config.yaml written by an earlier version lacks, and the value with which that version trained.
 Whoever adds a field to a section adds it here: older runs stay readable, and older trainings of tables are found again.
@@ -139,6 +141,10 @@ def _run(config: Config) -> Iterator[Check]:
     yield (
         min(height, width) >= 32,
         f"model.image_size is {height} x {width}; height and width must each be at least 32 pixels.",
+    )
+    yield (
+        config.model.patch_stride is None or config.model.patch_stride >= 1,
+        f"model.patch_stride is {config.model.patch_stride}; it must be 1 pixel or more, or null.",
     )
     yield (
         min(config.model.std or (1,)) > 0,

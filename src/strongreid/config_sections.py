@@ -76,6 +76,10 @@ class ModelConfig:
     random ones ImageNet's."""
     std: tuple[float, float, float] | None = None
     """Their standard deviation, by which the rest is divided; null as for the mean."""
+    patch_stride: int | None = None
+    """Pixels from one patch of a ViT to the next; fewer than a patch's side let them overlap; null: its side."""
+    camera_embedding: bool = False
+    """True lets a ViT learn an embedding of each camera of the training images, which is added to all its tokens."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@
 | one feature an image [B, D] | itself, [B, D, 1, 1] |
 
 A backbone that wants the camera says so by an attribute `takes_camera = True`; it is then called with (images, camera),
-camera int64 [B] or None where it is not known.
+camera int64 [B], -1 where it is not known, or None for all.
 """
 
 from collections.abc import Iterator
@@ -27,12 +27,20 @@ def takes_camera(backbone: nn.Module) -> bool:
     return bool(getattr(backbone, "takes_camera", False))
 
 
-def camera_column(camera: npt.ArrayLike, count: int) -> Tensor:
-    """Check the camera of each of `count` images: integers of any kind in, int64 [count] out; else `InputError`."""
+def camera_column(camera: npt.ArrayLike, count: int, cameras: int = 0) -> Tensor:
+    """Check the camera of each of `count` images: integers of any kind in, int64 [count] out; else `InputError`.
+
+    `cameras`: how many the backbone knows, 0 where nobody says; -1 stands for one that it does not know.
+    """
     column = torch.as_tensor(camera)
-    if column.shape != (count,) or column.is_floating_point():
+    if column.shape != (count,) or (count and column.is_floating_point()):  # of an empty list torch makes floats
         raise InputError(
             f"`camera` must be integers [{count}], one an image; it is {column.dtype} {list(column.shape)}."
+        )
+    if cameras and count and not (int(column.min()) >= -1 and int(column.max()) < cameras):
+        raise InputError(
+            f"`camera` runs from {int(column.min())} to {int(column.max())}; this model knows the cameras 0 to "
+            f"{cameras - 1}, and -1 stands for any other."
         )
     return column.to(torch.int64)
 

@@ -13,6 +13,7 @@ from strongreid.errors import InputError
 from strongreid.models.ibn import IBN_NETS, to_ibn_a
 from strongreid.models.osnet import OSNETS, create_osnet
 from strongreid.models.strides import set_last_stride_to_1
+from strongreid.models.transformers import fit_positions, fit_windows, set_patch_stride, tell_camera
 from strongreid.models.weights import fetch, load_exactly, read_weights
 from strongreid.pixels import IMAGENET, Normalisation
 
@@ -31,6 +32,8 @@ def create_backbone(
     last_stride: LastStride,
     stem_relu: bool,
     weights: Path | Literal["imagenet"] | Mapping[str, Tensor] | None,
+    patch_stride: int | None = None,
+    cameras: int = 0,
 ) -> nn.Module:
     """Build a network from images [B, 3, H, W] to what `adapter.feature_map` takes.
 
@@ -41,10 +44,16 @@ def create_backbone(
     backbones without it timm's own choice, for IBN-a its authors') from the cache or the network; a path is a state
     dict (.safetensors, .pth), which may be given as it is, too.
 
-    Raises `InputError` for an unknown name, a backbone without a rule for `last_stride` 1 or without a stem ReLU, and
-    weights that cannot be had or do not fit.
+    For a ViT `patch_stride` lets patches overlap, in pixels from one to the next, and `cameras` above 0 gives each of
+    so many cameras an embedding (see `transformers`); position embeddings of weights are brought to the size that is
+    needed.
+
+    Raises `InputError` for an unknown name, a backbone without a rule for what is asked of it, and weights that cannot
+    be had or do not fit.
     """
     network = _create_network(name, image_size)
+    if patch_stride is not None:
+        set_patch_stride(network, name, image_size, patch_stride)
     if weights is None:
         _switch_on_residual_branches(network)
     else:
@@ -53,7 +62,7 @@ def create_backbone(
         _remove_stem_relu(network, name)
     if last_stride == 1:
         set_last_stride_to_1(network, name)
-    return network
+    return tell_camera(network, name, cameras) if cameras else network
 
 
 def _create_network(name: str, image_size: tuple[int, int]) -> nn.Module:
@@ -117,7 +126,7 @@ def _remove_stem_relu(network: nn.Module, name: str) -> None:
 def _load_weights(network: nn.Module, name: str, weights: Path | Literal["imagenet"] | Mapping[str, Tensor]) -> None:
     """Load a state dict with or without a classifier; everything else in it must fit."""
     if isinstance(weights, Mapping):
-        load_exactly(network, weights, source=f"a model with the backbone {name}")
+        load_exactly(network, fit_windows(weights, network), source=f"a model with the backbone {name}")
         return
     if weights == "imagenet":
         weights = _imagenet_file(name)
@@ -126,6 +135,7 @@ def _load_weights(network: nn.Module, name: str, weights: Path | Literal["imagen
     names = (classifier,) if isinstance(classifier, str) else classifier
     for key in [f"{layer}.{kind}" for layer in names for kind in ("weight", "bias")]:
         state.pop(key, None)
+    state = fit_windows(fit_positions(state, network), network)
     load_exactly(network, state, source=f"{weights} for the backbone {name}")
 
 
@@ -148,11 +158,8 @@ def _imagenet_config(name: str) -> PretrainedCfg | None:
     return None if found is None else timm.get_pretrained_cfg(found)
 
 
-def timms_normalisation(name: str, weights: Path | Literal["imagenet"]) -> Normalisation:
-    """Return what the weights of `name` were trained with, as timm says; ImageNet's where it says nothing.
-
-    Of a file it is supposed that it holds timm's weights, as fetched by hand.
-    """
+def timms_normalisation(name: str) -> Normalisation:
+    """Return what the published weights of `name` were trained with, as timm says; ImageNet's where it says nothing."""
     config = _imagenet_config(name) or (timm.get_pretrained_cfg(name) if timm.is_model(name) else None)
     if config is None:
         return IMAGENET

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from strongreid.errors import InputError
 from strongreid.losses.distance import at_least_float32
 from strongreid.models.adapter import camera_column, eval_mode, feature_map, probe, takes_camera
-from strongreid.models.backbones import LastStride, create_backbone
+from strongreid.models.backbones import LastStride
 from strongreid.models.frames import FromFrames
 from strongreid.models.model_file import (
     CALIBRATED_KEY,
@@ -33,7 +33,7 @@ from strongreid.models.model_file import (
 )
 from strongreid.models.neck import Neck, create_classifier, create_neck
 from strongreid.models.pooling import Pooling, create_pooling, pooled_width
-from strongreid.models.start import Start, starting_point
+from strongreid.models.start import start_backbone
 from strongreid.models.weights import CHECKSUM_KEY, load_exactly, read_weights, save_weights, verify_weights
 from strongreid.pixels import IMAGENET, Colour, Normalisation, normalise, resize
 
@@ -64,6 +64,7 @@ class ReIDModel(FromFrames, nn.Module):
         feature, metric: what evaluation uses of it.
         mean, std: of red, green and blue on the scale 0..1, to which pixels are normalised; None: those with which
             `weights` were trained, and ImageNet's for random weights and backbones of one's own.
+        patch_stride, cameras: for ViTs by name, see `create_backbone`.
 
     All but `weights` travel in the file's header; of objects their class's name, and `load` wants them again. Raises
     `InputError` for what is outside its range, and for parts that do not fit together.
@@ -83,6 +84,8 @@ class ReIDModel(FromFrames, nn.Module):
         metric: Metric = "cosine",
         mean: Colour | None = None,
         std: Colour | None = None,
+        patch_stride: int | None = None,
+        cameras: int = 0,
         weights: Path | Literal["imagenet"] | None = None,
     ) -> None:
         super().__init__()
@@ -92,12 +95,26 @@ class ReIDModel(FromFrames, nn.Module):
         _check("metric", metric, Metric)
         if not isinstance(pooling, nn.Module):
             _check("pooling", pooling, Pooling)
-        if people < 1 or min(image_size) < 1:
-            raise InputError(f"A model needs `people` and an `image_size` above 0, not {people} and {image_size}.")
-        start = Start(None, IMAGENET)
-        if isinstance(backbone, str):
-            start = starting_point(backbone, weights, stem_relu=stem_relu)
-        self.normalisation = Normalisation(mean or start.normalisation.mean, std or start.normalisation.std)
+        if people < 1 or min(image_size) < 1 or cameras < 0:
+            given = f"{people}, {image_size} and {cameras}"
+            raise InputError(f"A model needs `people` and `image_size` above 0, `cameras` from 0, not {given}.")
+        network, normalisation = backbone, IMAGENET
+        if isinstance(network, str):
+            network, normalisation = start_backbone(
+                network,
+                weights,
+                image_size=image_size,
+                last_stride=last_stride,
+                stem_relu=stem_relu,
+                patch_stride=patch_stride,
+                cameras=cameras,
+            )
+        elif weights is not None or not stem_relu or patch_stride is not None or cameras:
+            raise InputError(
+                "`weights` and `stem_relu`, like `patch_stride` and `cameras`, are for backbones by name; a "
+                f"{type(backbone).__name__} is used as it is."
+            )
+        self.normalisation = Normalisation(mean or normalisation.mean, std or normalisation.std)
         """What `embed` does to pixels, and training too."""
         objects = {"backbone": backbone, "pooling": pooling}
         self.own = frozenset(name for name, value in objects.items() if isinstance(value, nn.Module))
@@ -114,21 +131,15 @@ class ReIDModel(FromFrames, nn.Module):
             metric=metric,
             mean=self.normalisation.mean,
             std=self.normalisation.std,
+            patch_stride=patch_stride,
+            cameras=cameras,
         )
         self.image_size = image_size
         self.feature: Feature = feature
         self.metric: Metric = metric
         self.calibrated: Calibrated | None = None
         """What `strongreid calibrate` measured, for these very weights; set it, and `save` keeps it."""
-        if isinstance(backbone, str):
-            backbone = create_backbone(
-                backbone, image_size=image_size, last_stride=last_stride, stem_relu=stem_relu, weights=start.weights
-            )
-        elif weights is not None or not stem_relu:
-            raise InputError(
-                f"`weights` and `stem_relu` are for backbones by name; a {type(backbone).__name__} is used as it is."
-            )
-        self.backbone = backbone
+        self.backbone = network
         self.pooling = create_pooling(pooling) if isinstance(pooling, str) else pooling
         self.width = pooled_width(self.pooling, probe(self.backbone, image_size, self.arguments["backbone"]))
         self.neck = create_neck(neck, self.width)
@@ -154,8 +165,8 @@ class ReIDModel(FromFrames, nn.Module):
     def forward(self, images: Tensor, camera: Tensor | None = None) -> Features:
         """Map normalised images [B, 3, H, W] float32 to `Features`, D = `width`.
 
-        `camera` int64 [B], 0..cameras-1 (`ImageTable.camera_index`), goes to a backbone that wants it (`takes_camera`);
-        others do without.
+        `camera` int64 [B], 0..cameras-1 (`ImageTable.camera_index`), -1 where it is not known, goes to a backbone that
+        wants it (`takes_camera`); others do without.
         """
         pooled = at_least_float32(self.pooling(self.feature_map(images, camera)))
         necked = self.neck(pooled)
@@ -174,7 +185,7 @@ class ReIDModel(FromFrames, nn.Module):
         if batch_size < 1:
             raise InputError(f"embed takes a batch size of at least 1, not {batch_size}.")
         device = self.classifier.weight.device
-        cameras = None if camera is None else camera_column(camera, len(images)).to(device)
+        cameras = None if camera is None else camera_column(camera, len(images), self.arguments["cameras"]).to(device)
         rows = [torch.empty(0, self.width)]
         with eval_mode(self):
             for start in range(0, len(images), batch_size):

@@ -11,6 +11,7 @@ import math
 from collections.abc import Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import UnionType
 from typing import Any, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
 from safetensors import SafetensorError, safe_open
@@ -50,6 +51,8 @@ class Arguments(TypedDict):
     metric: NotRequired[Metric]
     mean: NotRequired[Colour]
     std: NotRequired[Colour]
+    patch_stride: NotRequired[int | None]
+    cameras: NotRequired[int]
 
 
 def header_text(arguments: Arguments, own: frozenset[str]) -> str:
@@ -122,6 +125,8 @@ def _is_a(kind: Any, value: Any) -> bool:
     if get_origin(kind) is tuple:
         items = get_args(kind)
         return type(value) is tuple and len(value) == len(items) and all(map(_is_a, items, value))
+    if get_origin(kind) is UnionType:
+        return any(_is_a(one, value) for one in get_args(kind))
     return type(value) is kind or (kind is float and type(value) is int)
 
 

@@ -7,38 +7,65 @@ network, and so have random weights.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from strongreid.errors import InputError
-from strongreid.models.backbones import timms_normalisation
-from strongreid.models.model_file import HEADER_KEY, model_file, read_arguments
+from strongreid.models.backbones import LastStride, create_backbone, timms_normalisation
+from strongreid.models.model_file import HEADER_KEY, Arguments, model_file, read_arguments
+from strongreid.models.transformers import patch_grid, resize_positions
 from strongreid.models.weights import read_weights, verify_weights
 from strongreid.pixels import IMAGENET, IMAGENET_MEAN, IMAGENET_STD, Normalisation
 
 
-class Start(NamedTuple):
-    """First weights, as `create_backbone` takes them, and the normalisation that goes with them."""
+def start_backbone(
+    name: str,
+    weights: Path | Literal["imagenet"] | None,
+    *,
+    image_size: tuple[int, int],
+    last_stride: LastStride,
+    stem_relu: bool,
+    patch_stride: int | None,
+    cameras: int,
+) -> tuple[nn.Module, Normalisation]:
+    """Build a backbone with its first weights, and say with which normalisation these were trained.
 
-    weights: Path | Literal["imagenet"] | Mapping[str, Tensor] | None
-    normalisation: Normalisation
-
-
-def starting_point(backbone: str, weights: Path | Literal["imagenet"] | None, *, stem_relu: bool) -> Start:
-    """Find what the backbone of that name starts from.
-
-    `weights` as for `ReIDModel`: a path may be a model of ours or its run's folder, of which the backbone's weights are
-    read. Raises `InputError` where that is another network, and for a damaged file.
+    Arguments as for `ReIDModel`: `weights` may be a model of ours or its run's folder, of which the backbone's are
+    taken. Raises `InputError` as `create_backbone` does, and where that model has another backbone or is damaged.
     """
-    if weights is None:
-        return Start(None, IMAGENET)
-    if weights == "imagenet" or (file := own_model(weights)) is None:
-        return Start(weights, timms_normalisation(backbone, weights))
-    arguments, _ = read_arguments(file)
-    had = Normalisation(arguments.get("mean", IMAGENET_MEAN), arguments.get("std", IMAGENET_STD))
-    return Start(read_backbone_weights(file, backbone, stem_relu=stem_relu), had)
+    start: Path | Literal["imagenet"] | Mapping[str, Tensor] | None = weights
+    normalisation = IMAGENET
+    if isinstance(weights, Path) and (file := own_model(weights)) is not None:
+        had, _ = read_arguments(file)
+        normalisation = Normalisation(had.get("mean", IMAGENET_MEAN), had.get("std", IMAGENET_STD))
+        state = read_backbone_weights(file, name, stem_relu=stem_relu)
+        start = _at_size(state, had, image_size, patch_stride)
+    elif weights is not None:
+        normalisation = timms_normalisation(name)
+    network = create_backbone(
+        name,
+        image_size=image_size,
+        last_stride=last_stride,
+        stem_relu=stem_relu,
+        weights=start,
+        patch_stride=patch_stride,
+        cameras=cameras,
+    )
+    return network, normalisation
+
+
+def _at_size(
+    state: dict[str, Tensor], had: Arguments, image_size: tuple[int, int], patch_stride: int | None
+) -> dict[str, Tensor]:
+    """Bring the position embeddings of a model of ours, made with the arguments `had`, to another size or stride."""
+    if not {"pos_embed", "patch_embed.proj.weight"} <= state.keys():
+        return state
+    patch = state["patch_embed.proj.weight"].shape[-1]
+    old = patch_grid(had.get("image_size", (256, 128)), patch, had.get("patch_stride") or patch)
+    new = patch_grid(image_size, patch, patch_stride or patch)
+    return {**state, "pos_embed": resize_positions(state["pos_embed"], old, new)}
 
 
 def own_model(path: Path) -> Path | None:
@@ -75,5 +102,5 @@ def read_backbone_weights(file: Path, backbone: str, *, stem_relu: bool) -> dict
             )
     weights = read_weights(file)
     verify_weights(file, weights)
-    prefix = "backbone."
+    prefix = "backbone.network." if arguments.get("cameras") else "backbone."  # other images have other cameras
     return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

@@ -153,7 +153,7 @@ def _assemble(
     config = _with_smaller_batches(config, len(train.people), fabric, console)
     images = build.build_training_images(config, train, prepared.train)
     start = replace(config, model=replace(config.model, weights=None)) if go_on else config
-    model = build.build_model(start, len(train.people), fabric)
+    model = build.build_model(start, len(train.people), fabric, cameras=len(train.cameras))
     if not go_on:  # written down, because one that goes on does not look at the first weights
         mean, std = model.normalisation.mean, model.normalisation.std
         config = replace(config, model=replace(config.model, mean=mean, std=std))
