@@ -27,7 +27,9 @@ def evaluate_run(
         cache = run.config.data.cache
         data = DataConfig(other.name, other.root, other.split_seed, cache, other.layout, other.columns)
         # no batches are made, so none can be impossible
-        tests = [prepare_main_test(replace(run.config, data=data, batch=BatchConfig()), console)]
+        tests = [
+            prepare_main_test(replace(run.config, data=data, batch=BatchConfig()), console, learned=run.config.data)
+        ]
     model = run.model()
     found = {}
     for test in tests:

@@ -62,7 +62,10 @@ def run_sections(run: Run, console: Console, *, tested: Config | None = None) ->
     Raises `InputError` where its data set is not where, or not what, it was.
     """
     config = run.config
-    test = prepare_main_test(tested, console) if tested else prepare_own_tests(run, console, further=False)[0]
+    if tested is None:
+        test = prepare_own_tests(run, console, further=False)[0]
+    else:
+        test = prepare_main_test(tested, console, learned=config.data)
     notes = [f"Note: {warning}" for warning in test.data.warnings]
     model = run.model((tested or config).evaluation)
     embedded = test.embed(model, console)

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from strongreid import build
 from strongreid.config import Config
-from strongreid.config_sections import set_label
+from strongreid.config_sections import DataConfig, set_label
 from strongreid.data import ImageTable, PackedImages, ReIDData, refuse_leaks
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings
 from strongreid.models.model_file import Metric
 from strongreid.reports.console import Console
+from strongreid.runs.cameras import LearnedCameras, learned_cameras, sets_of
 from strongreid.runs.evaluate_features import EmbeddedTest
 from strongreid.runs.folder import Run
 
@@ -37,8 +39,8 @@ class Embedder(Protocol):
     metric: Metric
     """How its features are compared."""
 
-    def embed(self, images: Tensor, *, batch_size: int) -> Tensor:
-        """Map images [N, 3, H, W] uint8 RGB to features [N, D] float32 on the CPU."""
+    def embed(self, images: Tensor, *, batch_size: int, camera: npt.ArrayLike | None) -> Tensor:
+        """Map images [N, 3, H, W] uint8 RGB, and their cameras where these are known, to features [N, D] float32."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,16 @@ class TestImages:
     table: ImageTable
     packed: PackedImages
 
-    def embed(self, model: Embedder, title: str, console: Console) -> Embeddings:
+    def embed(self, model: Embedder, title: str, console: Console, known: LearnedCameras | None = None) -> Embeddings:
         """Return the features that the model's `feature` names, in the table's order: `[N, D]` float32."""
         count = len(self.packed)
+        camera = None if known is None else known.index(self.table.camera)
         features = []
         with console.bar(f"Embedding {title} images") as report:
             for start in range(0, count, EMBED_BATCH):
                 rows = np.arange(start, min(start + EMBED_BATCH, count))
-                features.append(model.embed(self.packed[rows], batch_size=EMBED_BATCH))
+                some = None if camera is None else camera[rows]
+                features.append(model.embed(self.packed[rows], batch_size=EMBED_BATCH, camera=some))
                 report(int(rows[-1]) + 1, count)
         return Embeddings(torch.cat(features), self.table.person, self.table.camera)
 
@@ -69,10 +73,13 @@ class TestSet:
     data: ReIDData
     query: TestImages
     gallery: TestImages
+    cameras: LearnedCameras | None = None
+    """Which of its cameras the model was told in training; None: it was told none, or none of these."""
 
     def embed(self, model: Embedder, console: Console) -> EmbeddedTest:
         """Return the features of query and gallery, to be compared by the model's metric and the set's camera rule."""
-        query, gallery = (self.query.embed(model, "query", console), self.gallery.embed(model, "gallery", console))
+        query = self.query.embed(model, "query", console, self.cameras)
+        gallery = self.gallery.embed(model, "gallery", console, self.cameras)
         return EmbeddedTest(query, gallery, model.metric, self.data.same_camera)
 
 
@@ -104,7 +111,7 @@ def prepare(config: Config, console: Console, recorded: Mapping[str, Any] | None
     refuse_leaks(data.train, sets)
     _warn([data, *list(sets.values())[1:]], console)
     _tell_disk_need(config, [data.train, *_sides(sets)], console)
-    tests = _decoded(config, sets, console)
+    tests = _decoded(config, sets, console, config.data)
     return Prepared(data, _packed(config, "training", data.train, console), tests, fingerprint)
 
 
@@ -124,23 +131,28 @@ def prepare_own_tests(run: Run, console: Console, *, further: bool = True) -> li
         sets = build.build_tests(config)
         if run.recorded:
             _refuse_other_images(config, run.record["data"]["fingerprint"], _fingerprint(sets))
-    return _prepared(config, sets, console)
+    return _prepared(config, sets, console, config.data)
 
 
-def prepare_main_test(config: Config, console: Console) -> TestSet:
-    """Read and decode the main set that these settings test on, and no other; training images are left alone."""
+def prepare_main_test(config: Config, console: Console, *, learned: DataConfig | None = None) -> TestSet:
+    """Read and decode the main set that these settings test on, and no other; training images are left alone.
+
+    learned: what the model was trained on, to tell it the cameras that it knows; None: it knows none.
+    """
     config = _main_alone(config)
-    return _prepared(config, build.build_tests(config), console)[0]
+    return _prepared(config, build.build_tests(config), console, learned)[0]
 
 
 def _main_alone(config: Config) -> Config:
     return replace(config, data=replace(config.data, tested=[]))
 
 
-def _prepared(config: Config, sets: Mapping[str, ReIDData], console: Console) -> list[TestSet]:
+def _prepared(
+    config: Config, sets: Mapping[str, ReIDData], console: Console, learned: DataConfig | None
+) -> list[TestSet]:
     _warn(sets.values(), console)
     _tell_disk_need(config, _sides(sets), console)
-    return _decoded(config, sets, console)
+    return _decoded(config, sets, console, learned)
 
 
 def _fingerprint(sets: Mapping[str, ReIDData], train: ImageTable | None = None) -> dict[str, Any]:
@@ -196,14 +208,20 @@ def _tell_disk_need(config: Config, tables: Sequence[ImageTable], console: Conso
     tell_disk_need(build.build_bytes_to_pack(config, tables), build.pack_folder(config), console)
 
 
-def _decoded(config: Config, sets: Mapping[str, ReIDData], console: Console) -> list[TestSet]:
+def _decoded(
+    config: Config, sets: Mapping[str, ReIDData], console: Console, learned: DataConfig | None
+) -> list[TestSet]:
+    trained = sets_of(learned) if learned is not None and config.model.camera_embedding else []
+
     def side(name: str, part: str, table: ImageTable) -> TestImages:
         title = part if len(sets) == 1 else f"{name} {part}"
         return TestImages(table, _packed(config, title, table, console))
 
+    tested = zip([sets_of(config.data)[0], *config.data.tested], sets.values(), strict=True)
+    cameras = (learned_cameras(one, data, trained) for one, data in tested)
     return [
-        TestSet(name, data, side(name, "query", data.query), side(name, "gallery", data.gallery))
-        for name, data in sets.items()
+        TestSet(name, data, side(name, "query", data.query), side(name, "gallery", data.gallery), known)
+        for (name, data), known in zip(sets.items(), cameras, strict=True)
     ]
 
 

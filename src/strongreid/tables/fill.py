@@ -123,9 +123,10 @@ def reproduce(sweep: Sweep, console: Console) -> list[RowOutcome]:
             continue
         console.say(f"[{number}/{total}] {item.row.name}, seed {item.seed}, {item.direction.label}")
         run = _trained(item, console)
-        key = repr((item.test.data, item.test.model.image_size))
+        learned = item.training.config.data
+        key = repr((item.test.data, item.test.model.image_size, learned))
         if key not in prepared:
-            prepared = {key: prepare_main_test(item.test, console)}
+            prepared = {key: prepare_main_test(item.test, console, learned=learned)}
         embedded = prepared[key].embed(run.model(item.test.evaluation), console)
         protocol = Protocol(reranking=item.row.reranking)
         embedded.warn(console, protocol)

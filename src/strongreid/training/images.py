@@ -53,3 +53,9 @@ class TrainingImages:
                 f"The images show {len(self.table.people)} people, but the model was made for {people}: give it as "
                 "many `people` as the table has."
             )
+        cameras = model.arguments["cameras"]
+        if cameras and len(self.table.cameras) != cameras:
+            raise InputError(
+                f"The images were taken by {len(self.table.cameras)} cameras, but the model was made for {cameras}: "
+                "give it as many `cameras` as the table has."
+            )
