@@ -1,14 +1,16 @@
 # make demo   sets up and shows it at work, two to five minutes on two cores
 # make test   sets up and checks everything: lint, types, layers, tests
 # make break  kills trainings and refuses their writes 300 times, resumes and compares them; about ten minutes
+# make consumers  lets Ultralytics, boxmot, Roboflow's reid and Norfair load exported files; each installs some gigabytes
 # All need Python 3.11 or newer and nothing else; another one is named by PYTHON=python3.12.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 READY := $(VENV)/.ready-$(VERSION)
+CONSUMERS := ultralytics boxmot roboflow norfair
 
-.PHONY: demo test break setup
+.PHONY: demo test break consumers setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -23,6 +25,19 @@ test: setup
 
 break: setup
 	$(BIN)/python -m tests.breaking
+
+# Each consumer has an environment of its own: they pin other versions, and some are AGPL.
+consumers: setup $(foreach name,$(CONSUMERS),.consumers/$(name)/.ready)
+	$(BIN)/python -m tests.consumers
+
+.consumers/%/.ready: tests/consumers/environments/%.txt
+	test -x $(@D)/bin/python || $(BIN)/python -m venv $(@D)
+	if command -v uv >/dev/null; then \
+		uv pip install --python $(@D)/bin/python --requirement $<; \
+	else \
+		$(@D)/bin/python -m pip install --requirement $<; \
+	fi
+	touch $@
 
 setup: $(READY)
 

@@ -22,14 +22,12 @@ from strongreid.export.graph import INPUT, OUTPUT, ExportGraph
 from strongreid.export.profile import Format, Infer
 
 OPSET: Final = 18
-PREFIX: Final = "strongreid."
-"""How our metadata keys begin: some consumers make attributes of all keys, and plain ones hit their own."""
 LARGEST_BYTES: Final = 2**31 - 1
 """Most bytes of one ONNX file: protobuf's limit."""
 
 
 def write_onnx(graph: ExportGraph, path: Path, metadata: Mapping[str, str]) -> None:
-    """Trace `graph` and write it with `metadata`, whose keys get `PREFIX`. `InputError` where it cannot be traced."""
+    """Trace `graph` and write it with `metadata`. `InputError` where it cannot be traced."""
     onnx, _ = require("onnx", "onnx"), require("onnxscript", "onnx")
     with quiet_tracing(graph):
         program = torch.onnx.export(
@@ -46,7 +44,7 @@ def write_onnx(graph: ExportGraph, path: Path, metadata: Mapping[str, str]) -> N
     proto = program.model_proto
     _forget_origins(proto)
     proto.producer_name = "strongreid"
-    onnx.helper.set_model_props(proto, {PREFIX + key: value for key, value in metadata.items()})
+    onnx.helper.set_model_props(proto, dict(metadata))
     if proto.ByteSize() > LARGEST_BYTES:
         raise InputError(f"The network has more than {LARGEST_BYTES:,} bytes, the most that one ONNX file may have.")
     path.write_bytes(proto.SerializeToString())

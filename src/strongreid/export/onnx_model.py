@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.export.onnx_file import PREFIX, open_session
-from strongreid.export.pixels_in import PixelInput
+from strongreid.export.onnx_file import open_session
+from strongreid.export.pixels_in import PREFIX, PixelInput
 from strongreid.export.profile import in_batches
 from strongreid.models.frames import FromFrames
 from strongreid.models.model_file import Metric

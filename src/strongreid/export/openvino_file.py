@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from strongreid.export.extras import require
 from strongreid.export.graph import ExportGraph
-from strongreid.export.onnx_file import PREFIX, write_onnx
+from strongreid.export.onnx_file import write_onnx
 from strongreid.export.profile import Format, Infer
 
 
@@ -26,7 +26,7 @@ def write_openvino(graph: ExportGraph, path: Path, metadata: Mapping[str, str]) 
         write_onnx(graph, onnx, {})
         model = openvino.convert_model(str(onnx))
     for key, value in metadata.items():
-        model.set_rt_info(value, [PREFIX + key])
+        model.set_rt_info(value, [key])
     openvino.save_model(model, str(path), compress_to_fp16=graph.in_half)
 
 

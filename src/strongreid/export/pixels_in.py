@@ -8,7 +8,7 @@ points, a network runs without a word and takes different people for one, so eve
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from strongreid.errors import InputError
 from strongreid.pixels import Colour
 
 Order = Literal["rgb", "bgr"]
+PREFIX: Final = "strongreid."
+"""How our keys in a file's metadata begin: some consumers make attributes of all keys, and plain ones hit their own."""
 NONE, UNIT = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 """Mean and deviation that change nothing: the network normalises inside."""
 

@@ -59,8 +59,8 @@ class Exported:
         return str(self.path.absolute())
 
 
-def nothing_beside(exported: Exported) -> dict[str, str]:
-    """No side files."""
+def nothing(exported: Exported) -> dict[str, str]:
+    """No side files, no metadata."""
     return {}
 
 
@@ -92,7 +92,9 @@ class Profile:
     """How many images it feeds at once; None: any number, on an axis named `batch`."""
     l2: bool = False
     """Whether features leave the graph with the length 1."""
-    sides: Callable[[Exported], dict[str, str]] = nothing_beside
+    metadata: Callable[[Exported], dict[str, str]] = nothing
+    """Entries that it looks for in the file's metadata, by its own names."""
+    sides: Callable[[Exported], dict[str, str]] = nothing
     """Texts by the names of the files beside it."""
     doubts: Callable[[Exported], list[str]] = nothing_to_say
     """What its user should know of this very file, in sentences."""

@@ -10,7 +10,7 @@ from typing import Final
 from strongreid.errors import InputError
 from strongreid.export.card import Card, card_text
 from strongreid.export.graph import ExportGraph, GraphSettings, Precision
-from strongreid.export.pixels_in import PixelInput
+from strongreid.export.pixels_in import PREFIX, PixelInput
 from strongreid.export.profile import Exported, Profile, Where
 from strongreid.export.proof import Proof, prove
 from strongreid.files import atomic_file, write_text
@@ -101,7 +101,7 @@ def _written(
     with atomic_file(path) as partial:
         report(0, STEPS)
         try:
-            profile.format.write(graph, partial, _metadata(model, profile, settings))
+            profile.format.write(graph, partial, _metadata(model, profile, settings) | profile.metadata(exported))
         except InputError as error:
             raise InputError(f"{error} {otherwise}".rstrip()) from error
         report(1, STEPS)
@@ -129,7 +129,7 @@ def _scaled(colour: Colour, top: int) -> Colour:
 def _metadata(model: ReIDModel, profile: Profile, settings: GraphSettings) -> dict[str, str]:
     """What the file says of itself."""
     known = {} if model.threshold is None else {"threshold": f"{model.threshold:.6g}"}
-    return {
+    said = {
         "version": version("strongreid"),
         "for": profile.title,
         "backbone": model.arguments["backbone"],
@@ -140,6 +140,7 @@ def _metadata(model: ReIDModel, profile: Profile, settings: GraphSettings) -> di
         "precision": settings.precision,
         **known,
     }
+    return {PREFIX + key: value for key, value in said.items()}
 
 
 def _copy(source: Path, target: Path) -> None:

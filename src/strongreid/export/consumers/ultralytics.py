@@ -46,9 +46,14 @@ def _sides(exported: Exported) -> dict[str, str]:
     }
 
 
+def _metadata(exported: Exported) -> dict[str, str]:
+    """It sends images one at a time through a file of a fixed batch that does not say so here."""
+    return {} if exported.batch is None else {"batch": str(exported.batch)}
+
+
 def _use(exported: Exported) -> list[str]:
     tracker = exported.path.with_name(_tracker(exported))
     return [f"yolo track model=yolo11n.pt source=VIDEO classes=0 tracker={tracker}"]
 
 
-ULTRALYTICS: Final = Profile("Ultralytics", ONNX, _use, sides=_sides)
+ULTRALYTICS: Final = Profile("Ultralytics", ONNX, _use, metadata=_metadata, sides=_sides)
