@@ -1,4 +1,4 @@
-"""Each family of backbones, exported and read again: onnxruntime within 1e-4 of the features' rms, our own file 1e-6."""
+"""Each family of backbones, exported and read again: ONNX within 1e-4 of the features' rms, our own file 1e-6."""
 
 from collections.abc import Callable
 from pathlib import Path
