@@ -25,6 +25,7 @@ FAMILIES: dict[str, str | Callable[[], nn.Module]] = {
     "efficientnet_lite0": "efficientnet_lite0",
     "mobilenetv3": "mobilenetv3_small_050",
     "convnext_atto": "convnext_atto",
+    "osnet_ain": "osnet_ain_x0_25",
     "vit": small_vit,
     "swin": small_swin,
 }

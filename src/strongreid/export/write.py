@@ -102,10 +102,11 @@ def _written(
         report(0, STEPS)
         try:
             profile.format.write(graph, partial, _metadata(model, profile, settings) | profile.metadata(exported))
+            infer = profile.format.load(partial)
         except InputError as error:
             raise InputError(f"{error} {otherwise}".rstrip()) from error
         report(1, STEPS)
-        proof = prove(profile.format.load(partial), model, settings, otherwise)
+        proof = prove(infer, model, settings, otherwise)
         report(2, STEPS)
         for name in profile.format.names_beside(path):
             _copy(partial.with_name(name), path.with_name(name))

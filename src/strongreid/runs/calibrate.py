@@ -13,6 +13,7 @@ from strongreid.evaluation.verification import require_rate
 from strongreid.files import write_json
 from strongreid.models import Calibrated, write_calibrated
 from strongreid.reports.console import Console
+from strongreid.runs.card import write_run_card
 from strongreid.runs.evaluate_features import Protocol, announce, load_test
 from strongreid.runs.folder import Run
 from strongreid.runs.test_sets import prepare_own_tests
@@ -46,6 +47,8 @@ def calibrate_run(folder: Path, false_match_rate: float, data_root: Path | None,
         measured_on=test.data.name,
     )
     write_calibrated(folder, stored)
+    model.calibrated = stored
+    write_run_card(folder, model)
     return RunCalibration(found, chosen)
 
 

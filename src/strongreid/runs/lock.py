@@ -11,7 +11,15 @@ from strongreid.files import inside, refuse_second_process, sweep
 from strongreid.launch import read_launch
 from strongreid.reports.console import Console
 
-WRITTEN: Final = ("log.jsonl", "tensorboard", "checkpoints", "model.safetensors", "result.npz", "result.json")
+WRITTEN: Final = (
+    "log.jsonl",
+    "tensorboard",
+    "checkpoints",
+    "model.safetensors",
+    "result.npz",
+    "result.json",
+    "model.card.md",
+)
 """What a training writes in its run's folder."""
 
 

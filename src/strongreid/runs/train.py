@@ -5,6 +5,7 @@ RUN/run.json            versions, machine, seed, data fingerprint, label map
 RUN/log.jsonl           the curve; tensorboard/ holds the same numbers
 RUN/checkpoints/        the newest checkpoint, from which `--resume` goes on
 RUN/model.safetensors   the last epoch's weights, loadable by themselves
+RUN/model.card.md       what the model is, was measured to do, is for and is not for
 RUN/result.npz          the figures of each query, for `strongreid compare`
 RUN/result.json         the metrics of these weights, those on further test sets under `tested`; written last, so it
                         marks a finished run
@@ -31,6 +32,7 @@ from strongreid.models import ReIDModel
 from strongreid.models.model_file import read_arguments
 from strongreid.models.start import own_model
 from strongreid.reports.console import Console
+from strongreid.runs.card import write_run_card
 from strongreid.runs.evaluate_features import COLUMNS, figure_cells
 from strongreid.runs.folder import Run, refuse_changed, with_absolute_paths
 from strongreid.runs.lock import lock_new_run, lock_run
@@ -216,6 +218,7 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
         )
     if fabric.is_global_zero:
         _test(parts, folder, progress.seconds, console)
+        write_run_card(folder, model)
     fabric.barrier()  # nobody looks for the result before it is there
     return Run(folder)
 
