@@ -7,7 +7,7 @@ from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.ground_truth import SameCamera
-from strongreid.evaluation.search import nearest
+from strongreid.evaluation.nearest import nearest
 
 
 @given(

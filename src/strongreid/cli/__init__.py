@@ -16,6 +16,7 @@ from strongreid.cli.comparing import COMPARING
 from strongreid.cli.datasets import DATASETS
 from strongreid.cli.evaluating import EVALUATING
 from strongreid.cli.exporting import EXPORTING
+from strongreid.cli.searching import SEARCHING
 from strongreid.cli.tables import TABLES
 from strongreid.cli.training import TRAINING
 from strongreid.cli.trouble import FIXED_BY_USER, guarded, require_working_folder
@@ -24,7 +25,7 @@ from strongreid.launch import read_launch
 from strongreid.recipes.in_words import unknown
 from strongreid.reports.terminal import guarded_streams, printable
 
-COMMANDS: dict[str, Command] = {**TRAINING, **EVALUATING, **COMPARING, **EXPORTING, **TABLES, **DATASETS}
+COMMANDS: dict[str, Command] = {**TRAINING, **EVALUATING, **COMPARING, **EXPORTING, **SEARCHING, **TABLES, **DATASETS}
 """All commands by name, in the order in which they are listed; those of two words form a group."""
 DESCRIPTION = "Person re-identification: train, evaluate and compare the strong baseline and its tricks."
 HELP = ("-h", "--help")

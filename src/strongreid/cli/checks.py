@@ -77,6 +77,18 @@ def require_model(source: Path) -> None:
         raise InputError(f"{source} holds no model.safetensors. {hint}")
 
 
+def newest_run(folder: Path) -> Path:
+    """Return the run in `folder` that was finished last; `InputError` where there is none."""
+    finished = [run / "result.json" for run in runs_inside(folder) if (run / "model.safetensors").is_file()]
+    times = {file.parent: file.stat().st_mtime for file in finished if file.is_file()}
+    if not times:
+        raise InputError(
+            f"Which model? There is no finished run in {folder}: name one with --model, the folder of a run, a model "
+            "file (.safetensors) or an ONNX file."
+        )
+    return max(times, key=lambda run: times[run])
+
+
 def runs_inside(folder: Path) -> list[Path]:
     """Return the folders of the runs in a folder that is none itself, up to three levels down, sorted."""
     if (folder / "config.yaml").is_file():

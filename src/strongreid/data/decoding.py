@@ -5,8 +5,9 @@ Threads serve, because Pillow lets go of the interpreter's lock while it decodes
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,21 @@ from strongreid.pixels import read_image, resize
 
 IMAGES_PER_TASK = 32
 """Images that a thread decodes before it hands them over: enough that handing over costs nothing."""
+
+
+IMAGES_PER_SMALL_TASK = 8
+"""The same where a batch is waited for: enough tasks that all cores have one."""
+
+
+class DecodedBatch(NamedTuple):
+    """What could be decoded of some rows of a table."""
+
+    rows: list[int]
+    """Those that could be, in their order."""
+    pixels: npt.NDArray[np.uint8]
+    """Theirs: uint8 [n, 3, H, W]."""
+    problems: dict[int, str]
+    """What is wrong with the others, in a sentence, by row."""
 
 
 def available_cores() -> int:
@@ -41,7 +57,45 @@ def decoded_rows(table: ImageTable, size: tuple[int, int], start: int) -> Iterat
         pool.shutdown(cancel_futures=True)
 
 
-def _decode(table: ImageTable, rows: range, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def decoded_batches(
+    table: ImageTable, batches: Sequence[Sequence[int]], size: tuple[int, int]
+) -> Iterator[DecodedBatch]:
+    """Decode batches of rows, each while the caller works on the one before; what cannot be read is told."""
+    pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="decode")
+
+    def begin(rows: Sequence[int]) -> list[Future[DecodedBatch]]:
+        parts = [rows[start : start + IMAGES_PER_SMALL_TASK] for start in range(0, len(rows), IMAGES_PER_SMALL_TASK)]
+        return [pool.submit(_decode_readable, table, part, size) for part in parts]
+
+    try:
+        upcoming = begin(batches[0]) if batches else []
+        for following in [*batches[1:], []] if batches else []:
+            current, upcoming = [part.result() for part in upcoming], begin(following)
+            yield DecodedBatch(
+                [row for part in current for row in part.rows],
+                np.concatenate([np.empty((0, 3, *size), dtype=np.uint8), *(part.pixels for part in current)]),
+                {row: problem for part in current for row, problem in part.problems.items()},
+            )
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _decode_readable(table: ImageTable, rows: Sequence[int], size: tuple[int, int]) -> DecodedBatch:
+    try:
+        return DecodedBatch(list(rows), _decode(table, rows, size), {})
+    except InputError:
+        pass  # seldom, so one by one
+    readable, problems = list[npt.NDArray[np.uint8]](), dict[int, str]()
+    for row in rows:
+        try:
+            readable.append(decode_row(table, row, size))
+        except InputError as error:
+            problems[row] = str(error)
+    pixels = np.stack(readable) if readable else np.empty((0, 3, *size), dtype=np.uint8)
+    return DecodedBatch([row for row in rows if row not in problems], pixels, problems)
+
+
+def _decode(table: ImageTable, rows: Sequence[int], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     pixels = np.empty((len(rows), 3, *size), dtype=np.uint8)
     frame_path, frame = None, np.empty((3, 0, 0), dtype=np.uint8)
     for index, row in enumerate(rows):

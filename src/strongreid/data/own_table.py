@@ -40,22 +40,19 @@ def read_own_table(path: Path, split_seed: int = 0, columns: str = "") -> Readin
     `InputError` for a missing column or a value that cannot be read, with its row.
     """
     table = read_columns(path, column_names(columns))
-    people, cameras = _labels(table.needed("person")), _labels(table.optional("camera") or [])
+    people, cameras = labels(table.needed("person")), labels(table.optional("camera") or [])
     numbers = people_numbers(people, lambda name, allowed: table.wrong(people.index(name), "person", name, allowed))
     of_camera = numbers_of(cameras, lambda name, allowed: table.wrong(cameras.index(name), "camera", name, allowed))
     person = np.array([numbers[value] for value in people], dtype=np.int64)
     camera = np.array([of_camera[value] for value in cameras], dtype=np.int64) if cameras else np.zeros_like(person)
     frame = table.numbers("frame", 2**63) if "frame" in table.values else None
-    box, findings = _boxes(table, person != JUNK)
+    box, findings = boxes(table, person != JUNK)
     kept = person != JUNK
     if box is not None:
         kept &= box[:, 2:].min(1) >= 1
-    paths = table.needed("path")
-    for row, name in enumerate(paths):
-        if "\0" in name:
-            raise table.wrong(row, "path", name, "the path of an image")
+    paths = image_paths(table)
     images = ImageTable(
-        tuple(os.path.join(path.parent, paths[row]) for row in np.flatnonzero(kept).tolist()),  # noqa: PTH118 - speed
+        tuple(paths[row] for row in np.flatnonzero(kept).tolist()),
         person[kept],
         camera[kept],
         frame=None if frame is None else np.array([round(number) for number in frame], dtype=np.int64)[kept],
@@ -67,7 +64,16 @@ def read_own_table(path: Path, split_seed: int = 0, columns: str = "") -> Readin
     return own_reading("table", str(path), parts, how, known_cameras=bool(cameras))
 
 
-def _boxes(table: Columns, counted: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64] | None, list[Finding]]:
+def image_paths(table: Columns) -> list[str]:
+    """Where the images of a table lie, as `open` takes it: relative to the table's folder."""
+    paths = table.needed("path")
+    for row, name in enumerate(paths):
+        if "\0" in name:
+            raise table.wrong(row, "path", name, "the path of an image")
+    return [os.path.join(table.path.parent, name) for name in paths]  # noqa: PTH118 - speed
+
+
+def boxes(table: Columns, counted: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64] | None, list[Finding]]:
     """Boxes, rounded: int64 [N, 4], None without their columns; and a finding for each `counted` one that is empty."""
     if not any(name in table.values for name in _BOX):
         return None, []
@@ -116,6 +122,6 @@ def _given_split(
     return parts, how
 
 
-def _labels(column: Sequence[str]) -> list[str]:
+def labels(column: Sequence[str]) -> list[str]:
     """Names and numbers of a column, where 3.0 is 3: so programs write it whose columns hold floats."""
     return [_WHOLE.sub(r"\1", value) for value in column]

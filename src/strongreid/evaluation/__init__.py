@@ -4,6 +4,7 @@ from strongreid.evaluation.cost import Cost, estimate_cost
 from strongreid.evaluation.embeddings import Embeddings
 from strongreid.evaluation.evaluate import evaluate, evaluate_in_parts
 from strongreid.evaluation.facts import MatchRanks, QueryFigures
+from strongreid.evaluation.nearest import NearestImages, find_nearest, nearest
 from strongreid.evaluation.pooling import (
     average_query_expansion,
     database_side_augmentation,
@@ -13,7 +14,6 @@ from strongreid.evaluation.pooling import (
 )
 from strongreid.evaluation.rerank import Reranking
 from strongreid.evaluation.result import HEADLINE, METRICS, RetrievalMetric, RetrievalResult
-from strongreid.evaluation.search import nearest
 from strongreid.evaluation.single_shot import RepeatedResult, evaluate_single_shot
 from strongreid.evaluation.statistics import Interval, PairedTest, bootstrap_interval, paired_test
 from strongreid.evaluation.verification import Calibration, Verification, calibrate, verify
@@ -26,6 +26,7 @@ __all__ = [
     "Embeddings",
     "Interval",
     "MatchRanks",
+    "NearestImages",
     "PairedTest",
     "QueryFigures",
     "RepeatedResult",
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate",
     "evaluate_in_parts",
     "evaluate_single_shot",
+    "find_nearest",
     "flip_average",
     "nearest",
     "normalised",

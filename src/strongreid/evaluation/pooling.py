@@ -16,7 +16,8 @@ from strongreid.errors import InputError
 from strongreid.evaluation.distance import Metric, measure, slices
 from strongreid.evaluation.embeddings import JUNK, Embeddings, float32_rows
 from strongreid.evaluation.ground_truth import MatchIndex, check, require_count, require_gallery
-from strongreid.evaluation.search import nearest_of_block, search
+from strongreid.evaluation.nearest import nearest_of_block
+from strongreid.evaluation.search import search
 from strongreid.evaluation.topk import find_neighbours
 from strongreid.evaluation.workers import full_precision
 

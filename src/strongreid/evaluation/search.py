@@ -11,7 +11,6 @@ from functools import cached_property, partial
 from typing import Final, Generic, TypeVar, final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -20,10 +19,9 @@ from strongreid.evaluation.distance import Distance, FeatureBlock, Metric
 from strongreid.evaluation.embeddings import Embeddings
 from strongreid.evaluation.facts import Indices
 from strongreid.evaluation.gallery_distances import GalleryDistances
-from strongreid.evaluation.ground_truth import MatchIndex, Pairs, SameCamera, check, require_count
+from strongreid.evaluation.ground_truth import MatchIndex, Pairs
 from strongreid.evaluation.ranking import most_queries
 from strongreid.evaluation.rerank import RerankedDistances, Reranking
-from strongreid.evaluation.topk import Nearest
 from strongreid.evaluation.workers import Task, full_precision, run, worker_count
 
 Progress = Callable[[int, int], None]
@@ -196,42 +194,3 @@ def _blocks(queries: Indices, truth: MatchIndex, memory_mb: float) -> tuple[list
     step = next(step for step in (48, 16, 1) if step <= size)
     size = size // step * step
     return [queries[start : start + size] for start in range(0, len(queries), size)], at_once
-
-
-def nearest(
-    query: Embeddings,
-    gallery: Embeddings,
-    count: int,
-    *,
-    metric: Metric = "cosine",
-    same_camera: SameCamera = "exclude",
-    memory_mb: float = 160,
-) -> npt.NDArray[np.int64]:
-    """Return the rows of the `count` nearest gallery images of each query, nearest first: int64 `[Q, count]`.
-
-    Junk is left out, and with `same_camera` "exclude" so are images of the query's person AND camera. Where fewer
-    than `count` images are left, the row is filled up with -1. Equal distances rank by gallery index.
-
-    Raises `InputError` for a count below 1, and where widths or devices differ or the gallery is empty.
-    """
-    require_count(count)
-    check(query, [gallery], metric, same_camera)
-    count_found = min(count, len(gallery))
-    found = search(
-        query,
-        [gallery],
-        MatchIndex(query, gallery, same_camera),
-        partial(nearest_of_block, count=count_found),
-        metric=metric,
-        memory_mb=memory_mb,
-    )
-    result = np.full((len(query), count), -1, dtype=np.int64)
-    result[:, :count_found] = torch.cat(found).cpu()
-    return result
-
-
-def nearest_of_block(block: SearchBlock, count: int) -> Tensor:
-    """Indices of each query's `count` nearest gallery images, nearest first, -1 after the last: int64 `[B, count]`."""
-    found = Nearest(len(block.rows), len(block.distances), count, block.distances.device)
-    found.update(0, 0, block.distances)
-    return found.index.masked_fill(found.distance.isinf(), -1)

@@ -69,10 +69,11 @@ def quiet_tracing(graph: ExportGraph) -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def open_session(path: Path, remedy: str = "") -> Any:
-    """Open an ONNX file in onnxruntime, on the CPU. `InputError` where it is none, or damaged."""
+def open_session(path: Path, remedy: str = "", threads: int = 0) -> Any:
+    """Open an ONNX file in onnxruntime, on the CPU, 0 threads for its own choice. `InputError` where it is none."""
     onnxruntime = require("onnxruntime", "onnx")
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -81,9 +82,9 @@ def open_session(path: Path, remedy: str = "") -> Any:
         raise InputError(f"{path} cannot be read as ONNX ({reason}). {remedy}".rstrip()) from error
 
 
-def load_onnx(path: Path) -> Infer:
-    """Read an ONNX file of ours as its consumers do."""
-    session = open_session(path)
+def load_onnx(path: Path, threads: int = 0) -> Infer:
+    """Read an ONNX file of ours as its consumers do; 0 threads for onnxruntime's own choice."""
+    session = open_session(path, threads=threads)
 
     def infer(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         features: npt.NDArray[np.float32] = session.run([OUTPUT], {INPUT: images})[0]

@@ -30,12 +30,11 @@ def write_openvino(graph: ExportGraph, path: Path, metadata: Mapping[str, str]) 
     openvino.save_model(model, str(path), compress_to_fp16=graph.in_half)
 
 
-def load_openvino(path: Path) -> Infer:
-    """Read an OpenVINO model of ours as its consumers do, on the CPU."""
+def load_openvino(path: Path, threads: int = 0) -> Infer:
+    """Read an OpenVINO model of ours as its consumers do, on the CPU; 0 threads for OpenVINO's own choice."""
     openvino = require("openvino", "openvino")
-    compiled = openvino.Core().compile_model(
-        str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}
-    )
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}
+    compiled = openvino.Core().compile_model(str(path), "CPU", {**exact, "INFERENCE_NUM_THREADS": threads})
 
     def infer(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         features: npt.NDArray[np.float32] = compiled([images])[0]

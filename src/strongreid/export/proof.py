@@ -59,7 +59,7 @@ def prove(infer: Infer, model: ReIDModel, settings: GraphSettings, otherwise: st
             raise InputError(
                 f"The file gives {list(found.shape)} for {count} images, not {wanted}. {otherwise}".rstrip()
             )
-        difference, cosine = _compared(found.astype(np.float64), expected[:count])
+        difference, cosine = compared(found.astype(np.float64), expected[:count])
         differences.append(difference)
         cosines.append(cosine)
     largest, cosine = float(np.max(differences)), float(np.min(cosines))  # NaN where one is NaN
@@ -79,8 +79,8 @@ def drawn_pictures(size: tuple[int, int], count: int) -> npt.NDArray[np.uint8]:
     return np.stack([read_image(draw_picture(0, 0, number, number % 6, 0), size) for number in range(1, count + 1)])
 
 
-def _compared(found: npt.NDArray[np.float64], expected: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Return the largest difference, in shares of the root mean square, and the least cosine."""
+def compared(found: npt.NDArray[np.float64], expected: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return the largest difference, in shares of `expected`'s root mean square, and the least cosine."""
     scale = np.sqrt((expected**2).mean())
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,0 +1,224 @@
+"""`embed` and `search`: features of any pictures, and the nearest of them."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from jsonargparse import ArgumentParser
+
+from strongreid.cli.checks import newest_run, require_file, require_model, require_output_file
+from strongreid.cli.command import Command, parser_of
+from strongreid.cli.onnx import NOT_ONNX, OnnxChoice, is_onnx, open_onnx, require_no_onnx
+from strongreid.errors import InputError
+from strongreid.recipes.parsing import parse
+
+if TYPE_CHECKING:
+    from strongreid.runs.feature_files import StoredFeatures
+    from strongreid.runs.used_model import UsedModel
+
+FEATURE_FILES = (".npz", ".parquet")
+Engine = Literal["pytorch", "onnxruntime", "openvino"]
+"""Those of `export.runner`, which PyTorch would have to be loaded for."""
+SKIP_BAD = "Leave out pictures that cannot be read; without it they are named and the command ends there."
+
+
+def embed(
+    source: Path,
+    output: Path,
+    model: Path | None = None,
+    columns: str = "",
+    skip_bad: bool = False,
+    engine: Engine | None = None,
+    onnx: OnnxChoice = NOT_ONNX,
+) -> None:
+    """Make features of all pictures of a folder or a table, with a file of them that `search` and `evaluate` read.
+
+    Stopped with Ctrl-C or killed, the same command goes on where it was. People need not be known: they are in the file
+    as -1, cameras as 0.
+
+    Args:
+        source: A folder, whose pictures and those of all folders in it are taken, or a table (.csv, .parquet) with the
+            column path and perhaps person, camera and a box x, y, w, h.
+        output: The file to write, .npz or .parquet.
+        model: The folder of a run, a model file (.safetensors) or an ONNX file; by default the newest run in runs.
+        columns: What a table calls its columns, where they have other names: person=pid,camera=camid.
+        skip_bad: Leave out pictures that cannot be read.
+        engine: What runs the network; by default, for many pictures on a CPU, the fastest that is installed and gives
+            the model's own features.
+        onnx: An ONNX file.
+    """
+    require_output_file("--output", output, "features.npz")
+    if output.suffix.lower() not in FEATURE_FILES:
+        raise InputError(f"--output {output} must end in .npz or .parquet, which says what kind of file to write.")
+    _require_pictures(source)
+    chosen = _chosen(model, onnx)
+
+    from strongreid.reports.console import Console
+    from strongreid.runs.embed import Choices, embed_source
+    from strongreid.runs.feature_files import require_parquet
+
+    if output.suffix.lower() == ".parquet":
+        require_parquet(output)
+    console = Console()
+    stored = embed_source(source, output, _loaded(chosen, onnx), Choices(skip_bad, engine), console, columns=columns)
+    features = stored.embeddings
+    console.say(f"Features: {output}, {len(features):,} pictures, {features.features.shape[1]} numbers each.")
+    console.suggest("search", stored.path[0], "--in", output, *_model_words(model))
+
+
+def search(
+    queries: list[Path],
+    gallery: Path,
+    model: Path | None = None,
+    count: int = 10,
+    html: Path | None = None,
+    json: Path | None = None,
+    columns: str = "",
+    skip_bad: bool = False,
+    onnx: OnnxChoice = NOT_ONNX,
+) -> None:
+    """Search people by pictures of them: the nearest pictures of a folder, or of a file that `embed` wrote.
+
+    The verdict says whether the distance is below the model's threshold for the same person, which `calibrate` finds.
+
+    Args:
+        queries: Pictures to search with, or folders of them.
+        gallery: Where to search: a folder or a table of pictures, or a file of features.
+        model: The folder of a run, a model file (.safetensors) or an ONNX file; by default the one that made the
+            features, for a folder the newest run in runs.
+        count: How many pictures to show for each query.
+        html: File to write one HTML page to, with the pictures.
+        json: File to write what was found to.
+        columns: What a table calls its columns, where they have other names: path=file.
+        skip_bad: Leave out pictures that cannot be read.
+        onnx: An ONNX file.
+    """
+    require_output_file("--html", html, "found.html")
+    require_output_file("--json", json, "found.json")
+    if count < 1:
+        raise InputError(f"--count is {count}; it must be at least 1.")
+    for query in queries:
+        if not query.is_dir():
+            require_file(query, "a picture or a folder of pictures")
+    _require_pictures(gallery)
+    stored = _stored(gallery, columns)
+    kept = stored is not None
+    chosen = _chosen(Path(stored.made_by.path) if stored is not None and model is None else model, onnx)
+
+    from strongreid.reports.console import Console
+    from strongreid.runs import search as searching
+    from strongreid.runs.embed import Choices
+
+    console, choices = Console(), Choices(skip_bad)
+    used = _loaded(chosen, onnx)
+    console.say(used.words())
+    if stored is None:
+        stored = searching.embed_gallery(gallery, used, choices, console, columns)
+    found = searching.search(queries, stored, used, count, choices, console)
+    searching.show(found, console)
+    if html is not None:
+        searching.write_html(found, html)
+        console.say(f"Page: {html} ({html.stat().st_size / 1e6:.1f} MB); open it in a browser.")
+    if json is not None:
+        searching.write_found(found, json)
+    if not kept:
+        console.say("These features are forgotten now; the next command keeps them for further searches.")
+        console.suggest("embed", gallery, "-o", "features.npz", *_model_words(model))
+    elif used.calibrated is None and (chosen / "config.yaml").is_file():
+        console.suggest("calibrate", chosen)
+    elif html is None:
+        console.suggest("search", *queries, "--in", gallery, *_model_words(model), "--html", "found.html")
+
+
+def _require_pictures(source: Path) -> None:
+    """Refuse a folder, table or file of features that is not there."""
+    if not source.is_dir():
+        require_file(source, "a folder of pictures, a table of them (.csv, .parquet), or a file of features")
+
+
+def _chosen(model: Path | None, onnx: OnnxChoice) -> Path:
+    """Return the model to use, the newest run where none is named; refuse what is none."""
+    path = newest_run(Path("runs")) if model is None else model
+    if is_onnx(path):
+        require_file(path, "an ONNX file")
+    else:
+        require_no_onnx(onnx)
+        require_model(path)
+    return path
+
+
+def _loaded(path: Path, onnx: OnnxChoice) -> "UsedModel":
+    from strongreid.runs.used_model import load_model, used_onnx
+
+    return used_onnx(open_onnx(path, onnx)) if is_onnx(path) else load_model(path)
+
+
+def _stored(gallery: Path, columns: str) -> "StoredFeatures | None":
+    """Read a file of features; None where the gallery is still to be embedded."""
+    from strongreid.runs.feature_files import holds_features, read_features
+
+    if gallery.is_dir() or not holds_features(gallery):
+        return None
+    if columns:
+        raise InputError(f"--columns is for tables of pictures, but {gallery} holds features.")
+    return read_features(gallery)
+
+
+def _model_words(model: Path | None) -> list[str | Path]:
+    return [] if model is None else ["--model", model]
+
+
+def embed_parser() -> ArgumentParser:
+    """Return the parser of `embed`."""
+    parser = parser_of(embed, skip={"source", "output", "skip_bad"})
+    parser.add_argument(
+        "source",
+        type=Path,
+        help="A folder, whose pictures and those of all folders in it are taken, or a table (.csv, .parquet) with the "
+        "column path and perhaps person, camera and a box x, y, w, h.",
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, help="The file to write, .npz or .parquet.")
+    parser.add_argument("--skip_bad", action="store_true", help=SKIP_BAD)
+    return parser
+
+
+def search_parser() -> ArgumentParser:
+    """Return the parser of `search`."""
+    parser = parser_of(search, skip={"queries", "gallery", "count", "skip_bad"})
+    parser.add_argument(
+        "queries", nargs="+", type=Path, metavar="QUERY", help="A picture to search with, or a folder of them."
+    )
+    parser.add_argument(
+        "--in",
+        type=Path,
+        required=True,
+        metavar="GALLERY",
+        help="Where to search: a folder or a table of pictures, or a file of features that embed wrote.",
+    )
+    parser.add_argument("-k", "--count", type=int, default=10, help="How many pictures to show for each query.")
+    parser.add_argument("--skip_bad", action="store_true", help=SKIP_BAD)
+    return parser
+
+
+def read_search(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
+    """Return the search that `words` ask for, ready to be done."""
+    values = vars(parser.instantiate(parse(parser, words)))
+    return partial(search, gallery=values.pop("in"), **values)
+
+
+SEARCHING = {
+    "embed": Command(
+        embed,
+        "features of all pictures of a folder or a table",
+        ("embed FOLDER -o features.npz --model RUN", "embed boxes.csv -o features.parquet --skip_bad"),
+        make_parser=embed_parser,
+    ),
+    "search": Command(
+        search,
+        "find people by pictures of them",
+        ("search person.jpg --in FOLDER --model RUN", "search QUERIES --in features.npz -k 5 --html found.html"),
+        make_parser=search_parser,
+        read=read_search,
+    ),
+}

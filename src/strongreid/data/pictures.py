@@ -1,0 +1,119 @@
+"""Pictures to be embedded: those of a folder, of a table, or some files. Whom they show need not be known.
+
+A table is read by the rules of data set tables, with two differences. Nothing is dropped: a row whose box is empty is
+told. And a name means the same number in whatever table it stands, so that features of two tables can be compared.
+"""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from strongreid.data.listing import Finding, contents
+from strongreid.data.own import JUNK, people_numbers
+from strongreid.data.own_table import boxes, image_paths, labels
+from strongreid.data.table import ImageTable
+from strongreid.data.tabular import Columns, column_names, read_columns
+from strongreid.errors import InputError
+from strongreid.pixels import image_suffixes
+
+UNKNOWN = JUNK
+"""The person of a picture of which nobody says whom it shows; an unknown camera is 0, as everywhere."""
+FIRST_OF_NAMES = 2**62
+"""People and cameras with names get numbers from here on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """N pictures.
+
+    Attributes:
+        images: where they lie, their boxes and their cameras; its column `person` says nothing.
+        person: int64 [N], whom they show; `UNKNOWN` where that is not known.
+        findings: rows of the table that are no pictures.
+        unread: how many files were passed over, by their ending.
+    """
+
+    images: ImageTable
+    person: npt.NDArray[np.int64]
+    findings: tuple[Finding, ...] = ()
+    unread: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def read_pictures(source: Path, columns: str = "") -> Pictures:
+    """Read a table of pictures, or list those in a folder and below it.
+
+    A table (.csv, .tsv, .txt, .parquet) has a column `path` and may have `person`, `camera` and a box x, y, w, h;
+    `columns` says what they are called in it: person=pid. Raises `InputError` where there is no picture, and for what
+    cannot be read of a table.
+    """
+    if not source.is_dir() and source.suffix.lower() not in image_suffixes():
+        return _of_table(read_columns(source, column_names(columns)))
+    if columns:
+        raise InputError(f"`columns` is for tables, but {source} is none.")
+    return list_pictures([source])
+
+
+def list_pictures(sources: Sequence[Path]) -> Pictures:
+    """List pictures: each source is one, or a folder of them and of such folders. `InputError` where there are none."""
+    paths, unread = list[str](), Counter[str]()
+    for source in sources:
+        if not source.is_dir():
+            paths.append(os.fspath(source))
+            continue
+        found = contents(source, deep=True)
+        if not found.images:
+            beside = ", ".join(f"{count} {ending}" for ending, count in sorted(found.unread.items()))
+            raise InputError(
+                f"{source} holds no pictures, neither do folders in it; it holds {beside or 'no files'}. Pictures end "
+                f"in {', '.join(image_suffixes())}."
+            )
+        paths += found.images
+        unread += found.unread
+    nobody = np.zeros(len(paths), dtype=np.int64)
+    return Pictures(ImageTable(tuple(paths), nobody, nobody), nobody + UNKNOWN, unread=unread)
+
+
+def _of_table(table: Columns) -> Pictures:
+    paths = image_paths(table)
+    person = _numbers(table, "person", len(paths))
+    camera = _numbers(table, "camera", len(paths))
+    if (camera < 0).any():
+        row = int(np.flatnonzero(camera < 0)[0])
+        raise table.wrong(row, "camera", table.values["camera"][row], "a number from 0 on, or a name")
+    box, findings = boxes(table, np.ones(len(paths), dtype=np.bool_))
+    kept = np.ones(len(paths), dtype=np.bool_) if box is None else box[:, 2:].min(1) >= 1
+    images = ImageTable(
+        tuple(paths[row] for row in np.flatnonzero(kept).tolist()),
+        np.zeros(int(kept.sum()), dtype=np.int64),
+        camera[kept],
+        box=None if box is None else box[kept],
+    )
+    return Pictures(images, person[kept], tuple(findings))
+
+
+def _numbers(table: Columns, name: str, count: int) -> npt.NDArray[np.int64]:
+    """Numbers of a column of people or cameras, int64 [count]; of one that is not there, what is unknown."""
+    column = table.optional(name)
+    if column is None:
+        return np.full(count, UNKNOWN if name == "person" else 0, dtype=np.int64)
+    values = labels(column)
+    of_numbers = [value for value in values if value.removeprefix("-").isdecimal()]
+    numbers = people_numbers(of_numbers, lambda value, allowed: table.wrong(values.index(value), name, value, allowed))
+    return np.array(
+        [numbers[value] if value in numbers else _number_of_name(value) for value in values], dtype=np.int64
+    )
+
+
+def _number_of_name(name: str) -> int:
+    """A number that depends on the name alone, not on the others beside it; no two names are likely to share one."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return FIRST_OF_NAMES + int.from_bytes(digest[:8], "big") % FIRST_OF_NAMES

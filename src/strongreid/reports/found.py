@@ -1,0 +1,89 @@
+"""What a search found, for the console and for a page: for each query the nearest pictures, with a verdict on each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from strongreid.data import ImageTable
+from strongreid.data.decoding import decode_row
+from strongreid.errors import InputError
+from strongreid.reports.images import SHOWN_SIZE, pixels_uri
+from strongreid.reports.page import Frame, Picture, Section, Tile, TileRow, Tiles
+
+Verdict = Literal["same person", "somebody else", "not sure", "the query itself"]
+FRAMES: Final[dict[Verdict, Frame]] = {
+    "same person": "right",
+    "somebody else": "none",
+    "not sure": "none",
+    "the query itself": "left_out",
+}
+COLUMNS: Final = ("nearest pictures", "distance", "verdict")
+LONGEST_NAME: Final = 44
+"""Characters of a picture's name in a table: with the other columns it fits a terminal of 80."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A picture that was found."""
+
+    row: int
+    """Of the gallery."""
+    distance: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class FoundFor:
+    """What was found for a query."""
+
+    query: int
+    """Row of the queries."""
+    hits: Sequence[Hit]
+    """Nearest first."""
+
+
+class NamedPictures:
+    """Pictures with short names: their paths below the folder that all share, and their boxes."""
+
+    def __init__(self, images: ImageTable) -> None:
+        self._images = images
+        self._names = images.relative_path()
+
+    def name(self, row: int) -> str:
+        """Return what a picture is called."""
+        box = "" if self._images.box is None else f" {self._images.box[row].tolist()}"
+        return f"{self._names[row]}{box}"
+
+    def picture(self, row: int) -> Picture | str:
+        """Return a picture; where it is gone or cannot be read, its name."""
+        try:
+            pixels = decode_row(self._images, row, SHOWN_SIZE)
+        except InputError:
+            return self.name(row)
+        return Picture(pixels_uri(pixels), self.name(row))
+
+
+def found_rows(found: FoundFor, gallery: NamedPictures) -> list[list[str]]:
+    """Return what was found for a query as rows of a table with `COLUMNS`."""
+    return [
+        [f"{rank:>2}  {with_its_end(gallery.name(hit.row))}", f"{hit.distance:.4f}", hit.verdict]
+        for rank, hit in enumerate(found.hits, start=1)
+    ]
+
+
+def with_its_end(name: str, most: int = LONGEST_NAME) -> str:
+    """Return a name of at most `most` characters: what tells files apart is mostly at their end."""
+    return name if len(name) <= most else f"…{name[1 - most :]}"
+
+
+def found_section(found: Sequence[FoundFor], query: NamedPictures, gallery: NamedPictures, lead: str) -> Section:
+    """Return a row of pictures for each query: itself, then what was found, with distance and verdict below each."""
+    rows = []
+    for one in found:
+        tiles = [Tile(query.picture(one.query), "query", "query")]
+        for rank, hit in enumerate(one.hits, start=1):
+            label = f"{rank}\n{hit.distance:.4f}\n{hit.verdict}"
+            tiles.append(Tile(gallery.picture(hit.row), FRAMES[hit.verdict], label))
+        names = ", ".join(gallery.name(hit.row) for hit in one.hits[:1])
+        rows.append(TileRow(query.name(one.query), f"nearest: {names}", tiles))
+    return Section("What was found", [Tiles(rows)], lead)
