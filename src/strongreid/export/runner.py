@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -54,8 +55,8 @@ class Runner:
             write_onnx(graph, path, {})
             self._infer = _LOAD[engine](path, threads or torch.get_num_threads())
 
-    def embed(self, images: Tensor, *, batch_size: int = 64) -> Tensor:
-        """Map images uint8 [N, 3, H, W] of the model's size to features [N, D] float32 on the CPU."""
+    def embed(self, images: Tensor, *, batch_size: int = 64, camera: npt.ArrayLike | None = None) -> Tensor:
+        """Map images uint8 [N, 3, H, W] of the model's size to features [N, D] float32 on the CPU; no camera counts."""
         batches = torch.split(images, batch_size) if len(images) else ()
         rows = [torch.from_numpy(self._infer(some.numpy().astype(np.float32))) for some in batches]
         return torch.cat([torch.empty(0, self.width), *rows])

@@ -39,7 +39,7 @@ class Embedder(Protocol):
     metric: Metric
     """How its features are compared."""
 
-    def embed(self, images: Tensor, *, batch_size: int, camera: npt.ArrayLike | None) -> Tensor:
+    def embed(self, images: Tensor, *, batch_size: int, camera: npt.ArrayLike | None = None) -> Tensor:
         """Map images [N, 3, H, W] uint8 RGB, and their cameras where these are known, to features [N, D] float32."""
 
 
