@@ -1,7 +1,7 @@
 """What the model card of a run says: gathered from the run's own files."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +9,7 @@ from typing import Any, Final
 from strongreid.config import Config
 from strongreid.data import BENCHMARKS, set_name
 from strongreid.data.specs import DRAWN
-from strongreid.evaluation import HEADLINE, METRICS, bootstrap_interval
+from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult, bootstrap_interval
 from strongreid.export import Card, card_path, card_text
 from strongreid.export.card import network_words, threshold_words
 from strongreid.files import inside, write_text
@@ -28,14 +28,29 @@ def run_of(source: Path) -> Run | None:
     return Run(folder) if (folder / "config.yaml").is_file() else None
 
 
-def card_of(source: Path, model: ReIDModel) -> Card:
-    """Gather what is known of a model: all that its run recorded, or of a file alone what the file says."""
+@dataclass(frozen=True)
+class Measured:
+    """What a finished training was measured to do, or one whose last file is still to be written."""
+
+    result: RetrievalResult
+    """On its main set."""
+    metrics: Mapping[str, Any]
+    """result.json."""
+
+
+def card_of(source: Path, model: ReIDModel, measured: Measured | None = None) -> Card:
+    """Gather what is known of a model: all that its run recorded, or of a file alone what the file says.
+
+    measured: what is not in the run's folder yet; None: what is there.
+    """
     run = run_of(source)
     now = {name: version(name) for name in VERSIONS}
     card = Card(source.stem, network_words(model), threshold=threshold_words(model), versions=now)
     if run is None:
         return card
     config = run.config
+    if measured is None and run.finished:
+        measured = Measured(run.result, run.metrics)
     environment = run.record["environment"] if run.recorded else {}
     return replace(
         card,
@@ -43,15 +58,15 @@ def card_of(source: Path, model: ReIDModel) -> Card:
         data=_terms(config),
         recipe=_recipe(config),
         command=f"strongreid train --recipe {run.name}/config.yaml --name again",
-        metrics=_metrics(run) if run.finished else {},
+        metrics=_metrics(config, measured) if measured is not None else {},
         versions={name: str(environment.get(name, now[name])) for name in VERSIONS},
     )
 
 
-def write_run_card(folder: Path, model: ReIDModel) -> None:
-    """Write the card of a run's model beside it."""
+def write_run_card(folder: Path, model: ReIDModel, measured: Measured | None = None) -> None:
+    """Write the card of a run's model beside it; `measured` as in `card_of`."""
     file = card_path(folder / FILE_NAME)
-    write_text(inside(folder, file.name), card_text(card_of(folder, model)))
+    write_text(inside(folder, file.name), card_text(card_of(folder, model, measured)))
 
 
 def _terms(config: Config) -> dict[str, str]:
@@ -76,18 +91,18 @@ def _recipe(config: Config) -> str:
     )
 
 
-def _metrics(run: Run) -> dict[str, list[str]]:
-    main = run.config.data
+def _metrics(config: Config, measured: Measured) -> dict[str, list[str]]:
+    main = config.data
     name = main.name if main.root is None else set_name(main.name, main.root)
-    intervals = {metric: bootstrap_interval(run.result, metric) for metric in HEADLINE}
+    intervals = {metric: bootstrap_interval(measured.result, metric) for metric in HEADLINE}
     sure = [
         f"{METRICS[metric].label} {METRICS[metric].text(found.value)} (95 % interval {METRICS[metric].text(found.low)} "
         f"to {METRICS[metric].text(found.high)})"
         for metric, found in intervals.items()
     ]
-    further: Mapping[str, Any] = run.metrics.get("tested", {})
+    further: Mapping[str, Any] = measured.metrics.get("tested", {})
     others = {
         other: [f"{METRICS[metric].label} {METRICS[metric].text(figures[metric])}" for metric in HEADLINE]
         for other, figures in further.items()
     }
-    return {f"{name} ({run.metrics['protocol']})": sure, **others}
+    return {f"{name} ({measured.metrics['protocol']})": sure, **others}

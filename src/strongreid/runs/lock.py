@@ -70,6 +70,13 @@ def lock_run(folder: Path, console: Console) -> Iterator[None]:
                 _sweep(folder)
 
 
+def sweep_finished(folder: Path, console: Console) -> None:
+    """Remove what a process left that was killed after it wrote the last file; nothing where another is at work."""
+    if (folder / ".lock").exists():
+        with suppress(InputError), lock_run(folder, console):
+            pass
+
+
 def _sweep(folder: Path) -> None:
     for part in (folder, folder / "checkpoints"):
         sweep(part)

@@ -4,11 +4,9 @@ RUN/config.yaml         the whole configuration; `strongreid train --recipe RUN/
 RUN/run.json            versions, machine, seed, data fingerprint, label map
 RUN/log.jsonl           the curve; tensorboard/ holds the same numbers
 RUN/checkpoints/        the newest checkpoint, from which `--resume` goes on
-RUN/model.safetensors   the last epoch's weights, loadable by themselves
-RUN/model.card.md       what the model is, was measured to do, is for and is not for
+RUN/model.safetensors   the last epoch's weights, loadable by themselves; model.card.md says what they are
 RUN/result.npz          the figures of each query, for `strongreid compare`
-RUN/result.json         the metrics of these weights, those on further test sets under `tested`; written last, so it
-                        marks a finished run
+RUN/result.json         the metrics of these weights, on further sets under `tested`; written last, marks a finished run
 
 Under torchrun each process goes through all of this; the first one alone writes, evaluates and says what happens.
 """
@@ -32,10 +30,10 @@ from strongreid.models import ReIDModel
 from strongreid.models.model_file import read_arguments
 from strongreid.models.start import own_model
 from strongreid.reports.console import Console
-from strongreid.runs.card import write_run_card
+from strongreid.runs.card import Measured, write_run_card
 from strongreid.runs.evaluate_features import COLUMNS, figure_cells
 from strongreid.runs.folder import Run, refuse_changed, with_absolute_paths
-from strongreid.runs.lock import lock_new_run, lock_run
+from strongreid.runs.lock import lock_new_run, lock_run, sweep_finished
 from strongreid.runs.record import (
     forget_peak_memory,
     images_per_second,
@@ -82,6 +80,7 @@ def resume(folder: Path, console: Console, data: DataConfig | None = None, *, da
     """
     run = Run(folder, data_root)
     if run.finished:
+        sweep_finished(folder, console)
         console.say(f"{folder} is finished already.")
         return run
     with lock_run(folder, console):
@@ -218,7 +217,6 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
         )
     if fabric.is_global_zero:
         _test(parts, folder, progress.seconds, console)
-        write_run_card(folder, model)
     fabric.barrier()  # nobody looks for the result before it is there
     return Run(folder)
 
@@ -244,6 +242,7 @@ def _test(parts: _Parts, folder: Path, training_seconds: float, console: Console
     }
     model.save(inside(folder, "model.safetensors"))
     result.save(inside(folder, "result.npz"))
+    write_run_card(folder, model, Measured(result, metrics))
     write_json(inside(folder, "result.json"), metrics)
 
 
