@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from jsonargparse import ArgumentParser
 
@@ -53,7 +53,9 @@ def export_parser() -> ArgumentParser:
     """Return the parser of `export`."""
     parser = parser_of(export, skip={"source", "consumer", "output"})
     parser.add_argument("run", type=Path, help="The folder of a run, or a model file (.safetensors).")
-    parser.add_argument("--for", type=Consumer, required=True, help="Who will use it.")
+    parser.add_argument(
+        "--for", type=Consumer, required=True, help=f"Who will use it: {', '.join(get_args(Consumer))}."
+    )
     parser.add_argument(
         "-o",
         "--output",

@@ -1,12 +1,18 @@
 """Libraries that only exporting needs: imported when a command runs; where one is missing, its pip line is said."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import Literal
+from typing import Final, Literal
 
 from strongreid.errors import InputError
 
 Extra = Literal["onnx", "openvino"]
+PACKAGES: Final[Mapping[str, str]] = {
+    "onnx": "onnx onnxruntime onnxscript",
+    "openvino": "openvino onnx onnxruntime onnxscript",
+}
+"""What an extra brings."""
 
 
 def require(name: str, extra: Extra) -> ModuleType:
@@ -16,5 +22,5 @@ def require(name: str, extra: Extra) -> ModuleType:
     except ImportError as error:
         raise InputError(
             f"This needs the library {name}, which cannot be imported ({error}). Install it: "
-            f"pip install 'strongreid[{extra}]'"
+            f"pip install {PACKAGES[extra]}"
         ) from error

@@ -132,10 +132,15 @@ def _refusal(parser: ArgumentParser, message: str, given: Given) -> str:
             return f"{label} is a group of settings; give its fields, such as {label}.FIELD VALUE."
         return wrong_value(label, given.value(name), hint, action.default)
     if (missing := re.match(r"the following arguments are required: (.+)", message)) is not None:
-        return " ".join(f"{name.upper()} is missing: {actions[name].help}" for name in missing[1].split(", "))
+        return " ".join(_missing(actions[name]) for name in missing[1].split(", "))
     if (extra := re.match(r"unrecognized arguments: (.+)", message, re.DOTALL)) is not None:
         return f"There is no room for {extra[1]!r} here; --help shows what the command takes."
     return " ".join(message.split())
+
+
+def _missing(action: argparse.Action) -> str:
+    """Say which word a command lacks, and what it is."""
+    return f"{(action.option_strings or [action.dest.upper()])[0]} is missing: {action.help}"
 
 
 def _options(parser: ArgumentParser) -> dict[str, argparse.Action]:
