@@ -6,7 +6,8 @@ PostScript file that is named person.jpg would run Ghostscript). What comes out 
 depth, where Pillow's own conversion makes it white.
 
 Resizing is Pillow's bilinear filter with antialiasing, which is what `torchvision.transforms.Resize` does to a PIL
-image and what the paper's networks were trained on; resizing tensors gives other pixels.
+image and what the paper's networks were trained on (some codebases take the bicubic one); resizing tensors gives other
+pixels.
 """
 
 import math
@@ -16,7 +17,7 @@ import struct
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,9 @@ DARKEST = 16
 ImageSource = str | os.PathLike[str] | Image.Image | npt.NDArray[np.uint8]
 """An image: its file, a PIL image, or uint8 [H, W, 3] in the order red, green, blue (OpenCV's order is the reverse)."""
 
+Interpolation = Literal["bilinear", "bicubic"]
+"""Pillow's filters, both with antialiasing, by which images are brought to a model's size."""
+_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -78,7 +82,9 @@ def image_suffixes() -> tuple[str, ...]:
     return tuple(suffix for name in decoded_formats() for suffix in FORMATS[name])
 
 
-def read_image(image: ImageSource, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
+def read_image(
+    image: ImageSource, size: tuple[int, int] | None = None, interpolation: Interpolation = "bilinear"
+) -> npt.NDArray[np.uint8]:
     """Read one image as upright RGB, resized to `size` (height, width) in pixels if given: uint8 [3, H, W].
 
     A PIL image that is still its file, as `Image.open` gave it, is turned upright like that file; any other is taken
@@ -87,7 +93,7 @@ def read_image(image: ImageSource, size: tuple[int, int] | None = None) -> npt.N
     """
     match image:
         case np.ndarray():
-            return resize(_from_array(image), size)
+            return resize(_from_array(image), size, interpolation)
         case Image.Image():
             name = "PIL image"
         case str() | os.PathLike():
@@ -96,13 +102,13 @@ def read_image(image: ImageSource, size: tuple[int, int] | None = None) -> npt.N
             raise InputError(f"An image is a path, a PIL image or uint8 [H, W, 3], not {type(other).__name__}.")
     try:
         if isinstance(image, Image.Image):
-            return resize(_upright_rgb(image), size)
+            return resize(_upright_rgb(image), size, interpolation)
         # A pipe would be waited for, and a device might never end.
         if not stat.S_ISREG(os.stat(image).st_mode):  # noqa: PTH116 - a Path an image costs more than the call
             raise ValueError("it is a folder or a device, not a file")
         # As a stream, because Pillow maps some TIFF files into memory and then turns them wrongly.
         with Path(image).open("rb") as stream, Image.open(stream, formats=decoded_formats()) as opened:
-            return resize(_upright_rgb(opened), size)
+            return resize(_upright_rgb(opened), size, interpolation)
     except FileNotFoundError as error:
         path = Path(str(error.filename))
         dead = f": it is a link to {path.readlink()}, where nothing is" if path.is_symlink() else ""
@@ -175,11 +181,21 @@ def _orientation(image: Image.Image) -> Any:
         return None
 
 
-def resize(image: Image.Image, size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
+def resize(
+    image: Image.Image, size: tuple[int, int] | None, interpolation: Interpolation = "bilinear"
+) -> npt.NDArray[np.uint8]:
     """Resize an RGB PIL image to `size` (height, width) in pixels, None keeps it: uint8 [3, H, W]."""
     if size is not None and (image.height, image.width) != size:
-        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+        image = image.resize((size[1], size[0]), _FILTERS[interpolation])
     return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
+
+
+def resize_batch(images: Tensor, size: tuple[int, int], interpolation: Interpolation = "bilinear") -> Tensor:
+    """Resize uint8 [B, 3, H, W] as `resize` does; tensors would resize to other pixels."""
+    if tuple(images.shape[2:]) == size:
+        return images
+    pictures = (Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()) for image in images.cpu())
+    return torch.stack([torch.from_numpy(resize(picture, size, interpolation)) for picture in pictures])
 
 
 @dataclass(frozen=True)

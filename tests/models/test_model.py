@@ -161,7 +161,7 @@ def test_embed_names_the_image_that_cannot_be_read(tmp_path):
 def test_a_saved_model_comes_back_bit_for_bit_from_its_file_alone(tmp_path, changes, monkeypatch):
     model = small(**changes).to(memory_format=torch.channels_last)
     model.save(tmp_path / "run" / "model.safetensors", {"note": "as saved"})
-    monkeypatch.setattr("strongreid.models.weights._answers", lambda address: pytest.fail("asked the network"))
+    monkeypatch.setattr("strongreid.models.weights.answers", lambda address: pytest.fail("asked the network"))
     state = torch.get_rng_state()
     for path in (tmp_path / "run", str(tmp_path / "run" / "model.safetensors")):
         loaded = ReIDModel.load(path)
@@ -243,7 +243,7 @@ def test_arguments_with_defaults_may_be_missing_from_a_header(tmp_path):
     model = small(image_size=(256, 128))
     model.save(file)
     arguments = json.loads(read_header(file)["strongreid"])["arguments"]
-    later = ("pooling", "mean", "std", "patch_stride", "cameras")
+    later = ("pooling", "mean", "std", "patch_stride", "cameras", "interpolation", "unit_length")
     first_version = {name: value for name, value in arguments.items() if name not in later}
     assert set(first_version) == {
         "backbone", "people", "last_stride", "stem_relu", "neck", "image_size", "feature", "metric"

@@ -112,7 +112,7 @@ def test_weights_in_the_hubs_cache_need_no_network(empty_caches, tmp_path, monke
     monkeypatch.setattr(
         weights.huggingface_hub, "try_to_load_from_cache", lambda *names: asked.append(names) or str(file)
     )
-    monkeypatch.setattr(weights, "_answers", lambda address: pytest.fail("asked the network"))
+    monkeypatch.setattr(weights, "answers", lambda address: pytest.fail("asked the network"))
     model = ReIDModel(backbone="resnet18", people=2, weights="imagenet")
     assert asked == [("timm/resnet18.tv_in1k", "model.safetensors")]
     assert all(torch.equal(value, donor[key]) for key, value in model.backbone.state_dict().items())
@@ -129,7 +129,7 @@ def test_weights_in_the_hubs_cache_need_no_network(empty_caches, tmp_path, monke
     ],
 )
 def test_imagenet_means_the_papers_weights_unless_the_name_has_a_tag(empty_caches, monkeypatch, backbone, wanted):
-    monkeypatch.setattr(weights, "_answers", lambda address: False)
+    monkeypatch.setattr(weights, "answers", lambda address: False)
     with pytest.raises(InputError, match=f"ImageNet weights {wanted}"):
         ReIDModel(backbone=backbone, people=2, weights="imagenet")
 

@@ -13,6 +13,7 @@ from typing import TextIO
 
 from strongreid.cli.command import Command
 from strongreid.cli.comparing import COMPARING
+from strongreid.cli.converting import CONVERTING
 from strongreid.cli.datasets import DATASETS
 from strongreid.cli.evaluating import EVALUATING
 from strongreid.cli.exporting import EXPORTING
@@ -25,7 +26,16 @@ from strongreid.launch import read_launch
 from strongreid.recipes.in_words import unknown
 from strongreid.reports.terminal import guarded_streams, printable
 
-COMMANDS: dict[str, Command] = {**TRAINING, **EVALUATING, **COMPARING, **EXPORTING, **SEARCHING, **TABLES, **DATASETS}
+COMMANDS: dict[str, Command] = {
+    **TRAINING,
+    **EVALUATING,
+    **COMPARING,
+    **CONVERTING,
+    **EXPORTING,
+    **SEARCHING,
+    **TABLES,
+    **DATASETS,
+}
 """All commands by name, in the order in which they are listed; those of two words form a group."""
 DESCRIPTION = "Person re-identification: train, evaluate and compare the strong baseline and its tricks."
 HELP = ("-h", "--help")

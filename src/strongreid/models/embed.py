@@ -41,7 +41,7 @@ def embed(
     cameras = None if camera is None else camera_column(camera, len(paths))
     rows = [torch.empty(0, model.width)]
     done = 0
-    for pixels in _decoded(paths, model.image_size, batch_size):
+    for pixels in _decoded(paths, model, batch_size):
         some = None if cameras is None else cameras[done : done + len(pixels)]
         rows.append(model.embed(pixels, batch_size=batch_size, camera=some))
         done += len(pixels)
@@ -51,7 +51,7 @@ def embed(
 
 
 def _decoded(
-    images: Sequence[ImageSource] | npt.NDArray[np.uint8], size: tuple[int, int], batch_size: int
+    images: Sequence[ImageSource] | npt.NDArray[np.uint8], model: ReIDModel, batch_size: int
 ) -> Iterator[Tensor]:
     """Yield batches uint8 [B, 3, H, W]; the next is being decoded while the caller works on one."""
     one_at_a_time = Lock()  # Pillow's objects are not made for threads, and a list may name one twice
@@ -60,7 +60,7 @@ def _decoded(
         image = images[index]
         try:
             with one_at_a_time if isinstance(image, Image.Image) else nullcontext():
-                return read_image(image, size)
+                return read_image(image, model.image_size, model.interpolation)
         except InputError as error:
             raise InputError(f"Image {index}: {error}") from error
 

@@ -6,36 +6,38 @@ configuration, runs no code from the file and never reaches for the network.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional
 
 from strongreid.errors import InputError
 from strongreid.losses.distance import at_least_float32
 from strongreid.models.adapter import camera_column, eval_mode, feature_map, probe, takes_camera
+from strongreid.models.assemble import assemble
 from strongreid.models.backbones import LastStride
+from strongreid.models.calibrated import CALIBRATED_KEY, Calibrated, calibrated_text, read_calibrated
 from strongreid.models.frames import FromFrames
+from strongreid.models.hub import find_pretrained
 from strongreid.models.model_file import (
-    CALIBRATED_KEY,
     HEADER_KEY,
     Arguments,
-    Calibrated,
     Feature,
     Metric,
-    calibrated_text,
+    check_choices,
+    check_numbers,
     header_text,
     model_file,
     read_arguments,
-    read_calibrated,
+    require_objects,
 )
 from strongreid.models.neck import Neck, create_classifier, create_neck
 from strongreid.models.pooling import Pooling, create_pooling, pooled_width
 from strongreid.models.start import start_backbone
-from strongreid.models.weights import CHECKSUM_KEY, load_exactly, read_weights, save_weights, verify_weights
-from strongreid.pixels import IMAGENET, Colour, Normalisation, normalise, resize
+from strongreid.models.weights import CHECKSUM_KEY, read_weights, save_weights, verify_weights
+from strongreid.pixels import IMAGENET, Colour, Interpolation, Normalisation, normalise, resize_batch
 
 
 class Features(NamedTuple):
@@ -56,15 +58,16 @@ class ReIDModel(FromFrames, nn.Module):
         backbone: a timm name or "resnet10_small", or a module of one's own that gives what `models.adapter` takes; it
             is used as it is, so `last_stride`, `stem_relu` and `weights` are for names only.
         people: number of training people.
-        last_stride, stem_relu, weights: see `create_backbone`. `weights` may be a model of ours too, its file or its
-            run's folder: its backbone's are taken, neck and classifier are new.
+        last_stride, stem_relu, weights: see `create_backbone`. `weights` may be another codebase's checkpoint, or a
+            model of ours, its file or its run's folder: its backbone's are taken, neck and classifier are new.
         pooling: "average", "gem", "max_average", or a module of one's own from [B, C, h, w] to [B, D].
         neck: "bnneck" or "none".
-        image_size: (height, width) in pixels of the images it is trained on.
-        feature, metric: what evaluation uses of it.
+        image_size: (height, width) in pixels of the images it is trained on; `interpolation`: how they are resized.
+        feature, metric: what evaluation uses of it; `unit_length`: whether features are scaled to length one.
         mean, std: of red, green and blue on the scale 0..1, to which pixels are normalised; None: those with which
             `weights` were trained, and ImageNet's for random weights and backbones of one's own.
         patch_stride, cameras: for ViTs by name, see `create_backbone`.
+        network: what `models.foreign.networks` built `backbone`, an object, from: `load` builds it so again.
 
     All but `weights` travel in the file's header; of objects their class's name, and `load` wants them again. Raises
     `InputError` for what is outside its range, and for parts that do not fit together.
@@ -86,22 +89,20 @@ class ReIDModel(FromFrames, nn.Module):
         std: Colour | None = None,
         patch_stride: int | None = None,
         cameras: int = 0,
+        interpolation: Interpolation = "bilinear",
+        unit_length: bool = False,
+        network: Mapping[str, Any] | None = None,
         weights: Path | Literal["imagenet"] | None = None,
     ) -> None:
         super().__init__()
-        _check("last_stride", last_stride, LastStride)
-        _check("neck", neck, Neck)
-        _check("feature", feature, Feature)
-        _check("metric", metric, Metric)
+        check_choices(last_stride=last_stride, neck=neck, feature=feature, metric=metric, interpolation=interpolation)
         if not isinstance(pooling, nn.Module):
-            _check("pooling", pooling, Pooling)
-        if people < 1 or min(image_size) < 1 or cameras < 0:
-            given = f"{people}, {image_size} and {cameras}"
-            raise InputError(f"A model needs `people` and `image_size` above 0, `cameras` from 0, not {given}.")
-        network, normalisation = backbone, IMAGENET
-        if isinstance(network, str):
-            network, normalisation = start_backbone(
-                network,
+            check_choices(pooling=pooling)
+        check_numbers(people, image_size, cameras)
+        built, normalisation = backbone, IMAGENET
+        if isinstance(built, str):
+            built, normalisation = start_backbone(
+                built,
                 weights,
                 image_size=image_size,
                 last_stride=last_stride,
@@ -116,7 +117,7 @@ class ReIDModel(FromFrames, nn.Module):
             )
         self.normalisation = Normalisation(mean or normalisation.mean, std or normalisation.std)
         """What `embed` does to pixels, and training too."""
-        objects = {"backbone": backbone, "pooling": pooling}
+        objects = {"pooling": pooling} if network is not None else {"backbone": backbone, "pooling": pooling}
         self.own = frozenset(name for name, value in objects.items() if isinstance(value, nn.Module))
         """Which arguments were objects."""
         self.arguments = Arguments(
@@ -133,13 +134,21 @@ class ReIDModel(FromFrames, nn.Module):
             std=self.normalisation.std,
             patch_stride=patch_stride,
             cameras=cameras,
+            interpolation=interpolation,
+            unit_length=unit_length,
         )
+        if network is not None:
+            self.arguments["network"] = dict(network)
         self.image_size = image_size
         self.feature: Feature = feature
         self.metric: Metric = metric
+        self.interpolation: Interpolation = interpolation
+        self.unit_length = unit_length
+        self.revision: str | None = None
+        """The commit of the hub that `from_pretrained` took it from."""
         self.calibrated: Calibrated | None = None
         """What `strongreid calibrate` measured, for these very weights; set it, and `save` keeps it."""
-        self.backbone = network
+        self.backbone = built
         self.pooling = create_pooling(pooling) if isinstance(pooling, str) else pooling
         self.width = pooled_width(self.pooling, probe(self.backbone, image_size, self.arguments["backbone"]))
         self.neck = create_neck(neck, self.width)
@@ -172,28 +181,33 @@ class ReIDModel(FromFrames, nn.Module):
         necked = self.neck(pooled)
         return Features(pooled, necked, self.classifier(necked))
 
+    def feature_of(self, features: Features) -> Tensor:
+        """Return what of the outputs is compared: what `feature` names, of length one if `unit_length`, [B, D]."""
+        chosen = features.pooled if self.feature == "pooled" else features.necked
+        return functional.normalize(chosen, dim=1) if self.unit_length else chosen
+
     @torch.no_grad()
     def embed(self, images: Tensor, *, batch_size: int = 64, camera: npt.ArrayLike | None = None) -> Tensor:
-        """Map images [N, 3, H, W] uint8 RGB of any size to features [N, D] float32 on the CPU, not normalised.
+        """Map images [N, 3, H, W] uint8 RGB of any size to features [N, D] float32 on the CPU, as `feature_of` says.
 
-        Resized as for training, in batches of `batch_size`, in eval mode; the modes are put back afterwards. The
-        feature is the one that `feature` names. `camera`: integers [N] as in `forward`. Raises `InputError` for another
-        shape or type.
+        Resized as for training, in batches of `batch_size`, in eval mode; the modes are put back afterwards. `camera`:
+        integers [N] as in `forward`. Raises `InputError` for another shape or type.
         """
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
             raise InputError(f"embed takes images uint8 [N, 3, H, W], not {images.dtype} {list(images.shape)}.")
         if batch_size < 1:
             raise InputError(f"embed takes a batch size of at least 1, not {batch_size}.")
         device = self.classifier.weight.device
-        cameras = None if camera is None else camera_column(camera, len(images), self.arguments["cameras"]).to(device)
+        known = getattr(self.backbone, "cameras", self.arguments["cameras"])
+        cameras = None if camera is None else camera_column(camera, len(images), known).to(device)
         rows = [torch.empty(0, self.width)]
         with eval_mode(self):
             for start in range(0, len(images), batch_size):
                 some = slice(start, start + batch_size)
-                batch = _resized(images[some], self.image_size)
+                batch = resize_batch(images[some], self.image_size, self.interpolation)
                 pixels = normalise(batch.to(device), normalisation=self.normalisation)
                 features = self(pixels, None if cameras is None else cameras[some])
-                rows.append((features.pooled if self.feature == "pooled" else features.necked).float().cpu())
+                rows.append(self.feature_of(features).float().cpu())
         return torch.cat(rows)
 
     def save(self, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
@@ -209,6 +223,18 @@ class ReIDModel(FromFrames, nn.Module):
         save_weights(self.state_dict(), Path(path), {**metadata, HEADER_KEY: header_text(self.arguments, self.own)})
 
     @classmethod
+    def from_pretrained(cls, source: str | Path, *, revision: str | None = None) -> "ReIDModel":
+        """Load a model from the hub ("hf:owner/name"), a model file, or the folder of a run, as `load` does.
+
+        `revision`: a commit, tag or branch of the hub; the model's `revision` says which commit was taken. Raises
+        `InputError` as `load`, and within some seconds where the hub is out of reach and its cache has no such model.
+        """
+        found = find_pretrained(source, revision)
+        model = cls.load(found.file)
+        model.revision = found.revision
+        return model
+
+    @classmethod
     def load(
         cls, path: str | Path, *, backbone: nn.Module | None = None, pooling: nn.Module | None = None
     ) -> "ReIDModel":
@@ -221,31 +247,9 @@ class ReIDModel(FromFrames, nn.Module):
         file = model_file(path)
         arguments, own = read_arguments(file)
         given = {name: value for name, value in (("backbone", backbone), ("pooling", pooling)) if value is not None}
-        for name in sorted(own ^ given.keys()):
-            made_with = f"The model in {file} was made with {arguments.get(name, 'the default')} as its {name}"
-            if name in given:
-                raise InputError(f"{made_with}, not with an object. Leave `{name}` out.")
-            raise InputError(
-                f"{made_with}, an object that no file holds. Give one like it: ReIDModel.load(path, {name}=...)."
-            )
-        everything: dict[str, Any] = {**arguments, **given}
-        with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave no trace
-            model = cls(**everything)
+        require_objects(file, arguments, own, given.keys())
         weights = read_weights(file)
-        load_exactly(model, weights, source=str(file))
+        model = assemble(cls, {**arguments, **given}, weights, source=str(file))
         model.calibrated = read_calibrated(file)
         verify_weights(file, weights)
         return model.eval()
-
-
-def _resized(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize uint8 [B, 3, H, W] with Pillow, as in training; tensors resize to other pixels."""
-    if tuple(images.shape[2:]) == size:
-        return images
-    rows = [resize(Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()), size) for image in images.cpu()]
-    return torch.stack([torch.from_numpy(row) for row in rows])
-
-
-def _check(name: str, value: object, choices: Any) -> None:
-    if value not in (allowed := get_args(choices)):
-        raise InputError(f"`{name}` is {value!r}; it must be one of {', '.join(map(repr, allowed))}.")

@@ -1,15 +1,13 @@
-"""A model's file: safetensors, with what the model is made from and what it was calibrated to do in its metadata.
+"""A model's file: safetensors, with what the model is made from in its metadata.
 
 The header is data, not code: loading can build nothing but a `ReIDModel`. Arguments that have defaults may be missing
 from it, so that a model stays readable when later versions know more of them; unknown ones are refused rather than
 guessed at. Objects that a model was made with, such as a backbone of one's own, are named in it and given again by
-whoever loads. The threshold stands under a key of its own: calibrating writes the file anew with the same weights.
+whoever loads.
 """
 
 import json
-import math
-from collections.abc import Set
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Set
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
@@ -17,15 +15,17 @@ from typing import Any, Final, Literal, NotRequired, TypedDict, get_args, get_or
 from safetensors import SafetensorError, safe_open
 
 from strongreid.errors import InputError
-from strongreid.files import inside, open_regular, unreadable, why
+from strongreid.files import open_regular, unreadable, why
 from strongreid.models.backbones import LastStride
 from strongreid.models.neck import Neck
-from strongreid.models.weights import CHECKSUM_KEY, read_weights, save_weights, verify_weights
-from strongreid.pixels import Colour
+from strongreid.models.pooling import Pooling
+from strongreid.pixels import Colour, Interpolation
 
 Feature = Literal["pooled", "necked"]
 Metric = Literal["cosine", "euclidean"]
 
+LARGEST_SIDE: Final = 4096
+"""Most pixels of an image's height and width: a header cannot ask for more memory than that takes."""
 FORMAT = 1
 """Version of the header."""
 HEADER_KEY = "strongreid"
@@ -53,6 +53,35 @@ class Arguments(TypedDict):
     std: NotRequired[Colour]
     patch_stride: NotRequired[int | None]
     cameras: NotRequired[int]
+    interpolation: NotRequired[Interpolation]
+    unit_length: NotRequired[bool]
+    network: NotRequired[dict[str, Any]]
+
+
+_CHOICES: Final[Mapping[str, Any]] = {
+    "last_stride": LastStride,
+    "neck": Neck,
+    "pooling": Pooling,
+    "feature": Feature,
+    "metric": Metric,
+    "interpolation": Interpolation,
+}
+
+
+def check_choices(**values: object) -> None:
+    """Raise `InputError` for an argument of a model that is none of its choices."""
+    for name, value in values.items():
+        if value not in (allowed := get_args(_CHOICES[name])):
+            raise InputError(f"`{name}` is {value!r}; it must be one of {', '.join(map(repr, allowed))}.")
+
+
+def check_numbers(people: int, image_size: tuple[int, int], cameras: int) -> None:
+    """Raise `InputError` for numbers that no model can be made with."""
+    if people < 1 or not 1 <= min(image_size) <= max(image_size) <= LARGEST_SIDE or cameras < 0:
+        raise InputError(
+            f"A model needs `people` above 0, `image_size` of 1 to {LARGEST_SIDE} pixels and `cameras` from 0, not "
+            f"{people}, {image_size} and {cameras}."
+        )
 
 
 def header_text(arguments: Arguments, own: frozenset[str]) -> str:
@@ -118,6 +147,17 @@ def read_arguments(file: Path) -> tuple[Arguments, frozenset[str]]:
     return checked, own
 
 
+def require_objects(file: Path, arguments: Arguments, own: Set[str], given: Set[str]) -> None:
+    """Raise `InputError` where the objects that are `given` are not those that the model in `file` was made with."""
+    for name in sorted(own ^ given):
+        made_with = f"The model in {file} was made with {arguments.get(name, 'the default')} as its {name}"
+        if name in given:
+            raise InputError(f"{made_with}, not with an object. Leave `{name}` out.")
+        raise InputError(
+            f"{made_with}, an object that no file holds. Give one like it: ReIDModel.load(path, {name}=...)."
+        )
+
+
 def _is_a(kind: Any, value: Any) -> bool:
     """Whether a value of the header is of the kind that its argument has."""
     if get_origin(kind) is Literal:
@@ -127,6 +167,8 @@ def _is_a(kind: Any, value: Any) -> bool:
         return type(value) is tuple and len(value) == len(items) and all(map(_is_a, items, value))
     if get_origin(kind) is UnionType:
         return any(_is_a(one, value) for one in get_args(kind))
+    if get_origin(kind) is dict:
+        return type(value) is dict
     return type(value) is kind or (kind is float and type(value) is int)
 
 
@@ -149,71 +191,3 @@ def model_file(path: str | Path) -> Path:
     if not path.is_file():
         raise InputError(f"There is no model {path}. Give a .safetensors file or a folder that holds {FILE_NAME}.")
     return path
-
-
-CALIBRATED_KEY: Final = "strongreid_calibrated"
-"""Where in the file's metadata the threshold is."""
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """A threshold and what it was measured to do. Checked when made (`InputError`)."""
-
-    threshold: float
-    """Same person where distance < threshold: cosine distance or, where the model's `metric` is "euclidean", Euclidean
-    distance with the root."""
-    false_match_rate: float
-    """The rate it was calibrated for, 0..1: at most this share of pairs of different people is taken for the same."""
-    true_match_rate: float
-    """Share of pairs of the same person that is recognised, 0..1."""
-    measured_on: str
-    """The set whose test images it was measured on."""
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.threshold) and self.threshold >= 0):
-            raise InputError(f"A threshold is a distance; it cannot be {self.threshold}.")
-        for rate in (self.false_match_rate, self.true_match_rate):
-            if not 0 <= rate <= 1:
-                raise InputError(f"The rates of a threshold lie in 0..1, not {rate}.")
-
-
-def calibrated_text(calibrated: Calibrated) -> str:
-    """Write a threshold as JSON, for the file's metadata."""
-    return json.dumps(asdict(calibrated))
-
-
-def read_calibrated(path: str | Path) -> Calibrated | None:
-    """Read the threshold of a model file or folder; None where it was never calibrated.
-
-    Raises `InputError` where the file is no model (see `read_header`) or the entry is damaged.
-    """
-    text = read_header(path).get(CALIBRATED_KEY)
-    if text is None:
-        return None
-    try:
-        fields = json.loads(text)
-        return Calibrated(
-            threshold=float(fields["threshold"]),
-            false_match_rate=float(fields["false_match_rate"]),
-            true_match_rate=float(fields["true_match_rate"]),
-            measured_on=str(fields["measured_on"]),
-        )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"The entry {CALIBRATED_KEY} in the header of {model_file(path)} is damaged ({error!r}). Copy it again."
-        ) from error
-
-
-def write_calibrated(path: str | Path, calibrated: Calibrated) -> None:
-    """Put a threshold into a model file or folder, in place of an older one, atomically.
-
-    Weights and all other metadata stay as they are, bit for bit. Raises `InputError` where the file is no model.
-    """
-    file = model_file(path)
-    if file != Path(path):
-        inside(Path(path), file.name)
-    metadata = {**read_header(file), CALIBRATED_KEY: calibrated_text(calibrated)}
-    weights = read_weights(file)
-    verify_weights(file, weights)
-    metadata.pop(CHECKSUM_KEY, None)
-    save_weights(weights, file, metadata)

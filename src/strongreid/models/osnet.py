@@ -39,7 +39,7 @@ OSNETS = {
 """All names: kind, width, and whether the published networks' last layer comes after the average of the map."""
 
 
-class _Conv(nn.Module):
+class ConvNorm(nn.Module):
     """Convolution, normalisation, and ReLU or not."""
 
     def __init__(
@@ -57,6 +57,7 @@ class _Conv(nn.Module):
         self.relu = nn.ReLU() if relu else nn.Identity()
 
     def forward(self, values: Tensor) -> Tensor:
+        """Map [B, C, h, w] to [B, outputs, h, w], half as high and wide where the size is above 1."""
         result: Tensor = self.relu(self.bn(self.conv(values)))
         return result
 
@@ -106,13 +107,13 @@ class _Gate(nn.Module):
         return values * torch.sigmoid(self.fc2(F.relu(self.fc1(average))))
 
 
-class _Block(nn.Module):
+class OSBlock(nn.Module):
     """The residual block of all scales (section 3.2), with an InstanceNorm or not."""
 
     def __init__(self, inputs: int, outputs: int, kind: Kind, *, instance_norm: bool) -> None:
         super().__init__()
         width = outputs // 4
-        self.conv1 = _Conv(inputs, width)
+        self.conv1 = ConvNorm(inputs, width)
         if kind == "ain":
             self.conv2 = nn.ModuleList(_Stream(width, depth) for depth in (1, 2, 3, 4))
         else:
@@ -122,14 +123,15 @@ class _Block(nn.Module):
             self.conv2d = nn.Sequential(*(_LightConv(width) for _ in range(4)))
         self.gate = _Gate(width)
         self.in_branch = kind == "ain" and instance_norm
-        self.conv3 = _Conv(width, outputs, norm=None if self.in_branch else nn.BatchNorm2d, relu=False)
-        self.downsample = _Conv(inputs, outputs, relu=False) if inputs != outputs else nn.Identity()
+        self.conv3 = ConvNorm(width, outputs, norm=None if self.in_branch else nn.BatchNorm2d, relu=False)
+        self.downsample = ConvNorm(inputs, outputs, relu=False) if inputs != outputs else nn.Identity()
         self.IN = _InstanceNorm(outputs) if instance_norm else nn.Identity()
 
     def _streams(self) -> nn.ModuleList | tuple[nn.Module, ...]:
         return self.conv2 if hasattr(self, "conv2") else (self.conv2a, self.conv2b, self.conv2c, self.conv2d)
 
     def forward(self, values: Tensor) -> Tensor:
+        """Map [B, inputs, h, w] to [B, outputs, h, w]."""
         narrow = self.conv1(values)
         first, *others = (self.gate(stream(narrow)) for stream in self._streams())
         branch, shortcut = self.conv3(sum(others, first)), self.downsample(values)
@@ -149,20 +151,20 @@ class OSNet(nn.Module):
         super().__init__()
         stem, *widths = channels
         self.num_features = FEATURES if features else widths[-1]
-        self.conv1 = _Conv(3, stem, 7, norm=nn.BatchNorm2d if kind == "plain" else _InstanceNorm)
+        self.conv1 = ConvNorm(3, stem, 7, norm=nn.BatchNorm2d if kind == "plain" else _InstanceNorm)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         stages = [
-            [_Block(inputs, outputs, kind, instance_norm=first), _Block(outputs, outputs, kind, instance_norm=second)]
+            [OSBlock(inputs, outputs, kind, instance_norm=first), OSBlock(outputs, outputs, kind, instance_norm=second)]
             for inputs, outputs, (first, second) in zip(channels, widths, _INSTANCE_NORMS[kind], strict=False)
         ]
-        halved = [nn.Sequential(_Conv(outputs, outputs), nn.AvgPool2d(2)) for outputs in widths[:2]]
+        halved = [nn.Sequential(ConvNorm(outputs, outputs), nn.AvgPool2d(2)) for outputs in widths[:2]]
         apart = kind == "ain"  # whose files have the transitions under names of their own
         self.conv2 = nn.Sequential(*stages[0]) if apart else nn.Sequential(*stages[0], halved[0])
         self.pool2 = halved[0] if apart else nn.Identity()
         self.conv3 = nn.Sequential(*stages[1]) if apart else nn.Sequential(*stages[1], halved[1])
         self.pool3 = halved[1] if apart else nn.Identity()
         self.conv4 = nn.Sequential(*stages[2])
-        self.conv5 = _Conv(widths[2], widths[2])
+        self.conv5 = ConvNorm(widths[2], widths[2])
         layers = (nn.Linear(widths[2], FEATURES), nn.BatchNorm1d(FEATURES), nn.ReLU())
         self.fc = nn.Sequential(*layers) if features else None
         self.apply(_first_weights)

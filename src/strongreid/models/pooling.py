@@ -38,7 +38,8 @@ class GeMPooling(nn.Module):
 
     def forward(self, feature_map: Tensor) -> Tensor:
         """Pool in at least float32, under autocast too: powers of half types overflow."""
-        with torch.autocast(feature_map.device.type, enabled=False):
+        device = feature_map.device.type
+        with torch.autocast("cpu" if device == "meta" else device, enabled=False):  # meta: shapes without values
             powers = at_least_float32(feature_map).clamp(min=self.eps).pow(self.p)
             return powers.mean(dim=(2, 3)).pow(1 / self.p)
 

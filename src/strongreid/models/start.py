@@ -1,20 +1,25 @@
 """Where a backbone by name starts from: random weights, ImageNet's, a file of somebody's, or a model of ours.
 
-With its weights comes the normalisation that they were trained with: of ImageNet's and of foreign weights what timm
-says, of a model of ours what is in its header. Files from before that was an argument had ImageNet's, whatever the
-network, and so have random weights.
+With its weights comes the normalisation that they were trained with: of ImageNet's and of unknown files what timm
+says, of another codebase's checkpoint what that codebase does, of a model of ours what is in its header. Files from
+before that was an argument had ImageNet's, whatever the network, and so have random weights.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
 from strongreid.models.backbones import LastStride, create_backbone, timms_normalisation
-from strongreid.models.model_file import HEADER_KEY, Arguments, model_file, read_arguments
+from strongreid.models.checkpoint import read_checkpoint
+from strongreid.models.foreign.imagenet import IMAGENET as BARE
+from strongreid.models.foreign.keys import under
+from strongreid.models.foreign.layout import Options
+from strongreid.models.foreign.recognise import find_layout, recognise, state_dict_in
+from strongreid.models.model_file import HEADER_KEY, model_file, read_arguments
 from strongreid.models.transformers import patch_grid, resize_positions
 from strongreid.models.weights import read_weights, verify_weights
 from strongreid.pixels import IMAGENET, IMAGENET_MEAN, IMAGENET_STD, Normalisation
@@ -44,6 +49,10 @@ def start_backbone(
         start = _at_size(state, had, image_size, patch_stride)
     elif weights is not None:
         normalisation = timms_normalisation(name)
+        if isinstance(weights, Path) and (found := _foreign_weights(weights, stem_relu=stem_relu)) is not None:
+            state, said = found
+            normalisation = Normalisation(said["mean"], said["std"])
+            start = _at_size(state, said, image_size, patch_stride)
     network = create_backbone(
         name,
         image_size=image_size,
@@ -57,7 +66,7 @@ def start_backbone(
 
 
 def _at_size(
-    state: dict[str, Tensor], had: Arguments, image_size: tuple[int, int], patch_stride: int | None
+    state: dict[str, Tensor], had: Mapping[str, Any], image_size: tuple[int, int], patch_stride: int | None
 ) -> dict[str, Tensor]:
     """Bring the position embeddings of a model of ours, made with the arguments `had`, to another size or stride."""
     if not {"pos_embed", "patch_embed.proj.weight"} <= state.keys():
@@ -66,6 +75,26 @@ def _at_size(
     old = patch_grid(had.get("image_size", (256, 128)), patch, had.get("patch_stride") or patch)
     new = patch_grid(image_size, patch, patch_stride or patch)
     return {**state, "pos_embed": resize_positions(state["pos_embed"], old, new)}
+
+
+def _foreign_weights(file: Path, *, stem_relu: bool) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Take the backbone's weights from another codebase's checkpoint, and the arguments of a model of it.
+
+    None for a file that is timm's or nobody's. Raises `InputError` where its stem is another.
+    """
+    state = state_dict_in(read_checkpoint(file))
+    layout = None if state is None else find_layout(state)
+    if state is None or layout is None or layout is BARE:
+        return None
+    foreign, weights, _, _ = recognise(state, layout, Options())
+    said = {"patch_stride": (foreign.network or {}).get("stride"), **foreign.arguments}
+    had = said.get("stem_relu", True)
+    if had != stem_relu:
+        raise InputError(
+            f"The network in {file} ({foreign.name}) has the `stem_relu` {had}, not {stem_relu}. Set `stem_relu` to "
+            f"{had} to start from it."
+        )
+    return under(weights, "backbone.trunk.") or under(weights, "backbone."), said
 
 
 def own_model(path: Path) -> Path | None:

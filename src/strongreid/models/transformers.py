@@ -122,17 +122,21 @@ class CameraTransformer(nn.Module):
 
     def forward(self, images: Tensor, camera: Tensor | None) -> Tensor:
         """Map images [B, 3, H, W], and their cameras int64 [B], -1 where unknown, None for all, to tokens [B, T, D]."""
-        average = self.camera_embedding.mean(0)
-        added = average if camera is None else self._of(camera, average)[:, None]
+        added = camera_rows(self.camera_embedding, camera)[:, None]
         network = self.network
         tokens = network._pos_embed(network.patch_embed(images)) + CAMERA_FACTOR * added
         tokens = network.blocks(network.norm_pre(network.patch_drop(tokens)))
         result: Tensor = network.forward_head(network.norm(tokens))
         return result
 
-    def _of(self, camera: Tensor, average: Tensor) -> Tensor:
-        """Return the embedding of each camera, `average` where it is unknown: [B, D]."""
-        return torch.where(camera[:, None] < 0, average, self.camera_embedding[camera.clamp(min=0)])
+
+def camera_rows(table: Tensor, camera: Tensor | None) -> Tensor:
+    """Return the embedding of each camera, -1 where it is unknown, from a table [cameras, D]: [B, D].
+
+    Of unknown ones it is the average of all; `camera` None gives that alone, [1, D].
+    """
+    average = table.mean(0, keepdim=True)
+    return average if camera is None else torch.where(camera[:, None] < 0, average, table[camera.clamp(min=0)])
 
 
 def tell_camera(network: nn.Module, name: str, cameras: int) -> CameraTransformer:

