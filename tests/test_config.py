@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from strongreid.config import Config, as_plain, dotted
+from strongreid.config import Config, as_plain
 from strongreid.errors import InputError
+from strongreid.files import dotted
 from strongreid.recipes import RECIPES, read_config, recipe_path
 from strongreid.recipes.values import with_values
 

@@ -22,7 +22,7 @@ from strongreid.config_sections import (
     SetConfig,
 )
 from strongreid.errors import InputError
-from strongreid.files import LONGEST_PART, path_part
+from strongreid.files import LONGEST_PART, dotted, path_part
 
 LARGEST_NUMBER: Final = 10**6
 """Of all settings but the seeds."""
@@ -88,14 +88,6 @@ Whoever adds a field to a section adds it here: older runs stay readable, and ol
 def as_plain(config: Config) -> dict[str, Any]:
     """Return the configuration as nested plain values for JSON and YAML: paths are text, tuples are lists."""
     return {item.name: _plain(getattr(config, item.name)) for item in dataclasses.fields(config)}
-
-
-def dotted(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings as one mapping of dotted names, such as `model.last_stride`, to values."""
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        found |= dotted(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return found
 
 
 def _plain(value: Any) -> Any:

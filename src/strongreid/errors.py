@@ -5,12 +5,20 @@ traceback goes into a file.
 """
 
 import re
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class InputError(ValueError):
     """Input that cannot be used: a folder, a file, an array, a setting. The message is complete sentences."""
+
+
+def command_line(*words: str | Path) -> str:
+    """Return the command `strongreid WORDS` as it can be pasted into a shell; a path is never taken for an option."""
+    plain = (f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word) for word in words)
+    return shlex.join(["strongreid", *plain])
 
 
 def nearest_name(word: str, known: Iterable[str]) -> str | None:

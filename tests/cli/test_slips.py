@@ -18,9 +18,9 @@ from strongreid.recipes.parsing import parse, tell_apart
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a set of one's own, a table, features, a run and another folder of runs."""
-    for folder in ("people/anna", "runs/own", "runs/other"):
+    for folder in ("people/anna", "-people", "runs/own", "runs/other"):
         (tmp_path / folder).mkdir(parents=True)
-    for file in ("people.csv", "query.npz", "runs/own/config.yaml", "mine.yaml"):
+    for file in ("people.csv", "query.npz", "runs/own/config.yaml", "runs/own/result.npz", "mine.yaml"):
         (tmp_path / file).touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -96,7 +96,15 @@ SLIPS: list[tuple[str, tuple[str, ...]]] = [
     ("train --resume runs/ow", ("runs/own",)),
     ("evaluate --embeddings people query.npz", ("people is a folder",)),
     ("evaluate --embeddings query.npz galery.npz", ("no galery.npz",)),
-    ("evaluate query.npz query.npz", ("query.npz",)),
+    ("evaluate query.npz query.npz", ("strongreid evaluate --embeddings query.npz query.npz",)),
+    ("report query.npz query.npz", ("strongreid report --embeddings query.npz query.npz",)),
+    ("evaluate runs/own runs/other", ("one run", "strongreid compare runs/own runs/other")),
+    ("report runs/own/result.npz", ("is a file", "runs/own")),
+    ("data check people", ("people is a folder", "strongreid data check folder people")),
+    ("data pack people", ("people is a folder", "strongreid data pack folder people")),
+    ("data check folder people --sheet people", ("--sheet people is a folder",)),
+    ("data check folder -people", ("looks like an option", "./-people")),
+    ("compare -people runs/own", ("looks like an option", "./-people")),
     ("evaluate runs/own --json people", ("--json people is a folder", "people/metrics.json")),
     ("report runs/own --output people", ("--output people is a folder",)),
     # values
@@ -340,6 +348,17 @@ def test_numbers_of_torchrun_that_do_not_fit_are_a_clear_error(
         monkeypatch.setenv(variable, value)
     assert main(["train", "folder", "nowhere"]) == 2
     assert "do not fit together" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["~", "#1", "&a", "!x", "a #b", "007", "1e3", "[1]", "a: b", "yes"])
+def test_a_word_is_the_name_that_it_is(word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """YAML takes some of them for nothing, a comment or a number."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / word).mkdir()
+    parser = COMMANDS["train"].parser()
+    found = parse(parser, [f"--name={word}", f"--data.root={word}", "--model.weights", word])
+    assert (found["name"], found["data.root"], found["model.weights"]) == (word, Path(word), word)
+    assert parse(parser, ["--name=null", "--data.root", "null"])["name"] is None
 
 
 def test_a_run_with_brackets_in_its_name_is_the_recipe_that_is_read(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strongreid.config import ADDED_FIELDS, Config, as_plain, dotted
+from strongreid.config import ADDED_FIELDS, Config, as_plain
 from strongreid.config_sections import DataConfig, SetConfig
 from strongreid.errors import InputError
+from strongreid.files import dotted
 from strongreid.recipes import RECIPES, read_config, read_values, recipe_path
 from strongreid.recipes.values import read_run_config, with_values
 

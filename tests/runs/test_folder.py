@@ -45,10 +45,10 @@ def change(file: Path, edit: Callable[[Any], None]) -> None:
 
 @pytest.mark.parametrize("reader", READERS)
 def test_all_say_the_same_of_what_is_no_run(reader: str, tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "nowhere"):
+    for folder, said in ((tmp_path, "{} is not the folder of a run"), (tmp_path / "nowhere", "There is no folder {}.")):
         with pytest.raises(InputError) as refused:
             READERS[reader](folder)
-        assert str(refused.value).startswith(f"{folder} is not the folder of a run")
+        assert str(refused.value).startswith(said.format(folder))
 
 
 @pytest.mark.parametrize("reader", ["report", "compare"])

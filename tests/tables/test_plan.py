@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from strongreid import build
 from strongreid.cli import main
-from strongreid.config import ADDED_FIELDS, DataConfig, SetConfig, dotted
+from strongreid.config import ADDED_FIELDS, DataConfig, SetConfig
 from strongreid.drawn import draw_people
 from strongreid.errors import InputError
 from strongreid.evaluation import Reranking
+from strongreid.files import dotted
 from strongreid.recipes import read_config, recipe_path
 from strongreid.recipes.values import read_run_config, with_values
 from strongreid.tables.plan import Direction, Measurement, _hash, _learned, _training, plan_sweep, row_config

@@ -6,7 +6,7 @@ from functools import partial
 
 from jsonargparse import ArgumentParser
 
-from strongreid.recipes.parsing import hide, new_parser, parse
+from strongreid.recipes.parsing import hide, new_parser, parse, tell_apart
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Command:
     """Makes the parser where the signature of `run` cannot say it all."""
     read: Callable[[ArgumentParser, list[str]], Callable[[], None]] | None = None
     """Makes of words what is to be done, where the parser alone cannot make the arguments of `run` of them."""
+    refuse: Callable[[list[str]], None] | None = None
+    """Refuses words that stand alone, where more can be said than the parser knows."""
     set_defaults: Callable[[ArgumentParser, list[str]], None] | None = None
     """Puts defaults that depend on other words into the parser, for `--help`."""
     old_names: Mapping[str, str] = field(default_factory=dict)
@@ -34,6 +36,8 @@ class Command:
     def prepare(self, words: Sequence[str]) -> Callable[[], None]:
         """Return what `words` ask for, ready to be done; `InputError` for what cannot be."""
         parser, today = self.parser(), [self.renamed(word) for word in words]
+        if self.refuse is not None:
+            self.refuse(tell_apart(parser, today).alone)
         if self.read is not None:
             return self.read(parser, today)
         return partial(self.run, **vars(parser.instantiate(parse(parser, today))))

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.checks import require_file, require_run
+from strongreid.cli.checks import require_file
 from strongreid.cli.command import Command, parser_of
 from strongreid.errors import InputError
+from strongreid.runs.finding import require_run
 
 
 def compare(runs: list[Path]) -> None:

@@ -1,9 +1,10 @@
 """`data`: list, check, draw, extract and pack data sets."""
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from strongreid.cli.checks import require_set
+from strongreid.cli.checks import refuse_lone_folder, require_output_file, require_set
 from strongreid.cli.command import Command
 from strongreid.config_sections import SetConfig
 from strongreid.errors import InputError
@@ -74,6 +75,7 @@ def data_check(
         columns: What a `table` calls its columns, where they have other names: person=pid,camera=camid.
     """
     require_set(name, root)
+    require_output_file("--sheet", sheet, "people.png")
 
     from strongreid.data import set_name
     from strongreid.reports.console import Console
@@ -148,6 +150,7 @@ DATASETS = {
         data_check,
         "say whether a data set is ready, and what to fix if not",
         ("data check folder people", "data check market1501 DIR --sheet people.png"),
+        refuse=partial(refuse_lone_folder, command="data check"),
     ),
     "data draw": Command(
         data_draw, "draw people in Market-1501's layout", ("data draw people", "data draw people2 --seed 1 --domain 1")
@@ -161,5 +164,6 @@ DATASETS = {
         data_pack,
         "decode and resize a data set ahead of training",
         ("data pack market1501 DIR", "data pack folder people --size [128,64]"),
+        refuse=partial(refuse_lone_folder, command="data pack"),
     ),
 }

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from strongreid.cli.checks import next_command, require_output_file, runs_inside
+from strongreid.cli.checks import refuse_several_sources, require_output_file
 from strongreid.cli.command import Command
 from strongreid.cli.onnx import NOT_ONNX, OnnxChoice, is_onnx, open_onnx, require_no_onnx, require_onnx
 from strongreid.cli.options import (
@@ -22,6 +22,7 @@ from strongreid.cli.options import (
     require_source,
 )
 from strongreid.config_sections import SetConfig
+from strongreid.runs.finding import next_command, runs_inside
 
 
 def evaluate_model(
@@ -203,6 +204,7 @@ EVALUATING = {
         "evaluate a run, or features of any model",
         ("evaluate RUN --reranking true", "evaluate --embeddings query.npz gallery.npz"),
         make_parser=partial(parser_with_source, evaluate_model, "The folder of a run, or an ONNX file."),
+        refuse=partial(refuse_several_sources, command="evaluate"),
         old_names={**OLD_NAMES, "--reranking": "--reranking.on"},
     ),
     "calibrate": Command(
@@ -210,6 +212,7 @@ EVALUATING = {
         "find and store the threshold for the same person",
         ("calibrate RUN --false_match_rate 0.01", "calibrate --embeddings query.npz gallery.npz --json threshold.json"),
         make_parser=partial(parser_with_source, calibrate, "The folder of a run; its model gets the threshold."),
+        refuse=partial(refuse_several_sources, command="calibrate"),
         old_names=OLD_NAMES,
     ),
     "report": Command(
@@ -217,6 +220,7 @@ EVALUATING = {
         "one HTML page about a run, or features of any model",
         ("report RUN --data.root DIR", "report --embeddings query.npz gallery.npz --output page.html"),
         make_parser=partial(parser_with_source, report, "The folder of a finished run, or an ONNX file.", IMAGES),
+        refuse=partial(refuse_several_sources, command="report"),
         old_names=OLD_NAMES,
     ),
 }

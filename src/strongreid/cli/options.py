@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.checks import require_file, require_run, require_set
+from strongreid.cli.checks import require_file, require_set
 from strongreid.cli.command import parser_of
 from strongreid.config_sections import SetConfig
 from strongreid.errors import InputError
+from strongreid.runs.finding import require_run
 
 OLD_NAMES = {"--data_name": "--data.name", "--data_root": "--data.root", "--split_seed": "--data.split_seed"}
 IMAGES = "; with an array path [N], relative to the file's folder, the images are shown"

@@ -1,6 +1,5 @@
 """`demo` and `train`."""
 
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -9,14 +8,16 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.checks import require_run, require_set
+from strongreid.cli.checks import refuse_lone_folder, require_set
 from strongreid.cli.command import Command
-from strongreid.config import Config, dotted
+from strongreid.config import Config
 from strongreid.config_sections import DataConfig, ScheduleConfig
-from strongreid.errors import InputError
+from strongreid.errors import InputError, command_line
+from strongreid.files import dotted
 from strongreid.launch import read_launch
 from strongreid.recipes import add_settings, config_from, recipe_path, recipe_values, scaled_schedule
 from strongreid.recipes.parsing import Given, new_parser, parse, tell_apart
+from strongreid.runs.finding import require_run
 
 GPU_RECIPE, CPU_RECIPE = "bag_of_tricks", "bag_of_tricks_small"
 """What `train` takes where no recipe is named."""
@@ -96,7 +97,7 @@ def _resumable(folder: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt as stop:
         if (folder / "config.yaml").is_file():
-            stop.args = (f"Go on with: strongreid train --resume {shlex.quote(str(folder))}",)
+            stop.args = (f"Go on with: {command_line('train', '--resume', folder)}",)
         raise
 
 
@@ -190,9 +191,8 @@ def _set_words(given: Given) -> list[str]:
                     f"{name} {root} and --data.name or --data.root both name the data set; give one of them."
                 )
             return [f"--data.name={name}", f"--data.root={root}"]
-        case [one] if Path(one).is_dir():
-            raise InputError(f"{one} is a folder; name its data set before it: strongreid train folder {one}")
         case [one]:
+            refuse_lone_folder([one], "train")
             raise InputError(f"{one} stands alone; a data set takes two words: strongreid train NAME DIR")
         case _:
             raise InputError(f"Two words, NAME DIR, name the data set, but {len(given.alone)} came: {given.alone}.")

@@ -1,8 +1,8 @@
 """Files: the one place for writing them (`writing`), for reading untrusted ones (`reading`) and for locks (`locks`)."""
 
 from strongreid.files.locks import only_process, refuse_second_process
-from strongreid.files.reading import open_regular, parse_json, read_json, read_text, read_yaml, unreadable
-from strongreid.files.system import make_folder, sync, why
+from strongreid.files.reading import dotted, open_regular, parse_json, read_json, read_text, read_yaml, unreadable
+from strongreid.files.system import hint_for_missing, make_folder, sync, why
 from strongreid.files.writing import (
     LONGEST_PART,
     atomic_file,
@@ -21,6 +21,8 @@ __all__ = [
     "LONGEST_PART",
     "atomic_file",
     "atomic_folder",
+    "dotted",
+    "hint_for_missing",
     "inside",
     "make_folder",
     "only_process",

@@ -9,6 +9,7 @@ import json
 import math
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NoReturn
 
@@ -93,6 +94,14 @@ def read_yaml(path: Path, *, limit: int = YAML_LIMIT, remedy: str = "") -> dict[
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
         raise unreadable(path, f"it is no YAML ({why(error)})", remedy) from error
     return _mapping({} if content is None else content, path, remedy)
+
+
+def dotted(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as one mapping of dotted names, such as `model.last_stride`, to values."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= dotted(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return found
 
 
 def _mapping(content: object, path: Path, remedy: str) -> dict[str, Any]:

@@ -1,12 +1,19 @@
-"""What readers, writers and locks share: what the system refuses in plain words, folders made, content flushed."""
+"""What readers, writers and locks share: what the system refuses in plain words, folders made, content flushed;
+what may have happened to a path that is not there."""
 
 import errno
 import os
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from strongreid.errors import nearest_name
+
 _NO_FSYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 """What file systems answer that cannot flush a folder."""
+_MOST_BESIDE: Final = 1000
+"""Names in a folder that are looked at for the one that was meant."""
 
 
 def why(error: Exception) -> str:
@@ -34,3 +41,17 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def hint_for_missing(path: Path) -> str:
+    """Return, in parentheses, what may have happened to a path that does not exist."""
+    text = str(path)
+    if text.startswith("~"):
+        return " (the shell did not expand ~: write $HOME, or a space in place of =)"
+    if "$" in text:
+        return " (the shell did not expand $: write it without single quotes)"
+    with suppress(OSError):
+        beside = [entry.name for entry in islice(os.scandir(path.parent), _MOST_BESIDE)]
+        near = nearest_name(path.name, beside)
+        return f" (but there is {path.with_name(near)})" if near else ""
+    return ""

@@ -5,6 +5,7 @@ stand there (`values`); words, which have to be interpreted, go through jsonargp
 """
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -13,10 +14,10 @@ from typing import Any, get_type_hints
 
 from jsonargparse import ArgumentParser, Namespace
 
-from strongreid.config import Config, as_plain, dotted
+from strongreid.config import Config, as_plain
 from strongreid.config_sections import ScheduleConfig
 from strongreid.errors import InputError, did_you_mean
-from strongreid.files import read_yaml
+from strongreid.files import dotted, read_yaml
 from strongreid.recipes.parsing import given_values, hide, new_parser, parse
 from strongreid.recipes.values import checked
 
@@ -39,7 +40,7 @@ def recipe_path(recipe: str) -> Path:
         return path
     if path.is_dir():
         settings = path / "config.yaml"
-        hint = f" The settings of that run: --recipe {settings}" if settings.is_file() else ""
+        hint = f" The settings of that run: --recipe {shlex.quote(str(settings))}" if settings.is_file() else ""
         raise InputError(f"The recipe {recipe} is a folder; name a YAML file.{hint}")
     raise InputError(
         f"There is no recipe {recipe}.{did_you_mean(recipe, names)} Name one of {', '.join(names)}, or a YAML file."

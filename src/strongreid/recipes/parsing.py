@@ -7,17 +7,30 @@ the working folder. Values of a wrong type are found by the parser, and told her
 
 import argparse
 import dataclasses
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Final, Union, get_args, get_origin
 
-from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace, set_parsing_settings
+import yaml
+from jsonargparse import (
+    ArgumentError,
+    ArgumentParser,
+    DefaultHelpFormatter,
+    Namespace,
+    get_loader,
+    set_loader,
+    set_parsing_settings,
+)
 
 from strongreid.errors import InputError
 from strongreid.recipes.in_words import COUNT, type_in_words, unknown, written, wrong_value
+
+_MODE: Final = "words"
+"""What the parser calls our way of reading words."""
 
 
 class HelpInWords(DefaultHelpFormatter):
@@ -37,13 +50,21 @@ class HelpInWords(DefaultHelpFormatter):
 def new_parser(description: str = "", usage: str | None = None) -> ArgumentParser:
     """Return an empty parser, for `parse`."""
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    set_loader(_MODE, _loaded, exceptions=(yaml.YAMLError,))
     return ArgumentParser(
+        parser_mode=_MODE,
         description=description,
         usage=usage,
         exit_on_error=False,
         allow_abbrev=False,  # a misspelt field is an error, not another field
         formatter_class=HelpInWords,
     )
+
+
+def _loaded(word: str) -> Any:
+    """Return what a word of the command line means: as in YAML, but only `null` is nothing, not ~, #1 or &a too."""
+    value = get_loader("yaml")(word)
+    return word if value is None else value
 
 
 def hide(parser: ArgumentParser, *sections: str) -> None:
@@ -80,6 +101,8 @@ def tell_apart(parser: ArgumentParser, words: Sequence[str]) -> Given:
                 raise InputError("One of the words is empty: is the variable in its place set?")
             given.alone.append(word)
         elif name not in known:
+            if os.path.lexists(word):
+                raise InputError(f"{word} looks like an option; for what is called so here write ./{word}")
             raise InputError(unknown("option", name, list(known), "--help lists what there is."))
         else:
             values = [value] if equals else _taken(name, known[name], left)

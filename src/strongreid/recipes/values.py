@@ -14,9 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from strongreid.config import ADDED_FIELDS, Config, as_plain, dotted
+from strongreid.config import ADDED_FIELDS, Config, as_plain
 from strongreid.errors import InputError, did_you_mean
-from strongreid.files import read_text, read_yaml, unreadable
+from strongreid.files import dotted, read_text, read_yaml, unreadable
 from strongreid.files.reading import YAML_LIMIT
 from strongreid.recipes.in_words import wrong_value
 

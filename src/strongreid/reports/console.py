@@ -4,7 +4,6 @@ On a terminal progress is one line, drawn again and again in the width that ther
 it is plain lines: one an epoch of a training, and of other work one at its end and one every half minute until then.
 """
 
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -17,6 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from strongreid.errors import command_line
 from strongreid.reports.progress import Work, shown_values
 from strongreid.reports.terminal import Outlet, printable, standard_error
 
@@ -54,8 +54,8 @@ class Console:
             self._console.print(Text(printable(line)), soft_wrap=True)
 
     def suggest(self, *words: str | Path) -> None:
-        """Write the command to go on with, as it can be pasted into a shell: `strongreid` and `words`."""
-        self.say(f"Next: {shlex.join(['strongreid', *map(str, words)])}")
+        """Write the command to go on with: `strongreid` and `words`."""
+        self.say(f"Next: {command_line(*words)}")
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Write a table; the first column is aligned left, the others right. A narrow terminal breaks between words."""

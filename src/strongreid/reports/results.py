@@ -15,6 +15,7 @@ from strongreid.evaluation import (
     bootstrap_interval,
     paired_test,
 )
+from strongreid.files import dotted
 from strongreid.reports.images import figure_picture
 from strongreid.reports.page import Block, Headline, Headlines, Picture, Pictures, Section, Table, Text
 from strongreid.reports.plots import (
@@ -202,7 +203,7 @@ def thresholds_section(result: RetrievalResult, verification: Verification | Non
 
 def settings_section(config: Mapping[str, Any], defaults: Mapping[str, Any], command: str) -> Section:
     """Return all settings; those that differ from the defaults (the paper's bag of tricks) first."""
-    own, usual = flat(config), flat(defaults)
+    own, usual = _shown(config), _shown(defaults)
     rows = [[name, value, usual.get(name, DASH)] for name, value in own.items()]
     changed = [row for row in rows if row[1] != row[2] and row[0] not in WITHOUT_EFFECT]
     columns = ("setting", "this run", "bag of tricks")
@@ -215,15 +216,9 @@ def settings_section(config: Mapping[str, Any], defaults: Mapping[str, Any], com
     return Section("Configuration", blocks, lead)
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return nested settings as dotted names with their values as text; null is a dash."""
-    found: dict[str, str] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = DASH if value is None else str(value)
-    return found
+def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return nested settings by dotted name, their values as text; null is a dash."""
+    return {name: DASH if value is None else str(value) for name, value in dotted(settings).items()}
 
 
 def cost_section(recorded: Mapping[str, Any], network: str) -> Section:
@@ -241,7 +236,7 @@ def cost_section(recorded: Mapping[str, Any], network: str) -> Section:
 def environment_section(record: Mapping[str, Any]) -> Section:
     """Return versions, machine, seed and data fingerprints, from the run's `run.json`."""
     data = record.get("data", {})
-    rows = [*flat(record.get("environment", {})).items(), ("seed", str(record.get("seed", DASH)))]
+    rows = [*_shown(record.get("environment", {})).items(), ("seed", str(record.get("seed", DASH)))]
     rows += [("data set", str(data.get("title", data.get("name", DASH)))), ("split", str(data.get("protocol", DASH)))]
-    rows += [(f"fingerprint of {part}", value) for part, value in flat(data.get("fingerprint", {})).items()]
+    rows += [(f"fingerprint of {part}", value) for part, value in _shown(data.get("fingerprint", {})).items()]
     return Section("Environment", [Table(("", ""), [list(row) for row in rows], align="text")])

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strongreid.config import as_plain, dotted
+from strongreid.config import as_plain
 from strongreid.errors import InputError
 from strongreid.evaluation import HEADLINE, RetrievalResult, paired_test
+from strongreid.files import dotted
 from strongreid.reports.console import Console
 from strongreid.reports.plots import better_equal_worse
 from strongreid.reports.results import duration, precision_differences

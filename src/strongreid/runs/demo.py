@@ -17,6 +17,7 @@ import numpy as np
 from strongreid import build
 from strongreid.config import Config
 from strongreid.drawn import draw_people, occluded_queries
+from strongreid.errors import command_line
 from strongreid.evaluation import Reranking, RetrievalResult, nearest
 from strongreid.files import inside
 from strongreid.models import ReIDModel
@@ -105,9 +106,9 @@ def run_demo(output: Path, seed: int, console: Console) -> DemoResult:
     console.say(*found.sentences)
     console.say(f"Pictures: {output / 'strips.png'}", f"The page with all of it: {page}", "To try next:")
     console.say(
-        f"  strongreid report {runs['bag_of_tricks'].folder}",
-        f"  strongreid compare {' '.join(str(run.folder) for run in runs.values())}",
-        f"  strongreid train drawn {drawn} --epochs 48 --output {output} --name longer",
+        f"  {command_line('report', runs['bag_of_tricks'].folder)}",
+        f"  {command_line('compare', *(run.folder for run in runs.values()))}",
+        f"  {command_line('train', 'drawn', drawn, '--epochs', '48', '--output', output, '--name', 'longer')}",
     )
     return found
 

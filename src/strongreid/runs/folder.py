@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from strongreid.config import ADDED_FIELDS, Config, as_plain, dotted
+from strongreid.config import ADDED_FIELDS, Config, as_plain
 from strongreid.config_sections import EvaluationConfig
-from strongreid.errors import InputError
+from strongreid.errors import InputError, command_line
 from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
-from strongreid.files import read_json
+from strongreid.files import dotted, read_json
 from strongreid.recipes.values import read_run_config
+from strongreid.runs.finding import require_run
 from strongreid.training.log import read_log
 
 if TYPE_CHECKING:
@@ -38,11 +39,7 @@ class Run:
     """Where its data set lies now, if it was moved since the training."""
 
     def __post_init__(self) -> None:
-        if not (self.folder / "config.yaml").is_file():
-            raise InputError(
-                f"{self.folder} is not the folder of a run: it holds no config.yaml. Name the folder that a training "
-                "wrote, such as runs/NAME."
-            )
+        require_run(self.folder)
 
     @property
     def name(self) -> str:
@@ -92,8 +89,8 @@ class Run:
         """
         path = self.folder / "result.json"
         remedy = (
-            f"Remove it; strongreid train --resume {self.folder} then tests the trained weights once more and writes "
-            "it anew."
+            f"Remove it; {command_line('train', '--resume', self.folder)} then tests the trained weights once more and "
+            "writes it anew."
         )
         content = read_json(path, remedy=remedy)
         tested = content.get("tested", {})
@@ -111,7 +108,8 @@ class Run:
             return RetrievalResult.load(self.folder / "result.npz")
         except InputError as error:
             raise InputError(
-                f"{error} Remove it and result.json: strongreid train --resume {self.folder} then writes both anew."
+                f"{error} Remove it and result.json: {command_line('train', '--resume', self.folder)} then writes both "
+                "anew."
             ) from error
 
     @cached_property
@@ -158,8 +156,8 @@ def finished_run(folder: Path, data_root: Path | None = None) -> Run:
     run = Run(folder, data_root)
     if not run.finished:
         raise InputError(
-            f"{folder} is not the folder of a finished run: it holds no result.json. Finish it by: strongreid train "
-            f"--resume {folder}"
+            f"{folder} is not the folder of a finished run: it holds no result.json. Finish it by: "
+            f"{command_line('train', '--resume', folder)}"
         )
     return run
 
@@ -173,9 +171,10 @@ def refuse_changed(config: Config, recorded: Mapping[str, Any], folder: Path) ->
     for name, value in now.items():
         if name in then and then[name] != value:
             file = folder / "config.yaml"
+            again = command_line("train", "--recipe", file, "--name", "NAME")
             raise InputError(
                 f"{file} was changed: {name} is {value}, but the run was started with {then[name]}. Put it back; to "
-                f"train with what is there now, start a new run: strongreid train --recipe {file} --name NAME"
+                f"train with what is there now, start a new run: {again}"
             )
 
 

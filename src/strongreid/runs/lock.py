@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from strongreid.errors import InputError
+from strongreid.errors import InputError, command_line
 from strongreid.files import inside, refuse_second_process, sweep
 from strongreid.launch import read_launch
 from strongreid.reports.console import Console
@@ -36,8 +36,8 @@ def lock_new_run(folder: Path, console: Console) -> Iterator[None]:
             if folder.exists():
                 with lock_run(folder, console):  # says who is at work in it, if anybody is
                     raise InputError(
-                        f"{folder} exists already. Go on with that run by --resume {folder}, choose another --name, or "
-                        "remove it."
+                        f"{folder} exists already. Choose another --name, remove it, or go on with that run: "
+                        f"{command_line('train', '--resume', folder)}"
                     )
             yield
     finally:

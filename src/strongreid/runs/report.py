@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from strongreid.config import Config, as_plain
-from strongreid.errors import InputError
+from strongreid.errors import InputError, command_line
 from strongreid.evaluation import Embeddings, RetrievalResult
 from strongreid.evaluation.embeddings import JUNK, read_arrays
 from strongreid.files import inside, require_target
@@ -86,7 +86,7 @@ def run_sections(run: Run, console: Console, *, tested: Config | None = None) ->
         results.settings_section(
             as_plain(config),
             as_plain(Config()),
-            f"strongreid train --recipe {run.folder / 'config.yaml'} --name again",
+            command_line("train", "--recipe", run.folder / "config.yaml", "--name", "again"),
         ),
         results.environment_section(run.record),
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from strongreid.config import as_plain
+from strongreid.errors import command_line
 from strongreid.files import atomic_file, inside
 from strongreid.losses.objective import TOTAL
 from strongreid.reports.console import Console
@@ -41,7 +42,7 @@ def write_sweep_page(sweep: Sweep, found: Sequence[RowOutcome], console: Console
     folder = last.training.folder
     lead = (
         f"From here on: the training of {last.row.name}, seed {last.seed}, {last.direction.label}, without re-ranking. "
-        f"The page of another training: strongreid report {folder.parent}/NAME"
+        f"The page of another training: {command_line('report', folder.parent / 'NAME')}"
     )
     sections.append(Section(f"In detail: {last.row.name}", [], lead))
     sections += run_sections(Run(folder), console, tested=last.test)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from strongreid import build
-from strongreid.config import ADDED_FIELDS, Config, as_plain, dotted
+from strongreid.config import ADDED_FIELDS, Config, as_plain
 from strongreid.config_sections import DataConfig
 from strongreid.data import ReIDData
 from strongreid.errors import InputError, did_you_mean
 from strongreid.evaluation import Reranking
-from strongreid.files import path_part
+from strongreid.files import dotted, path_part
 from strongreid.recipes import read_config, recipe_path, scaled_schedule
 from strongreid.recipes.values import with_values
 from strongreid.tables.spec import ResultTable, Row

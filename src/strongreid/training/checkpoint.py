@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from strongreid.errors import InputError
+from strongreid.errors import InputError, command_line
 from strongreid.files import atomic_folder, inside, open_regular, read_json, remove_folder, write_json
 from strongreid.models.weights import load_exactly, read_weights, recorded_checksum, save_weights, verify_weights
 from strongreid.training.learner import Learner
@@ -74,7 +74,8 @@ def save_checkpoint(folder: Path, learner: Learner, progress: Progress, record: 
             write_json(partial / "state.json", state)
     except OSError as error:
         raise InputError(
-            f"The checkpoint {target} cannot be written ({error}). Fix that, then go on with --resume {folder.parent}."
+            f"The checkpoint {target} cannot be written ({error}). Fix that, then go on with: "
+            f"{command_line('train', '--resume', folder.parent)}"
         ) from error
     remove_older(target)
     return target

@@ -21,7 +21,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
-from strongreid.errors import InputError
+from strongreid.errors import InputError, command_line
 from strongreid.files import inside, open_regular, open_to_append, parse_json, why
 
 
@@ -93,8 +93,8 @@ class RunLog:
 
     def _not_written(self, error: OSError) -> InputError:
         return InputError(
-            f"The log {self._path} cannot be written ({why(error)}). Fix that, then go on with: strongreid train "
-            f"--resume {self._path.parent}"
+            f"The log {self._path} cannot be written ({why(error)}). Fix that, then go on with: "
+            f"{command_line('train', '--resume', self._path.parent)}"
         )
 
 
