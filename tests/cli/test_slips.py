@@ -97,6 +97,8 @@ SLIPS: list[tuple[str, tuple[str, ...]]] = [
     ("evaluate --embeddings people query.npz", ("people is a folder",)),
     ("evaluate --embeddings query.npz galery.npz", ("no galery.npz",)),
     ("evaluate query.npz query.npz", ("strongreid evaluate --embeddings query.npz query.npz",)),
+    ("train folder people --moved a=b", ("--moved goes with --resume",)),
+    ("evaluate --embeddings query.npz query.npz --moved a=b", ("go with a run",)),
     ("report query.npz query.npz", ("strongreid report --embeddings query.npz query.npz",)),
     ("evaluate runs/own runs/other", ("one run", "strongreid compare runs/own runs/other")),
     ("report runs/own/result.npz", ("is a file", "runs/own")),

@@ -81,9 +81,9 @@ def test_without_a_recipe_the_machine_chooses_and_says_so(
 
 def test_a_set_that_was_moved_is_named_with_resume(trained: Path) -> None:
     work: Any = COMMANDS["train"].prepare([f"--resume={trained}", "--data.root", "elsewhere"])
-    assert work.args == (trained, Path("elsewhere"))
-    work = COMMANDS["train"].prepare(["--resume", str(trained)])
-    assert work.args == (trained, None)
+    assert work.args == (trained, Path("elsewhere"), {})
+    work = COMMANDS["train"].prepare(["--resume", str(trained), "--moved", "a=b", "my set=c=d"])
+    assert work.args == (trained, None, {"a": Path("b"), "my set": Path("c=d")})
 
 
 TINY = [word for word in SMALL if "schedule" not in word]

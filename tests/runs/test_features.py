@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from strongreid.cli import main
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings, Reranking, verify
 from strongreid.reports.console import Console
@@ -26,6 +27,19 @@ def test_features_have_a_report_without_images_model_or_log(files: tuple[Path, P
     assert "data:image/jpeg" not in text
     assert report_features(*files, tmp_path / "own.html", QUIET, Protocol("euclidean", "include")).is_file()
     assert "euclidean distance, same camera included" in (tmp_path / "own.html").read_text()
+
+
+def test_figures_with_re_ranking_stand_beside_those_without(files: tuple[Path, Path]) -> None:
+    reranking = Reranking(7, 3, 0.25)
+    assert "re-ranked (k1" not in report_features(*files, None, QUIET).read_text()
+    words = ["report", "--embeddings", *map(str, files), "--reranking.k1=7", "--reranking.k2=3"]
+    assert main([*words, "--reranking.distance_weight=0.25"]) == 0
+    text = (files[0].parent / "report.html").read_text()
+    assert "the same, re-ranked (k1 7, k2 3, distance weight 0.25)" in text
+    again = load_test(*files).evaluate(QUIET, Protocol(reranking=reranking))
+    assert f"{100 * again.mean_ap:.1f} %" in text.split("the same, re-ranked")[1].split("</tr>")[0]
+    page = report_features(*files, None, QUIET, Protocol(reranking=Reranking(500)))
+    assert "Take a smaller k1" in page.read_text()
 
 
 def with_paths(file: Path, folder: str, names: list[str]) -> None:

@@ -23,8 +23,8 @@ from strongreid.runs.report import report_run
 
 QUIET = Console(quiet=True)
 READERS: dict[str, Callable[[Path], Any]] = {
-    "resume": lambda folder: train.resume(folder, QUIET),
-    "evaluate": lambda folder: evaluate_run(folder, None, Protocol(), QUIET),
+    "resume": lambda folder: train.resume(Run(folder), QUIET),
+    "evaluate": lambda folder: evaluate_run(Run(folder), Protocol(), QUIET),
     "calibrate": lambda folder: calibrate_run(folder, 0.1, None, QUIET),
     "report": lambda folder: report_run(folder, None, None, QUIET),
     "compare": lambda folder: compare_runs([folder, folder], QUIET),
@@ -176,7 +176,7 @@ def test_a_changed_setting_is_refused_in_going_on_though_run_json_was_changed_wi
     change(copy / "run.json", lambda content: content["config"]["schedule"].update(base_rate=0.1))
     assert Run(copy).config.schedule.base_rate == 0.1
     with pytest.raises(InputError, match=r"schedule\.base_rate is 0\.1, but the run was started with"):
-        train.resume(copy, QUIET)
+        train.resume(Run(copy), QUIET)
 
 
 def test_where_things_lie_may_change(copy: Path, drawn: Path, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_where_things_lie_may_change(copy: Path, drawn: Path, tmp_path: Path) ->
         content["data"].update(root=str(moved), cache=str(tmp_path / "packs"))
 
     change(copy / "config.yaml", edit)
-    found = evaluate_run(copy, None, Protocol(), QUIET)
+    found = evaluate_run(Run(copy), Protocol(), QUIET)
     assert next(iter(found.values())).result.mean_ap == Run(copy).metrics["mean_ap"]
     assert Run(copy, drawn).config.data.root == drawn
 

@@ -17,6 +17,7 @@ from strongreid.runs import train
 from strongreid.runs.calibrate import calibrate_run
 from strongreid.runs.evaluate import evaluate_run
 from strongreid.runs.evaluate_features import Protocol
+from strongreid.runs.folder import Run
 from strongreid.runs.report import report_run
 from tests.conftest import small_training
 
@@ -72,10 +73,10 @@ def test_a_new_run_s_paths_hold_in_any_working_folder(
 def all_ways(run: Path, root: Path | None) -> list[str]:
     """What each reader of a run's images says; empty for those that go well."""
     work = (
-        lambda: evaluate_run(run, root, Protocol(), QUIET),
+        lambda: evaluate_run(Run(run, root), Protocol(), QUIET),
         lambda: calibrate_run(run, 0.05, root, QUIET),
         lambda: report_run(run, root, None, QUIET),
-        lambda: train.resume(run, QUIET, data_root=root),
+        lambda: train.resume(Run(run, root), QUIET),
     )
     said = []
     for one in work:
@@ -114,8 +115,8 @@ def test_a_relative_path_without_a_record_of_the_images_is_not_followed(
     (older / "run.json").unlink()
     monkeypatch.chdir(older.parents[1])
     with pytest.raises(InputError, match=r"relative path .*people.* no run\.json .*--data\.root DIR"):
-        evaluate_run(older, None, Protocol(), QUIET)
-    evaluate_run(older, older.parents[1] / "people", Protocol(), QUIET)
+        evaluate_run(Run(older), Protocol(), QUIET)
+    evaluate_run(Run(older, older.parents[1] / "people"), Protocol(), QUIET)
 
 
 def test_a_removed_working_folder_is_said(
@@ -125,5 +126,5 @@ def test_a_removed_working_folder_is_said(
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     with pytest.raises(InputError, match="working folder was removed"):
-        evaluate_run(older, None, Protocol(), QUIET)
+        evaluate_run(Run(older), Protocol(), QUIET)
     os.chdir(tmp_path)

@@ -114,6 +114,30 @@ def test_resuming_refuses_another_joined_or_tested_set(
     assert main(["train", "--resume", str(run)]) == 0, "the same images elsewhere are the same data"
 
 
+def test_sets_that_were_moved_are_named_to_resume_and_to_evaluate(
+    joined: Path, abroad: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, moved = Path(shutil.copytree(joined, tmp_path / "run")), tmp_path / "moved"
+    expected = json.loads((run / "result.json").read_text())
+    (run / "result.json").unlink()
+    abroad.rename(moved)
+    try:
+        for words in (["train", "--resume", str(run)], ["evaluate", str(run), f"--json={tmp_path / 'out.json'}"]):
+            capsys.readouterr()
+            assert main(words) == 2
+            (line,) = capsys.readouterr().err.splitlines()[-1:]
+            assert "--data.root DIR, --moved abroad=DIR." in line
+            assert line.count("--data.root") == 1
+            for wrong, part in (("elsewhere=x", "no set elsewhere"), ("abroad", "NAME=DIR"), ("abroad=", "NAME=DIR")):
+                assert main([*words, "--moved", wrong]) == 2
+                assert part in capsys.readouterr().err
+            assert main([*words, "--moved", f"abroad={moved}"]) == 0
+        assert json.loads((run / "result.json").read_text())["tested"] == expected["tested"]
+        assert json.loads((tmp_path / "out.json").read_text())["mean_ap"] == expected["mean_ap"]
+    finally:
+        moved.rename(abroad)
+
+
 def config_of(drawn: Path, output: Path, *more: str) -> Config:
     return read_config(recipe_path("bag_of_tricks_small"), [*small_training(drawn, output)[2:], *more])
 

@@ -18,6 +18,7 @@ from strongreid.pixels import IMAGENET_STD, Normalisation
 from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
 from strongreid.runs import record, train
+from strongreid.runs.folder import Run
 from strongreid.training.signals import Stopped
 from tests.conftest import small_training
 
@@ -98,7 +99,7 @@ def test_pixels_are_normalised_as_the_model_says_and_a_run_that_goes_on_keeps_to
     with pytest.raises(Stopped):
         train.start(config_of(drawn, tmp_path / "runs", *words), folder, Console(quiet=True))
     (tmp_path / "first.safetensors").unlink()
-    run = train.resume(folder, Console(quiet=True))
+    run = train.resume(Run(folder), Console(quiet=True))
     assert len(seen) > 3
     assert set(seen) == {Normalisation((0.5, 0.4, 0.3), IMAGENET_STD)} == {run.model().normalisation}
     assert run.config.model.mean == (0.5, 0.4, 0.3)

@@ -17,6 +17,7 @@ from strongreid.cli.converting import CONVERTING
 from strongreid.cli.datasets import DATASETS
 from strongreid.cli.evaluating import EVALUATING
 from strongreid.cli.exporting import EXPORTING
+from strongreid.cli.reporting import REPORTING
 from strongreid.cli.searching import SEARCHING
 from strongreid.cli.tables import TABLES
 from strongreid.cli.training import TRAINING
@@ -29,6 +30,7 @@ from strongreid.reports.terminal import guarded_streams, printable
 COMMANDS: dict[str, Command] = {
     **TRAINING,
     **EVALUATING,
+    **REPORTING,
     **COMPARING,
     **CONVERTING,
     **EXPORTING,

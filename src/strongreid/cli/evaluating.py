@@ -1,14 +1,15 @@
-"""What is done with a finished run: `evaluate` (or the features of any model), `calibrate`, `report`."""
+"""What is measured with a run, a model or the features of any: `evaluate`, `calibrate`."""
 
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from jsonargparse import ArgumentParser
+
 from strongreid.cli.checks import refuse_several_sources, require_output_file
 from strongreid.cli.command import Command
 from strongreid.cli.onnx import NOT_ONNX, OnnxChoice, is_onnx, open_onnx, require_no_onnx, require_onnx
 from strongreid.cli.options import (
-    IMAGES,
     NOT_CHOSEN,
     NOT_MOVED,
     OLD_NAMES,
@@ -16,13 +17,14 @@ from strongreid.cli.options import (
     MovedSet,
     OtherSet,
     RerankingChoice,
+    add_moved,
+    moved_sets,
     other_set,
     parser_with_source,
-    require_own_set,
     require_source,
+    where,
 )
 from strongreid.config_sections import SetConfig
-from strongreid.runs.finding import next_command, runs_inside
 
 
 def evaluate_model(
@@ -35,6 +37,7 @@ def evaluate_model(
     average_precision: Literal["rectangular", "trapezoid"] = "rectangular",
     json: Path | None = None,
     result: Path | None = None,
+    moved: list[str] | None = None,
     onnx: OnnxChoice = NOT_ONNX,
 ) -> None:
     """Evaluate a run on its test sets or on another, any ONNX model, or features from two .npz files; 95 % intervals.
@@ -52,6 +55,7 @@ def evaluate_model(
             official MATLAB code, which reads lower. Never compare one with the other.
         json: File to write the metrics to, with the intervals of mAP and rank-1.
         result: File (.npz) to write the figures of each query to, of a run's main set, for `strongreid compare`.
+        moved: Where further sets of the run lie now, NAME=DIR each.
         onnx: An ONNX file.
     """
     require_output_file("--json", json, "metrics.json")
@@ -60,15 +64,15 @@ def evaluate_model(
         other: SetConfig | None = require_onnx(run, embeddings, data)
     else:
         require_no_onnx(onnx)
-        require_source(run, embeddings, of_run=data != OWN_SET)
+        require_source(run, embeddings, of_run=data != OWN_SET or moved is not None)
         other = other_set(data)
+    roots = moved_sets(moved)
 
-    from strongreid.evaluation import Reranking
     from strongreid.reports.console import Console
     from strongreid.runs import evaluate_features
 
     console = Console()
-    again = Reranking(**reranking.given) if reranking.on or reranking.given else None
+    again = reranking.settings()
     protocol = evaluate_features.Protocol(metric, same_camera, average_precision, again)
     if run is None:
         assert embeddings is not None
@@ -80,8 +84,10 @@ def evaluate_model(
         found = evaluate_onnx(open_onnx(run, onnx), other, protocol, console)
     else:
         from strongreid.runs import evaluate
+        from strongreid.runs.folder import Run
 
-        found = evaluate.evaluate_run(run, None if other else data.root, protocol, console, other=other)
+        source = Run(run, None if other else data.root, roots)
+        found = evaluate.evaluate_run(source, protocol, console, other)
     evaluate_features.show(found, console)
     if json is not None:
         evaluate_features.write(found, json)
@@ -90,7 +96,7 @@ def evaluate_model(
     if run is not None and other is not None and is_onnx(run):
         console.suggest("report", run, "--data.name", other.name, "--data.root", other.root)
     elif run is not None:
-        console.suggest("report", run)
+        console.suggest("report", run, *where(None if other else data.root))
     elif embeddings is not None and again is None:
         console.suggest("evaluate", "--embeddings", *embeddings, "--reranking", "true")
 
@@ -135,67 +141,16 @@ def calibrate(
         calibration.write(found, json)
     if run is not None:
         console.say(f"Stored in {run / 'model.safetensors'}: ReIDModel.load({str(run)!r}).threshold")
-        console.suggest("report", run)
+        console.suggest("report", run, *where(data.root))
     elif embeddings is not None:
         console.suggest("report", "--embeddings", *embeddings)
 
 
-def report(
-    run: Path | None = None,
-    embeddings: tuple[Path, Path] | None = None,
-    data: OtherSet = OWN_SET,
-    metric: Literal["cosine", "euclidean"] | None = None,
-    same_camera: Literal["exclude", "include"] | None = None,
-    output: Path | None = None,
-    onnx: OnnxChoice = NOT_ONNX,
-) -> None:
-    """Write one HTML page about a finished run: figures, curves, what it finds, where it looks, what it confuses.
-
-    The page needs no network and no other file: it can be opened from disk, or mailed. Of a folder that holds runs the
-    runs are listed.
-
-    Args:
-        run: The folder of a finished run; its data set is read again and its last weights are used. Or an ONNX file.
-        embeddings: Query and gallery file (.npz).
-        data: The set: for a run where it lies now (root), for an ONNX file which one.
-        metric: cosine (by default) or euclidean, for embeddings and ONNX files; a run has its own.
-        same_camera: exclude (by default) or include, likewise, as in `evaluate`; a run has its own.
-        output: The file to write; by default report.html in the run's folder, or beside the file.
-        onnx: An ONNX file.
-    """
-    inside = runs_inside(run) if run is not None and embeddings is None else []
-    tested = require_onnx(run, embeddings, data) if run is not None and is_onnx(run) else None
-    if tested is None:
-        require_no_onnx(onnx)
-        require_own_set(data)
-        if not inside:
-            require_source(run, embeddings, of_run=data != OWN_SET, of_files=bool(metric or same_camera))
-    require_output_file("--output", output, "report.html")
-
-    from strongreid.reports.console import Console
-
-    console = Console()
-    if inside:
-        console.say(f"{run} is not the folder of a run, but holds {len(inside)}:", *map(next_command, inside))
-        return
-
-    from strongreid.runs.evaluate_features import Protocol
-    from strongreid.runs.report import report_features, report_run
-
-    if run is not None and tested is not None:
-        from strongreid.runs.onnx import report_onnx
-
-        path = report_onnx(open_onnx(run, onnx), tested, output, Protocol(metric, same_camera), console)
-    elif run is not None:
-        path = report_run(run, data.root, output, console)
-    else:
-        assert embeddings is not None
-        path = report_features(*embeddings, output, console, Protocol(metric, same_camera))
-    console.say(f"Report: {path} ({path.stat().st_size / 1e6:.1f} MB); open it in a browser.")
-    if run is not None and tested is None:
-        console.suggest("calibrate", run)
-    elif embeddings is not None:
-        console.suggest("calibrate", "--embeddings", *embeddings)
+def evaluate_parser() -> ArgumentParser:
+    """Return the parser of `evaluate`."""
+    parser = parser_with_source(evaluate_model, "The folder of a run, or an ONNX file.")
+    add_moved(parser, "Of a run:")
+    return parser
 
 
 EVALUATING = {
@@ -203,7 +158,7 @@ EVALUATING = {
         evaluate_model,
         "evaluate a run, or features of any model",
         ("evaluate RUN --reranking true", "evaluate --embeddings query.npz gallery.npz"),
-        make_parser=partial(parser_with_source, evaluate_model, "The folder of a run, or an ONNX file."),
+        make_parser=evaluate_parser,
         refuse=partial(refuse_several_sources, command="evaluate"),
         old_names={**OLD_NAMES, "--reranking": "--reranking.on"},
     ),
@@ -213,14 +168,6 @@ EVALUATING = {
         ("calibrate RUN --false_match_rate 0.01", "calibrate --embeddings query.npz gallery.npz --json threshold.json"),
         make_parser=partial(parser_with_source, calibrate, "The folder of a run; its model gets the threshold."),
         refuse=partial(refuse_several_sources, command="calibrate"),
-        old_names=OLD_NAMES,
-    ),
-    "report": Command(
-        report,
-        "one HTML page about a run, or features of any model",
-        ("report RUN --data.root DIR", "report --embeddings query.npz gallery.npz --output page.html"),
-        make_parser=partial(parser_with_source, report, "The folder of a finished run, or an ONNX file.", IMAGES),
-        refuse=partial(refuse_several_sources, command="report"),
         old_names=OLD_NAMES,
     ),
 }

@@ -1,9 +1,9 @@
 """Options that several commands on runs and features share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ArgumentParser
 
@@ -12,6 +12,9 @@ from strongreid.cli.command import parser_of
 from strongreid.config_sections import SetConfig
 from strongreid.errors import InputError
 from strongreid.runs.finding import require_run
+
+if TYPE_CHECKING:
+    from strongreid.evaluation import Reranking
 
 OLD_NAMES = {"--data_name": "--data.name", "--data_root": "--data.root", "--split_seed": "--data.split_seed"}
 IMAGES = "; with an array path [N], relative to the file's folder, the images are shown"
@@ -57,6 +60,12 @@ class RerankingChoice(RerankingSettings):
                 f"--reranking is false, but --reranking.{next(iter(self.given))} was given; leave one out."
             )
 
+    def settings(self) -> "Reranking | None":
+        """Return what was chosen; None: not to re-rank."""
+        from strongreid.evaluation import Reranking
+
+        return Reranking(**self.given) if self.on or self.given else None
+
 
 @dataclass(frozen=True)
 class OtherSet:
@@ -83,7 +92,7 @@ def parser_with_source(command: Callable[..., None], run: str, more: str = "") -
 
     run: what RUN is; more: what the files may hold beside the arrays that they must.
     """
-    parser = parser_of(command, skip={"run", "embeddings"})
+    parser = parser_of(command, skip={"run", "embeddings", "moved"})
     parser.add_argument("run", nargs="?", type=Path, help=run)
     parser.add_argument(
         "--embeddings",
@@ -94,6 +103,33 @@ def parser_with_source(command: Callable[..., None], run: str, more: str = "") -
         f"cameras are not known zeros, with --same_camera include){more}.",
     )
     return parser
+
+
+def where(root: Path | None) -> list[str | Path]:
+    """Return the words that the next command on a run needs too, where its main set was said to lie in `root`."""
+    return [] if root is None else ["--data.root", root]
+
+
+def add_moved(parser: ArgumentParser, when: str) -> None:
+    """Add the option for where the further sets of a run lie now. `when` says when it is taken."""
+    parser.add_argument(
+        "--moved",
+        nargs="+",
+        metavar="NAME=DIR",
+        help=f"{when} where further sets of the run (data.joined, data.tested) lie now, by name or label; the main one "
+        "has --data.root.",
+    )
+
+
+def moved_sets(words: Sequence[str] | None) -> dict[str, Path]:
+    """Return where sets lie now, by name, from words such as cuhk01=DIR."""
+    found = {}
+    for word in words or ():
+        name, _, root = word.partition("=")
+        if not (name and root):
+            raise InputError(f"--moved takes NAME=DIR, such as cuhk01=DIR, but {word!r} came.")
+        found[name] = Path(root)
+    return found
 
 
 def require_source(

@@ -1,6 +1,6 @@
 """`demo` and `train`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser
 
 from strongreid.cli.checks import refuse_lone_folder, require_set
 from strongreid.cli.command import Command
+from strongreid.cli.options import add_moved, moved_sets, where
 from strongreid.config import Config
 from strongreid.config_sections import DataConfig, ScheduleConfig
 from strongreid.errors import InputError, command_line
@@ -72,8 +73,8 @@ def train(config: Config, recipe: str, by_default: bool) -> None:
     console.suggest("report", folder)
 
 
-def resume(folder: Path, data_root: Path | None) -> None:
-    """Go on with a run that was stopped, from its newest checkpoint; its data set may lie in `data_root` now."""
+def resume(folder: Path, data_root: Path | None, moved: Mapping[str, Path]) -> None:
+    """Go on with a run that was stopped, from its newest checkpoint; its data sets may lie elsewhere now."""
     from strongreid.reports.console import Console
     from strongreid.runs.lock import lock_run
 
@@ -83,11 +84,12 @@ def resume(folder: Path, data_root: Path | None) -> None:
             pass  # who else trains it is said now
 
     from strongreid.runs import train as training
+    from strongreid.runs.folder import Run
 
     with _resumable(folder):
-        finished = training.resume(folder, console, data_root=data_root)
+        finished = training.resume(Run(folder, data_root, moved), console)
     training.show(finished, console)
-    console.suggest("report", folder)
+    console.suggest("report", folder, *where(data_root))
 
 
 @contextmanager
@@ -121,8 +123,9 @@ def train_parser() -> ArgumentParser:
     parser.add_argument(
         "--resume",
         type=Path | None,
-        help="Go on with the stopped run in this folder; --data.root if its set was moved, no other option.",
+        help="Go on with the stopped run in this folder; --data.root or --moved if a set was moved, no other option.",
     )
+    add_moved(parser, "With --resume:")
     add_settings(parser)
     first = parser.add_argument_group("What matters first")
     *others, _ = parser._action_groups
@@ -147,6 +150,8 @@ def read_train(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
     given = tell_apart(parser, words)
     if "resume" in given.options:
         return partial(resume, *_run_to_resume(given))
+    if "moved" in given.options:
+        raise InputError("--moved goes with --resume; a new training names each of its sets where it lies.")
     named = given.value("recipe")
     recipes = [named] if named else [GPU_RECIPE, CPU_RECIPE]
     configs = [_config(parser, given, recipe) for recipe in recipes]
@@ -198,19 +203,19 @@ def _set_words(given: Given) -> list[str]:
             raise InputError(f"Two words, NAME DIR, name the data set, but {len(given.alone)} came: {given.alone}.")
 
 
-def _run_to_resume(given: Given) -> tuple[Path, Path | None]:
-    """Return the folder of the run to go on with, and where its data set lies now."""
-    taken = ("resume", "data.root")
+def _run_to_resume(given: Given) -> tuple[Path, Path | None, dict[str, Path]]:
+    """Return the folder of the run to go on with, and where its data sets lie now."""
+    taken = ("resume", "data.root", "moved")
     others = [f"--{name}={value[-1]}" for name, value in given.options.items() if name not in taken] + given.alone
     if others:
         raise InputError(
-            "--resume goes on with a run as it was; it takes no other option but --data.root, where its data set lies "
-            f"now, but {' '.join(others)} came. To change a setting, start a new run: --recipe RUN/config.yaml with "
-            "the options to change."
+            "--resume goes on with a run as it was; it takes no other option but --data.root and --moved, where its "
+            f"data sets lie now, but {' '.join(others)} came. To change a setting, start a new run: --recipe "
+            "RUN/config.yaml with the options to change."
         )
-    folder, root = (given.value(name) for name in taken)
+    folder, root = (given.value(name) for name in ("resume", "data.root"))
     require_run(Path(folder or ""))
-    return Path(folder or ""), Path(root) if root is not None else None
+    return Path(folder or ""), Path(root) if root is not None else None, moved_sets(given.options.get("moved"))
 
 
 def _require_sets(data: DataConfig) -> None:

@@ -86,7 +86,7 @@ def run_demo(output: Path, seed: int, console: Console) -> DemoResult:
     for name, config in configs.items():
         with steps.step(name, f"training {name} on the 110 people"):
             folder = train.run_folder(config, name)
-            runs[name] = train.resume(folder, console) if folder.is_dir() else train.start(config, folder, console)
+            runs[name] = train.resume(Run(folder), console) if folder.is_dir() else train.start(config, folder, console)
     with steps.step("showing", "searching 80 other people with what was learned"):
         untrained = build.build_model(configs[RECIPES[0]], len(prepared.data.train.people))
         rows = [_searched("untrained", untrained, test, None, console)]

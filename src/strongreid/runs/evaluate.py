@@ -1,7 +1,6 @@
 """Testing after training: a run's last weights on its own test sets, or on another."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from strongreid.config import Config
 from strongreid.config_sections import BatchConfig, DataConfig, SetConfig
@@ -13,13 +12,12 @@ from strongreid.runs.test_sets import prepare_main_test, prepare_own_tests
 
 
 def evaluate_run(
-    folder: Path, data_root: Path | None, protocol: Protocol, console: Console, *, other: SetConfig | None = None
+    run: Run, protocol: Protocol, console: Console, other: SetConfig | None = None
 ) -> dict[str, Evaluation]:
     """Evaluate the last weights of a run on each set that it is tested on, by name, its main one first.
 
     Where `other` is given, on that set alone: train on one, test on another.
     """
-    run = Run(folder, data_root)
     if other is None:
         tests = prepare_own_tests(run, console)
     else:

@@ -5,7 +5,7 @@ asked for, and checked then; one that is damaged is named, with what to do about
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from strongreid.config import ADDED_FIELDS, Config, as_plain
-from strongreid.config_sections import EvaluationConfig
+from strongreid.config_sections import DataConfig, EvaluationConfig, SetConfig, set_label
 from strongreid.errors import InputError, command_line
 from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
 from strongreid.files import dotted, read_json
@@ -37,6 +37,8 @@ class Run:
     folder: Path
     data_root: Path | None = None
     """Where its data set lies now, if it was moved since the training."""
+    moved: Mapping[str, Path] = field(default_factory=dict)
+    """Where others of its sets (`data.joined`, `data.tested`) lie now, by name or label."""
 
     def __post_init__(self) -> None:
         require_run(self.folder)
@@ -64,6 +66,8 @@ class Run:
             refuse_changed(config, self.record["config"], self.folder)
         if self.data_root is not None:
             config = replace(config, data=replace(config.data, root=self.data_root))
+        if self.moved:
+            config = replace(config, data=_moved(config.data, self.moved))
         if not config.output.is_absolute() or not config.output.is_dir():  # of an older version, or moved
             config = replace(config, output=self.folder.absolute().parent)
         return with_absolute_paths(config) if self.recorded else config
@@ -160,6 +164,20 @@ def finished_run(folder: Path, data_root: Path | None = None) -> Run:
             f"{command_line('train', '--resume', folder)}"
         )
     return run
+
+
+def _moved(data: DataConfig, roots: Mapping[str, Path]) -> DataConfig:
+    """Return the sets of a run, those named in `roots` where they lie now."""
+    known = list(dict.fromkeys(map(set_label, (*data.joined, *data.tested))))
+    for name in roots:
+        if name not in known:
+            beside = f"the others are {', '.join(known)}" if known else "there is no other"
+            raise InputError(f"The run has no set {name} beside its main one (--data.root); {beside}.")
+
+    def now(sets: list[SetConfig]) -> list[SetConfig]:
+        return [replace(one, root=roots.get(set_label(one), one.root)) for one in sets]
+
+    return replace(data, joined=now(data.joined), tested=now(data.tested))
 
 
 def refuse_changed(config: Config, recorded: Mapping[str, Any], folder: Path) -> None:

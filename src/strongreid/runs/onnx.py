@@ -13,7 +13,7 @@ from strongreid.reports.page import write_page
 from strongreid.reports.ranked import ImageGallery
 from strongreid.runs.evaluate_features import EmbeddedTest, Evaluation, Protocol, announce
 from strongreid.runs.folder import with_absolute_paths
-from strongreid.runs.report import retrieval_sections
+from strongreid.runs.report import reranked_figures, retrieval_sections
 from strongreid.runs.test_sets import TestSet, prepare_main_test
 
 
@@ -32,9 +32,10 @@ def report_onnx(model: OnnxModel, tested: SetConfig, output: Path | None, protoc
     result = embedded.evaluate(console)
     images = ImageGallery(test.query.table, test.query.packed), ImageGallery(test.gallery.table, test.gallery.packed)
     found, _ = retrieval_sections(embedded, result, *images, console)
-    notes = [f"Note: {warning}" for warning in (*test.data.warnings, *embedded.doubts())]
+    notes = [f"Note: {warning}" for warning in (*test.data.warnings, *embedded.doubts(protocol))]
+    others = reranked_figures(embedded, protocol, console)
     sizes = len(embedded.query), len(embedded.gallery)
-    write_page(path, model.path.name, model.words(), [results.result_section(result, sizes, {}, notes), *found])
+    write_page(path, model.path.name, model.words(), [results.result_section(result, sizes, others, notes), *found])
     return path
 
 

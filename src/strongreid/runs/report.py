@@ -11,7 +11,7 @@ from typing import Any
 
 from strongreid.config import Config, as_plain
 from strongreid.errors import InputError, command_line
-from strongreid.evaluation import Embeddings, RetrievalResult
+from strongreid.evaluation import Embeddings, Reranking, RetrievalResult
 from strongreid.evaluation.embeddings import JUNK, read_arrays
 from strongreid.files import inside, require_target
 from strongreid.models import ReIDModel
@@ -33,16 +33,18 @@ AGREEMENT = 5e-4
 """Fraction of mAP by which the figures may differ from the recorded ones before the page says so."""
 
 
-def report_run(folder: Path, data_root: Path | None, output: Path | None, console: Console) -> Path:
+def report_run(
+    folder: Path, data_root: Path | None, output: Path | None, console: Console, reranking: Reranking | None = None
+) -> Path:
     """Write the report on a finished run as one HTML page and return its path, by default `report.html` in `folder`.
 
-    data_root: where its data set lies now, if it was moved since the training. Errors as in `run_sections`; also
-    `InputError` where `output` is a folder.
+    data_root: where its data set lies now, if it was moved since the training; reranking: give its figures too. Errors
+    as in `run_sections`; also `InputError` where `output` is a folder.
     """
     path = output or inside(folder, "report.html")
     require_target(path)
     run = finished_run(folder, data_root)
-    sections = run_sections(run, console)
+    sections = run_sections(run, console, reranking=reranking)
     config = run.config
     data = run.record["data"]
     title = "drawn people" if data["name"] == "drawn" else data["name"]
@@ -51,13 +53,16 @@ def report_run(folder: Path, data_root: Path | None, output: Path | None, consol
     return path
 
 
-def run_sections(run: Run, console: Console, *, tested: Config | None = None) -> list[Section]:
+def run_sections(
+    run: Run, console: Console, *, tested: Config | None = None, reranking: Reranking | None = None
+) -> list[Section]:
     """Return the sections of the report on a finished run.
 
     Args:
         run: The run.
         console: Shows the progress of embedding and ranking.
         tested: Settings whose test set, feature and metric are taken in place of the run's own.
+        reranking: Settings of re-ranking, for its figures beside those without.
 
     Raises `InputError` where its data set is not where, or not what, it was.
     """
@@ -74,6 +79,8 @@ def run_sections(run: Run, console: Console, *, tested: Config | None = None) ->
     if tested is None:
         notes += _differences(run.metrics, result)
         others = run.metrics.get("tested", {})
+    others = {**reranked_figures(embedded, Protocol(reranking=reranking), console), **others}
+    notes += [f"Note: {doubt}" for doubt in embedded.doubts(Protocol(reranking=reranking))]
     images = ImageGallery(test.query.table, test.query.packed), ImageGallery(test.gallery.table, test.gallery.packed)
     found, strips = retrieval_sections(embedded, result, *images, console)
     return [
@@ -106,10 +113,20 @@ def report_features(
     result = test.evaluate(console)
     images = _images(query, test.query, console), _images(gallery, test.gallery, console)
     found, _ = retrieval_sections(test, result, *images, console)
-    notes = [f"Note: {doubt}" for doubt in test.doubts()]
-    sections = [results.result_section(result, (len(test.query), len(test.gallery)), {}, notes), *found]
+    notes = [f"Note: {doubt}" for doubt in test.doubts(protocol)]
+    others = reranked_figures(test, protocol or Protocol(), console)
+    sections = [results.result_section(result, (len(test.query), len(test.gallery)), others, notes), *found]
     write_page(path, f"{query.name}, {gallery.name}", "Features of any model", sections)
     return path
+
+
+def reranked_figures(test: EmbeddedTest, protocol: Protocol, console: Console) -> dict[str, Any]:
+    """Return the figures with re-ranking by the name of their row, where it is asked for."""
+    again = protocol.reranking
+    if again is None:
+        return {}
+    name = f"the same, re-ranked (k1 {again.k1}, k2 {again.k2}, distance weight {again.distance_weight:g})"
+    return {name: test.evaluate(console, protocol).to_json()}
 
 
 def _images(file: Path, side: Embeddings, console: Console) -> ImageGallery:

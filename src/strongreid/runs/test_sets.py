@@ -102,7 +102,7 @@ def prepare(config: Config, console: Console, recorded: Mapping[str, Any] | None
 
     recorded: the fingerprint of the images that these must be; `InputError` for others, before any is decoded.
     """
-    with _data_may_have_moved(recorded is not None):
+    with _data_may_have_moved(config if recorded is not None else None):
         sets = build.build_tests(config)
         data = build.build_joined(config, next(iter(sets.values())))
         fingerprint = _fingerprint(sets, data.train)
@@ -127,10 +127,10 @@ def prepare_own_tests(run: Run, console: Console, *, further: bool = True) -> li
             f"{run.folder} has a relative path to its data set, {config.data.root}, and no run.json that would say "
             "which images these were. Name the folder: --data.root DIR."
         )
-    with _data_may_have_moved(True):
+    with _data_may_have_moved(config):
         sets = build.build_tests(config)
-        if run.recorded:
-            _refuse_other_images(config, run.record["data"]["fingerprint"], _fingerprint(sets))
+    if run.recorded:
+        _refuse_other_images(config, run.record["data"]["fingerprint"], _fingerprint(sets))
     return _prepared(config, sets, console, config.data)
 
 
@@ -177,19 +177,21 @@ def _refuse_other_images(config: Config, recorded: Mapping[str, Any], found: Map
         if now != before.get(name, before.get(set_label(one))):  # older runs have drawn people by another name
             raise InputError(
                 f"The images of {name} in {one.root} are not those on which this run was to be tested (their "
-                "fingerprints differ). Restore them, or write the folder where they lie into config.yaml, data.tested."
+                f"fingerprints differ). Restore them, or name the folder where they lie: --moved {set_label(one)}=DIR."
             )
 
 
 @contextmanager
-def _data_may_have_moved(of_a_run: bool) -> Iterator[None]:
-    """Add to what cannot be read in the block that a run's data set may lie elsewhere now."""
+def _data_may_have_moved(of_run: Config | None) -> Iterator[None]:
+    """Add to what cannot be read in the block that the data sets of a run may lie elsewhere now."""
     try:
         yield
     except InputError as error:
-        if not of_a_run:
+        if of_run is None:
             raise
-        raise InputError(f"{error} If the run's data set was moved, name its folder: --data.root DIR.") from error
+        others = dict.fromkeys(f"--moved {set_label(one)}=DIR" for one in (*of_run.data.joined, *of_run.data.tested))
+        hint = f"If a data set of the run was moved, name its folder: {', '.join(['--data.root DIR', *others])}."
+        raise InputError(f"{error} {hint}") from error
 
 
 def _warn(sets: Iterable[ReIDData], console: Console) -> None:

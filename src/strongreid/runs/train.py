@@ -72,13 +72,12 @@ def start(config: Config, folder: Path, console: Console) -> Run:
             return _train(parts, folder, console, checkpoint=None)
 
 
-def resume(folder: Path, console: Console, data: DataConfig | None = None, *, data_root: Path | None = None) -> Run:
-    """Go on with the run in `folder` from its newest checkpoint; one that is finished is left as it is.
+def resume(run: Run, console: Console, data: DataConfig | None = None) -> Run:
+    """Go on with a run from its newest checkpoint; one that is finished is left as it is.
 
-    `data` says where its data sets lie now, `data_root` where the main one does; other images than before are refused,
-    and so are other settings.
+    `data` says where its data sets lie now; other images than before are refused, and so are other settings.
     """
-    run = Run(folder, data_root)
+    folder = run.folder
     if run.finished:
         sweep_finished(folder, console)
         console.say(f"{folder} is finished already.")

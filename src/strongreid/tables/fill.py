@@ -146,7 +146,7 @@ def _trained(item: Measurement, console: Console) -> Run:
         if training.finished:
             return Run(training.folder)
         if training.folder.is_dir():
-            return train.resume(training.folder, console, training.config.data)
+            return train.resume(Run(training.folder), console, training.config.data)
         return train.start(training.config, training.folder, console)
 
 
