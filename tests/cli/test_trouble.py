@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from strongreid.cli import COMMANDS, main
 from strongreid.cli.command import Command
@@ -306,3 +307,19 @@ def test_who_was_killed_before_it_spoke_does_not_silence_the_others(
     (tmp_path / "strongreid.spoken").write_text("1")
     assert guarded(raised(InputError("Theirs."))) == 2
     assert capsys.readouterr().err == ""
+
+
+def test_of_a_bad_image_our_refusal_is_said_and_no_warning_of_pillow(
+    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = tmp_path / "people"
+    for path in sorted((drawn / "bounding_box_train").iterdir()):
+        (people / path.name[:4]).mkdir(parents=True, exist_ok=True)
+        Image.open(path).save(people / path.name[:4] / path.name, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    bomb = people / path.name[:4] / "bomb.png"
+    Image.new("1", (10_000, 9_000)).save(bomb)
+    assert main(["data", "check", "folder", str(people)]) == 2
+    said = capsys.readouterr().err
+    assert f"{bomb}: " in said
+    assert "10000 x 9000 pixels" in said
+    assert not {"Warning:", "DecompressionBombWarning", "EXIF", "DOS"} & set(said.split())

@@ -2,6 +2,7 @@ import re
 import shutil
 import sys
 import tempfile
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -507,3 +508,26 @@ def test_pictures_that_are_wider_than_high_are_doubted(tmp_path: Path) -> None:
 def test_unknown_cameras_are_called_so(tmp_path: Path) -> None:
     report = check_data("folder", people_in(tmp_path, PEOPLE))
     assert [(part.found.cameras, part.people_per_camera) for part in report.parts] == [(None, {})] * 3
+
+
+@pytest.mark.parametrize(("inner", "target"), [("", ".."), ("", "."), ("", "/"), ("0001", ".."), ("0001", "../..")])
+def test_a_link_to_what_holds_the_set_is_refused_by_name(drawn: Path, tmp_path: Path, inner: str, target: str) -> None:
+    people = as_folders(drawn, tmp_path / "around" / "people")
+    link = people / inner / "loop"
+    link.symlink_to(target)
+    with pytest.raises(InputError, match=f"{link} is a link to .*Remove it"):
+        load_benchmark("folder", people)
+
+
+def test_one_name_in_two_forms_of_unicode_is_refused_in_folders_and_tables(drawn: Path, tmp_path: Path) -> None:
+    people = as_folders(drawn, tmp_path / "people")
+    first, second = sorted(people.iterdir())[:2]
+    forms = [unicodedata.normalize(form, "Jörg") for form in ("NFC", "NFD")]
+    folders = [folder.rename(people / form) for folder, form in zip((first, second), forms, strict=True)]
+    with pytest.raises(InputError, match="two forms of Unicode"):
+        load_benchmark("folder", people)
+    rows: list[dict[str, object]] = [
+        {"path": path, "person": folder.name} for folder in folders for path in sorted(folder.iterdir())
+    ]
+    with pytest.raises(InputError, match="two forms of Unicode"):
+        load_benchmark("table", write_csv(tmp_path / "people.csv", rows))

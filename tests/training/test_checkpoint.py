@@ -55,7 +55,7 @@ def test_what_was_saved_is_restored(tmp_path: Path) -> None:
     ("overrides", "message"),
     [
         (("--model.neck=none", "--evaluation.feature=pooled"), "another architecture"),
-        (("--objective.center.weight=0",), "config.yaml was changed"),
+        (("--objective.center.weight=0",), "another objective"),
     ],
 )
 def test_a_checkpoint_of_another_network_or_objective_is_refused(
@@ -114,6 +114,17 @@ def test_a_file_of_another_checkpoint_is_noticed(copied: Path, target: Learner, 
         with pytest.raises(InputError, match=f"damaged.*{name} is not the one that it was written with"):
             restore_checkpoint(copied, target)
         (copied / name).write_bytes(mine)
+    assert restore_checkpoint(copied, target) == Progress(2, 5, 9, 7)
+
+
+def test_a_checkpoint_of_another_objective_is_refused_by_the_names_of_its_terms(copied: Path, target: Learner) -> None:
+    state = json.loads((copied / "state.json").read_text())
+    assert state["objective"] == list(target.objective.names)
+    other = learner("--objective.triplet.weight=0")
+    with pytest.raises(InputError, match="another objective: its terms are .*'triplet'.*, these are "):
+        restore_checkpoint(copied, other)
+    del state["objective"]  # of an earlier version
+    (copied / "state.json").write_text(json.dumps(state))
     assert restore_checkpoint(copied, target) == Progress(2, 5, 9, 7)
 
 

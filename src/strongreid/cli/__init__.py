@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     with guarded_streams(), warnings.catch_warnings():
         warnings.showwarning = _show_warning
+        warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters of an image is refused, with its path
         return guarded(partial(_run, words))
 
 

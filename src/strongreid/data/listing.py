@@ -83,8 +83,12 @@ class Contents(NamedTuple):
 
 
 def contents(folder: Path, *, deep: bool = False) -> Contents:
-    """List `folder`; with `deep` the folders below it too. What begins with a dot is passed over."""
-    suffixes = image_suffixes()
+    """List `folder`; with `deep` the folders below it too. What begins with a dot is passed over.
+
+    `InputError` for a link to a folder that holds `folder`: whatever lies around a set would be taken for a part of it.
+    """
+    suffixes, here = image_suffixes(), Path(os.path.realpath(folder))
+    above = {str(one) for one in (here.parents if deep else (here, *here.parents))}  # below, it is not followed again
     images, folders, unread = list[str](), list[str](), Counter[str]()
     waiting, seen = [os.fspath(folder)], set[str]()
     while waiting:
@@ -101,6 +105,8 @@ def contents(folder: Path, *, deep: bool = False) -> Contents:
                 if name.endswith(suffixes):
                     images.append(entry.path)
                 elif entry.is_dir():
+                    if entry.is_symlink() and (real := os.path.realpath(entry.path)) in above:
+                        raise InputError(f"{entry.path} is a link to {real}, which holds the set itself. Remove it.")
                     folders.append(entry.path)
                     if deep:
                         waiting.append(entry.path)

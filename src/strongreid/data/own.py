@@ -5,6 +5,7 @@ Nothing more than images and people is needed. Whom a name or a number means doe
 
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -147,7 +148,8 @@ def doubts(source: str, names: Sequence[str]) -> list[Finding]:
         problem = f"`{nobody[0]}` is not named like a person, but like a camera, a part of a split or a collection; "
         findings.append(Finding(source, f"{problem}it is taken for one person", serious=False))
     if 0 < len(names) < FEW_PEOPLE:
-        problem = f"there are only {len(names)} people ({shown}); is each of them one person?"
+        count = f"are only {len(names)} people" if len(names) > 1 else "is only one person"
+        problem = f"there {count} ({shown}); is each of them one person?"
         findings.append(Finding(source, problem, serious=False))
     return findings
 
@@ -168,12 +170,16 @@ def people_numbers(names: Iterable[str], wrong: Wrong) -> dict[str, int]:
 def numbers_of(names: Iterable[str], wrong: Wrong) -> dict[str, int]:
     """Numbers of names: their own if all are numbers, else 1, 2, ... in sorted order.
 
-    Raises what `wrong` makes for a number that no column can hold, and for one that is written in two ways (0003, 3).
+    Raises what `wrong` makes for a number that no column can hold, and for what is written in two ways: a number (0003,
+    3), or a name of the same letters (an umlaut is one character or two, which depends on the machine that wrote it).
     """
     different = sorted(set(names))
     own: dict[str, int] = {}
     spelling: dict[int, str] = {}
+    letters: dict[str, str] = {}
     for name in different:
+        if letters.setdefault(unicodedata.normalize("NFC", name), name) != name:
+            raise wrong(name, "written in one way: it stands there in two forms of Unicode (NFC and NFD) as well")
         if name.isdecimal():
             digits = name.lstrip("0") or "0"
             if len(digits) > len(str(LARGEST)) or int(digits) > LARGEST:

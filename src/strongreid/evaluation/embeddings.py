@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.files import atomic_file
+from strongreid.files import atomic_file, why
 
 JUNK: Final = -1
 """Person number of gallery images that do not count at all (Market-1501's badly cut boxes)."""
@@ -215,5 +215,5 @@ def read_arrays(path: Path, *choices: tuple[str, ...]) -> dict[str, npt.NDArray[
         raise
     except (OSError, *_DAMAGED) as error:
         raise InputError(
-            f"{path} cannot be read as an .npz file of plain arrays ({error}). Write it with {how}."
+            f"{path} cannot be read as an .npz file of plain arrays ({why(error)}). Write it with {how}."
         ) from error

@@ -12,6 +12,8 @@ from strongreid.errors import nearest_name
 
 _NO_FSYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 """What file systems answer that cannot flush a folder."""
+_LONGEST_REASON: Final = 200
+"""Characters of what a library says of a file, some of which may be the file itself."""
 _MOST_BESIDE: Final = 1000
 """Names in a folder that are looked at for the one that was meant."""
 
@@ -20,7 +22,7 @@ def why(error: Exception) -> str:
     """Say in a few words what the system refused, such as "permission denied"."""
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno).lower()
-    return str(error).split("\n", maxsplit=1)[0]
+    return str(error).split("\n", maxsplit=1)[0][:_LONGEST_REASON]
 
 
 def make_folder(folder: Path) -> None:

@@ -64,6 +64,7 @@ def save_checkpoint(folder: Path, learner: Learner, progress: Progress, record: 
         "seconds": progress.seconds,
         "threads": torch.get_num_threads(),
         "metrics": progress.metrics,
+        "objective": list(learner.objective.names),
         **record,
     }
     try:
@@ -148,6 +149,12 @@ def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:
     named = _NAME.fullmatch(checkpoint.name)
     if named and (int(named[1]), int(named[2])) != (state["epoch"], state["step"]):
         raise damaged(checkpoint, f"its state.json is of epoch {state['epoch']}, step {state['step']}")
+    names = list(learner.objective.names)
+    if state.get("objective", names) != names:  # not in the first checkpoints of this format
+        raise InputError(
+            f"{checkpoint} is of another objective: its terms are {state['objective']}, these are {names}. Train with "
+            "those, or start a new run."
+        )
     recorded = state.get("sha256", dict.fromkeys(_FILES))  # not in the first checkpoints of this format
     tensors = {}
     for name in _FILES:
