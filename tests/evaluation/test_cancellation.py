@@ -137,6 +137,25 @@ def test_features_of_any_length_have_a_direction_and_a_distance(length: float, m
     assert reranked == pytest.approx(as_usual, abs=1e-3)
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("offset", [1e3, 1e4, 1e5])
+@pytest.mark.parametrize("few", [4, 12, 40])
+def test_a_few_images_with_an_offset_of_their_own_are_ranked_as_plain_loops_do(
+    metric: Any, offset: float, few: int
+) -> None:
+    rng = np.random.default_rng(few)
+    person = np.concatenate([rng.integers(0, 30, 1_500), rng.integers(0, 2, few)])
+    features = rng.normal(size=(30, 16))[person] + rng.normal(size=(len(person), 16))
+    features[-few:] += offset if metric == "euclidean" else offset * np.eye(16)[0]
+    images = Embeddings(features, person, np.zeros(len(person), dtype=int))
+    query, gallery = images.take(np.arange(1_500, len(person), 2)), images.take(np.r_[0:1_500, 1_501 : len(person) : 2])
+    distance = oracles.distances(query.features.numpy(), gallery.features.numpy(), metric)
+    assert distance.shape == (few // 2, 1_500 + few // 2)
+    found = nearest(query, gallery, few // 2, metric=metric, same_camera="include")
+    expected = np.argsort(distance, axis=1, kind="stable")[:, : few // 2]
+    assert found.tolist() == expected.tolist()
+
+
 @pytest.mark.parametrize("others", [1.0, 1e-30])
 def test_features_of_0_are_at_a_cosine_distance_of_1_from_everything(others: float) -> None:
     gallery = Embeddings(others * np.array([[1.0, 0], [0, 0], [-1, 0], [0.6, 0.8]]), [1, 1, 1, 1], [1] * 4)

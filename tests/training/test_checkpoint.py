@@ -121,7 +121,7 @@ def test_a_checkpoint_of_another_objective_is_refused_by_the_names_of_its_terms(
     state = json.loads((copied / "state.json").read_text())
     assert state["objective"] == list(target.objective.names)
     other = learner("--objective.triplet.weight=0")
-    with pytest.raises(InputError, match="another objective: its terms are .*'triplet'.*, these are "):
+    with pytest.raises(InputError, match=r"another objective: its terms are .*'triplet'.*, these are "):
         restore_checkpoint(copied, other)
     del state["objective"]  # of an earlier version
     (copied / "state.json").write_text(json.dumps(state))

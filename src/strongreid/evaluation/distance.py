@@ -6,8 +6,8 @@ place. So products of whole numbers stay exact, and every later step is rounded 
 block and on any device.
 
 Where images lie much closer together than their features are long (a common offset, say), a difference of float32
-products is mostly rounding. A sample of pairs tells; then, and where squares of tiny features would vanish, products
-are made in float64 around the middle of the sample, from pieces converted on the way: about three times slower, and
+products is mostly rounding. A sample of pairs tells, and one of the longest; then, and where squares of tiny features
+would vanish, products are made in float64 around the middle of the sample, from pieces converted on the way: about three times slower, and
 right. For usual features, of which hardly any but those of one person are so close, float32 has five digits or more.
 """
 
@@ -33,6 +33,7 @@ _SAMPLED_ROWS: Final = 128
 _CLOSE: Final = 1 / 32  # of both squared lengths: a float32 distance has five digits there
 _MANY_OTHERS: Final = 1 / 50  # of a sample: more than those of one person, but in small sets
 _MANY_IMAGES: Final = 1 / 20
+_FAR: Final = 64  # times the median of squared lengths: no usual feature is so long
 _FLOAT64_AT_ONCE: Final = 256
 
 
@@ -134,7 +135,7 @@ def measure(
     for part in range(len(features)):
         tasks += [partial(measure_some, part, some) for some in slices(len(features[part]), _ROWS_AT_ONCE)]
     run(tasks, query.device)
-    distance = _for_tiny(chosen[0], features, squares)
+    distance = _for_tiny(_for_far(chosen[0], features, squares), features, squares)
     if metric == "cosine":
         squares = [part.sqrt_().clamp_min_(_SMALLEST_NORM).reciprocal_() for part in squares]
     return [FeatureBlock(*block) for block in zip(features, squares, strict=True)], distance
@@ -160,6 +161,22 @@ def _distance_for(sample: Tensor, metric: Metric) -> Distance:
     close = (distances < _CLOSE).sum(dim=1) - 1  # each is close to itself
     crowded = int((close > _MANY_OTHERS * len(sample)).sum())
     return in_float64 if crowded > _MANY_IMAGES * len(sample) else Distance(metric)
+
+
+def _for_far(distance: Distance, features: Sequence[Tensor], squares: Sequence[Tensor]) -> Distance:
+    """Choose float64 where a few images lie close together and far from all others: a sample would hardly meet them."""
+    lengths = torch.cat(list(squares))
+    longest = lengths.topk(min(_SAMPLED_ROWS, len(lengths)))
+    far = longest.indices[longest.values > _FAR * lengths.median()]
+    if distance.float64 or len(far) < 2:
+        return distance
+    sample = take(features, far.sort().values).double()
+    in_float64 = replace(distance, float64=True)
+    distances = in_float64.pairwise64(sample, sample)
+    if distance.metric == "euclidean":
+        own = sample.square().sum(dim=1)
+        distances /= own[:, None] + own
+    return in_float64 if int((distances < _CLOSE).sum()) > len(far) else distance  # each is close to itself
 
 
 def _for_tiny(distance: Distance, features: Sequence[Tensor], squares: Sequence[Tensor]) -> Distance:
