@@ -12,6 +12,7 @@ from typing import Literal
 
 import rich.box
 import rich.console
+from rich.cells import cell_len
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -134,8 +135,8 @@ class Console:
 
 def column_widths(cells: Sequence[Sequence[str]], room: int) -> list[int]:
     """Share `room` characters among a table's columns, `cells[column]`: as wide as needed, or shrunk to whole words."""
-    widths = [max(map(len, column)) for column in cells]
-    least = [max((len(word) for cell in column for word in cell.split()), default=0) for column in cells]
+    widths = [max(map(cell_len, column)) for column in cells]
+    least = [max((cell_len(word) for cell in column for word in cell.split()), default=0) for column in cells]
     least = [min(width, WHOLE_WORD) for width in least]
     while sum(widths) + BETWEEN * len(widths) > room:
         widest = max(range(len(widths)), key=lambda index: widths[index] - least[index])

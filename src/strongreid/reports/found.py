@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final, Literal
+from unicodedata import east_asian_width
 
 from strongreid.data import ImageTable
 from strongreid.data.decoding import decode_row
 from strongreid.errors import InputError
 from strongreid.reports.images import SHOWN_SIZE, pixels_uri
 from strongreid.reports.page import Frame, Picture, Section, Tile, TileRow, Tiles
+from strongreid.reports.terminal import printable
 
 Verdict = Literal["same person", "somebody else", "not sure", "the query itself"]
 FRAMES: Final[dict[Verdict, Frame]] = {
@@ -72,8 +75,13 @@ def found_rows(found: FoundFor, gallery: NamedPictures) -> list[list[str]]:
 
 
 def with_its_end(name: str, most: int = LONGEST_NAME) -> str:
-    """Return a name of at most `most` characters: what tells files apart is mostly at their end."""
-    return name if len(name) <= most else f"…{name[1 - most :]}"
+    """Return a name that takes at most `most` columns of a terminal: what tells files apart is mostly at their end."""
+    shown = printable(name)
+    widths = [2 if east_asian_width(letter) in "WF" else 1 for letter in shown]
+    if sum(widths) <= most:
+        return shown
+    kept = sum(room < most for room in accumulate(reversed(widths)))  # one column is for the dots
+    return f"…{shown[len(shown) - kept :]}"
 
 
 def found_section(found: Sequence[FoundFor], query: NamedPictures, gallery: NamedPictures, lead: str) -> Section:
