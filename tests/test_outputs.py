@@ -15,6 +15,8 @@ from strongreid.cli import main
 from strongreid.evaluation import Embeddings
 from strongreid.models import ReIDModel
 
+Writes = Callable[[Path, Path, Path], int]
+
 
 def features() -> Embeddings:
     rng = np.random.default_rng(0)
@@ -47,14 +49,23 @@ def saved_model(path: Path, drawn: Path, trained: Path) -> int:
     return 0
 
 
+def searched(option: str) -> Writes:
+    def search(path: Path, drawn: Path, trained: Path) -> int:
+        query = next((drawn / "query").glob("*.jpg"))
+        return main(["search", str(query), "--in", str(drawn / "query"), "--model", str(trained), f"--{option}={path}"])
+
+    return search
+
+
 OPTIONS = {
     "json": (evaluated, b"{"),
     "sheet": (checked, b"\x89PNG"),
     "output": (reported, b"<!doctype html>"),
     "features": (saved_features, b"PK"),
     "model": (saved_model, None),
+    "found_json": (searched("json"), b"{"),
+    "found_page": (searched("html"), b"<!doctype html>"),
 }
-Writes = Callable[[Path, Path, Path], int]
 
 
 @pytest.mark.parametrize(("writes", "begins"), OPTIONS.values(), ids=OPTIONS)
@@ -92,7 +103,7 @@ def test_a_pipe_gets_what_was_written_and_a_null_device_takes_it(
         assert stat.S_ISCHR(null.lstat().st_mode)
 
 
-@pytest.mark.parametrize("writes", [evaluated, checked, reported])
+@pytest.mark.parametrize("writes", [evaluated, checked, reported, searched("json"), searched("html")])
 def test_a_folder_is_refused(
     tmp_path: Path, drawn: Path, trained: Path, writes: Writes, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,10 @@
 """`strongreid embed`: what it writes, that a stop loses nothing, and what it refuses."""
 
 import csv
+import os
 import shutil
+import stat
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +16,10 @@ from torch import Tensor
 
 from strongreid.cli import main
 from strongreid.evaluation import Embeddings
+from strongreid.export.graph import ExportGraph, GraphSettings
+from strongreid.export.onnx_file import write_onnx
+from strongreid.export.pixels_in import PixelInput
+from strongreid.files import refuse_second_process
 from strongreid.models import ReIDModel, embed
 from strongreid.models.fingerprint import model_fingerprint
 from strongreid.runs import embed as embedding
@@ -164,7 +171,7 @@ def test_a_stopped_command_goes_on_to_the_same_features(
         assert main(words(pictures, output, model_file)) == 130
     assert not output.exists()
     assert "the same command goes on" in capsys.readouterr().err
-    kept = tmp_path / ".features.npz.unfinished"
+    (kept,) = tmp_path.glob(".features.npz.*.unfinished")
     with kept.open("r+b") as stream:  # as a kill while a record is written leaves it
         stream.truncate(kept.stat().st_size - 10)
     counted.clear()
@@ -193,6 +200,9 @@ def test_what_is_kept_is_of_this_model_and_of_these_pictures(
     counted.clear()
     stopped(model_file)  # nothing of the other model's is taken
     assert counted == [8, 8, 8]
+    counted.clear()
+    assert main(words(pictures, output, other)) == 0  # nor is it lost
+    assert counted == [6]
     files = sorted(pictures.rglob("*.jpg"))
     Image.new("RGB", (40, 80), "red").save(files[0])
     files[9].unlink()
@@ -318,6 +328,83 @@ def test_options_that_cannot_be_are_refused(
     assert main(["embed", str(pictures), "--model", str(model_file), *more]) == 2
     assert part in capsys.readouterr().err
     assert {entry.name for entry in tmp_path.iterdir()} == {"pictures"}
+
+
+def test_a_link_stays_and_a_pipe_gets_what_was_written(pictures: Path, model_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    target, link, pipe = tmp_path / "there" / "target", tmp_path / "link.npz", tmp_path / "pipe.npz"
+    target.write_text("old")
+    link.symlink_to("there/target")
+    assert main(words(pictures, link, model_file)) == 0
+    assert link.is_symlink()
+    assert [entry.name for entry in (tmp_path / "there").iterdir()] == ["target"]
+    assert all(Path(path).is_file() for path in read_features(link).path)
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    assert main(words(pictures, pipe, model_file)) == 0
+    reader.join(20)
+    (tmp_path / "got.npz").write_bytes(got[0])
+    assert len(read_features(tmp_path / "got.npz").path) == 30
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert not list(tmp_path.rglob("*.unfinished"))
+
+
+def test_two_processes_do_not_write_one_file(
+    pictures: Path, model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "features.npz"
+    with refuse_second_process(tmp_path / ".features.npz.lock", "embeds", lambda text: None):
+        assert main(words(pictures, output, model_file)) == 2
+    said = capsys.readouterr().err
+    assert f"embeds into {output}" in said
+    assert "Process" in said
+    assert main(words(pictures, output, model_file)) == 0
+    assert beside(output) == ["features.npz"]
+
+
+def test_any_onnx_model_embeds_and_is_found_again(
+    pictures: Path, model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxruntime")
+    model = ReIDModel.load(model_file)
+    graph = ExportGraph(model, GraphSettings(PixelInput(255, "bgr"), batch=None, l2=False))
+    onnx, output = tmp_path / "foreign.onnx", tmp_path / "features.npz"
+    write_onnx(graph, onnx, {})
+    told = ["--onnx.range=255", "--onnx.order=bgr", "--onnx.mean=[0,0,0]", "--onnx.std=[1,1,1]"]
+    assert main(words(pictures, output, onnx, *told)) == 0
+    stored = read_features(output)
+    expected = embed(model, list(stored.path))
+    assert float((stored.embeddings.features - expected).abs().max() / expected.square().mean().sqrt()) < 1e-4
+    assert main(["search", stored.path[3], "--in", str(output), *told]) == 0
+    assert "the query itself" in capsys.readouterr().err
+    for otherwise in ([], [*told[:1], "--onnx.order=rgb", *told[2:]]):
+        assert main(["search", stored.path[3], "--in", str(output), *otherwise]) == 2
+        assert "with the same options" in capsys.readouterr().err
+
+
+def test_many_pictures_run_in_the_fastest_engine(
+    pictures: Path,
+    model_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[int] = []
+
+    def taken(model: ReIDModel, images: Tensor, engine: str | None, say: Callable[[str], None]) -> ReIDModel:
+        asked.append(len(images))
+        say("Running in a test.")
+        return model
+
+    monkeypatch.setattr(embedding, "proven", taken)
+    assert main(words(pictures, tmp_path / "few.npz", model_file)) == 0
+    assert asked == []
+    monkeypatch.setattr(embedding, "WORTH_IT", 30)
+    assert main(words(pictures, tmp_path / "many.npz", model_file)) == 0
+    assert asked == [30]
+    assert "Running in a test." in capsys.readouterr().err
 
 
 def test_without_a_model_the_newest_finished_run_is_taken(

@@ -21,7 +21,7 @@ FRAMES: Final[dict[Verdict, Frame]] = {
     "the query itself": "left_out",
 }
 COLUMNS: Final = ("nearest pictures", "distance", "verdict")
-LONGEST_NAME: Final = 44
+LONGEST_NAME: Final = 40
 """Characters of a picture's name in a table: with the other columns it fits a terminal of 80."""
 
 

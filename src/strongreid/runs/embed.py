@@ -54,7 +54,7 @@ def embed_source(
     pictures = read_pictures(source, columns)
     tell(pictures, source, console)
     console.say(used.words())
-    with _kept_beside(target, output, console) as file:
+    with _kept_beside(target, used.made_by.fingerprint, output, console) as file:
         stored = embed_pictures(pictures, used, choices, console, file=file)
         write_features(output, stored)
         file.unlink(missing_ok=True)
@@ -170,14 +170,17 @@ def tell(pictures: Pictures, source: Path, console: Console) -> None:
 
 
 @contextmanager
-def _kept_beside(target: Path, output: Path, console: Console) -> Iterator[Path]:
-    """Yield the file beside `target` in which finished batches are kept, for one process at a time."""
+def _kept_beside(target: Path, fingerprint: str, output: Path, console: Console) -> Iterator[Path]:
+    """Yield the file beside `target` in which a model's finished batches are kept, for one process at a time.
+
+    Each model has its own: naming another one by mistake loses nothing.
+    """
     if target.exists() and not target.is_file():  # a pipe or a device: nothing lies beside it
         with TemporaryDirectory() as folder:
             yield Path(folder) / "kept"
         return
     name = path_part(target.name)
-    file = inside(target.parent, f".{name}.unfinished")
+    file = inside(target.parent, f".{name}.{fingerprint[:10]}.unfinished")
     with refuse_second_process(target.with_name(f".{name}.lock"), f"embeds into {output}", console.say):
         try:
             yield file
