@@ -19,8 +19,6 @@ rows:
   - name: smooth, ranked again
     from: smooth
     reranking: true
-  - name: later
-    to_come: needs what is not there
 """
 LENGTH = ["--epochs=3", *(word for word in SMALL if "schedule" not in word)]
 

@@ -174,7 +174,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-ROW = st.dictionaries(st.sampled_from(["name", "from", "take", "set", "cpu", "reranking", "to_come", "paper"]), VALUES)
+ROW = st.dictionaries(st.sampled_from(["name", "from", "take", "set", "cpu", "reranking", "paper"]), VALUES)
 TABLE = st.dictionaries(st.sampled_from(["title", "source", "recipe", "set", "across"]), VALUES)
 
 

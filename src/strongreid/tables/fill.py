@@ -103,9 +103,6 @@ def show_plan(sweep: Sweep, console: Console) -> None:
             [f"{number} {item.row.name}", str(item.seed), item.direction.label, item.training.config.name or "", work]
         )
     console.table(sweep.table.title, ("row", "seed", "data", "training", "work"), rows)
-    for row in sweep.rows:
-        if row.to_come:
-            console.say(f"Not run: {row.name}: {row.to_come}.")
     images, tested = (sum(getattr(cost, name) for cost in costs.values()) for name in ("images", "tested"))
     console.say(
         f"{len(sweep.trainings)} trainings for {len(sweep.measurements)} measurements. To do: {images:,} images in "

@@ -143,16 +143,13 @@ def plan_sweep(
     measurements = []
     for seed in seeds:
         for row in chosen:
-            for direction in () if row.to_come else directions:
+            for direction in directions:
                 here, there = (replace(data, cache=output / "packed") for data in (direction.train, direction.test))
                 config = row_config(table, row, scale, epochs, {**common, "seed": seed, "data": here})
                 test = config if here == there else replace(config, data=there)
                 training = _training(config, data_of(config))
                 file = _measurement_file(output, training, test, row, data_of(test))
                 measurements.append(Measurement(row, seed, direction, training, test, file))
-    if not measurements:
-        reasons = "; ".join(f"{row.name}: {row.to_come}" for row in chosen)
-        raise InputError(f"None of these rows can be run yet ({reasons}).")
     folder = output / path_part(f"{table.name}-{_plain_name(directions[0].label)}")
     return Sweep(table, chosen, tuple(directions), tuple(seeds), tuple(measurements), folder)
 

@@ -3,7 +3,7 @@
 A row is a name, what it changes and the paper's figures. It starts from the row that `from` names, or from the table's
 recipe. `take` names fields whose value comes from `bag_of_tricks`: that is how a trick is switched on, at any size,
 with its value written once, in the recipe. `set` gives values, `cpu` other ones for CPU size. `reranking: true` ranks
-again, by other settings where they stand there: `reranking: {k1: 10}`. A row with `to_come` is shown but not run.
+again, by other settings where they stand there: `reranking: {k1: 10}`.
 """
 
 import reprlib
@@ -63,8 +63,6 @@ class Row:
     """Fields and their values at CPU size, in place of `values`."""
     reranking: "Reranking | None" = None
     """How the row is ranked again; None: it is not."""
-    to_come: str | None = None
-    """Why the row cannot be run yet."""
     paper: Mapping[str, PaperFigure] = field(default_factory=dict)
     """By data set; across domains by `A -> B`."""
 
@@ -156,7 +154,7 @@ def read_table(name: str, file: Path | None = None) -> ResultTable:
 
 def _row(item: Any, number: int, where: str) -> Row:
     where = f"{where}, row {number}"
-    _only(item, {"name", "from", "take", "set", "cpu", "reranking", "to_come", "paper"}, where)
+    _only(item, {"name", "from", "take", "set", "cpu", "reranking", "paper"}, where)
     if "name" not in item:
         raise InputError(f"{where} has no name: {reprlib.repr(item)}.")
     name = checked(str, item["name"], f"{where}: `name`")
@@ -173,7 +171,6 @@ def _row(item: Any, number: int, where: str) -> Row:
         values=_mapping(item, "set", where),
         cpu_values=_mapping(item, "cpu", where),
         reranking=reranking or None,
-        to_come=checked(str | None, item.get("to_come"), f"{where}: `to_come`"),
         paper={str(data): _figure(value, where) for data, value in _mapping(item, "paper", where).items()},
     )
 

@@ -40,7 +40,7 @@ def table_cells(found: Sequence[RowOutcome]) -> tuple[list[str], list[list[str]]
         if like_paper:
             cells += [_beside((item.versus_paper or {}).get(name)) for name in ("rank_1", "mean_ap")]
         seconds = item.cost["training_seconds"]
-        cells.append(item.row.to_come or "" if seconds is None else f"{seconds / 60:.1f} min")
+        cells.append("" if seconds is None else f"{seconds / 60:.1f} min")
         rows.append(cells)
     return columns, rows
 
@@ -128,7 +128,6 @@ def as_json(sweep: Sweep, found: Sequence[RowOutcome]) -> dict[str, Any]:
                 "paper_gain": item.paper_gain,
                 "versus_paper": {name: asdict(figure) for name, figure in beside.items()} if beside else None,
                 "trainings": trainings,
-                "to_come": item.row.to_come,
                 "cost": item.cost,
             }
         )
