@@ -58,7 +58,15 @@ def test_a_patch_is_what_the_image_has_at_its_place():
 
 
 @pytest.mark.parametrize(
-    ("name", "stride"), [("resnet18", 8), ("swin_tiny_patch4_window7_224", 2), (VIT, 17), (VIT, 0), (VIT, -1)]
+    ("name", "stride"),
+    [
+        ("resnet18", 8),
+        ("swin_tiny_patch4_window7_224", 2),
+        ("vit_tiny_r_s16_p8_224", 4),
+        (VIT, 17),
+        (VIT, 0),
+        (VIT, -1),
+    ],
 )
 def test_a_patch_stride_that_cannot_be_is_refused(name, stride):
     with pytest.raises(InputError, match="`patch_stride`"):
@@ -128,6 +136,15 @@ def test_a_model_of_ours_starts_from_one_of_another_size_and_stride(tmp_path):
     images = pictures(3, (128, 32))
     loaded = ReIDModel.load(tmp_path / "third.safetensors")
     assert torch.equal(loaded.embed(images, camera=[0, 3, -1]), third.embed(images, camera=[0, 3, -1]))
+
+
+def test_a_model_of_ours_whose_patches_are_of_a_map_starts_at_its_own_size_only(tmp_path):
+    name = "vit_tiny_r_s16_p8_224"
+    model_of(backbone=name).save(tmp_path / "model.safetensors")
+    again = model_of(backbone=name, weights=tmp_path / "model.safetensors")
+    assert torch.equal(again.backbone.pos_embed, ReIDModel.load(tmp_path).backbone.pos_embed)
+    with pytest.raises(InputError, match=r"pos_embed \[1, 3, 192\] in place of"):
+        model_of(backbone=name, image_size=(128, 64), weights=tmp_path / "model.safetensors")
 
 
 def test_swins_table_is_cropped_to_the_offsets_of_a_smaller_window(tmp_path):

@@ -74,6 +74,8 @@ def _at_size(
     patch = state["patch_embed.proj.weight"].shape[-1]
     old = patch_grid(had.get("image_size", (256, 128)), patch, had.get("patch_stride") or patch)
     new = patch_grid(image_size, patch, patch_stride or patch)
+    if old[0] * old[1] > state["pos_embed"].shape[1]:
+        return state  # its patches are not of the image, but of a convolutional network's map
     return {**state, "pos_embed": resize_positions(state["pos_embed"], old, new)}
 
 

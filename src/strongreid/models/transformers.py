@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 
 import torch
+from timm.layers.patch_embed import PatchEmbed
 from timm.layers.pos_embed import resample_abs_pos_embed
 from timm.models.swin_transformer import SwinTransformer, WindowAttention
 from timm.models.vision_transformer import VisionTransformer
@@ -31,7 +32,7 @@ def set_patch_stride(network: nn.Module, name: str, image_size: tuple[int, int],
 
     Raises `InputError`, with `name`, for a network that is no ViT, and for a stride that leaves pixels out.
     """
-    if not isinstance(network, VisionTransformer):
+    if not isinstance(network, VisionTransformer) or not isinstance(network.patch_embed, PatchEmbed):
         raise InputError(f"The backbone {name} has no patches of a ViT that could overlap. Leave `patch_stride` out.")
     patch = network.patch_embed.patch_size[0]
     if not 1 <= stride <= patch:
