@@ -60,7 +60,7 @@ class ExportGraph(nn.Module):
         if not self.plain:
             images = images * self.scale + self.shift
         features = self.model(images.half() if self.in_half else images)
-        chosen = (features.pooled if self.model.feature == "pooled" else features.necked).float()
+        chosen = self.model.feature_of(features).float()
         return nn.functional.normalize(chosen) if self.settings.l2 else chosen
 
     def example(self) -> Tensor:

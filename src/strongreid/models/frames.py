@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from strongreid.detections import Detections, Frame, crop_boxes, warn_of_empty
-from strongreid.pixels import read_image
+from strongreid.pixels import Interpolation, read_image
 
 
 class FromFrames(ABC):
@@ -16,6 +16,8 @@ class FromFrames(ABC):
 
     image_size: tuple[int, int]
     """Height and width, in pixels, of the images that it takes."""
+    interpolation: Interpolation = "bilinear"
+    """How images are brought to that size."""
     width: int
     """Numbers a feature."""
 
@@ -35,7 +37,9 @@ class FromFrames(ABC):
         features = np.zeros((len(crops), self.width), dtype=np.float32)
         full = [index for index, crop in enumerate(crops) if crop is not None]
         if full:
-            images = np.stack([read_image(crop, self.image_size) for crop in crops if crop is not None])
+            images = np.stack(
+                [read_image(crop, self.image_size, self.interpolation) for crop in crops if crop is not None]
+            )
             features[full] = self.embed(torch.from_numpy(images)).numpy()
         return features
 

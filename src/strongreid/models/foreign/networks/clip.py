@@ -90,7 +90,7 @@ class CLIPTransformer(nn.Module):
     def forward(self, images: Tensor, camera: Tensor | None = None) -> Tensor:
         """Map images and, for SIE, their cameras int64 [B], -1 where unknown, to features."""
         patches = self.conv1(images).flatten(2).transpose(1, 2)
-        first = self.class_embedding.expand(len(patches), 1, -1)
+        first = self.class_embedding.expand(patches.shape[0], 1, -1)
         if self.cv_embed is not None:
             first = first + self.camera_coefficient * camera_rows(self.cv_embed, camera)[:, None]
         tokens = self.ln_pre(torch.cat((first, patches), dim=1) + self.positional_embedding)

@@ -28,16 +28,17 @@ class WindowAttention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, windows: Tensor, mask: Tensor | None) -> Tensor:
-        """Map windows [B * n, side * side, C]; `mask` [n, side * side, side * side] is added to the attention."""
-        query, key, value = self.qkv(windows).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        """Map windows [B, n, side * side, C]; `mask` [n, side * side, side * side] is added to the attention."""
+        batch, count, places, width = windows.shape
+        split = self.qkv(windows).view(batch, count, places, 3, self.heads, width // self.heads)
+        query, key, value = split.permute(3, 0, 1, 4, 2, 5)
         index: Tensor = self.relative_position_index  # type: ignore[assignment]
         bias = self.relative_position_bias_table[index.flatten()].view(*index.shape, -1).permute(2, 0, 1)
         if mask is not None:
-            bias = (bias + mask.unsqueeze(1)).repeat(len(windows) // len(mask), 1, 1, 1)
-        else:
-            bias = bias.expand(len(windows), -1, -1, -1)
-        found: Tensor = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        return self.proj(found.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+            bias = bias + mask.unsqueeze(1)
+        attention = (query @ key.transpose(3, 4) / query.shape[4] ** 0.5 + bias).softmax(dim=4)
+        found: Tensor = attention @ value  # by hand: graphs know the fused operation for four axes only
+        return self.proj(found.transpose(2, 3).flatten(3))  # type: ignore[no-any-return]
 
 
 class Feed(nn.Module):
@@ -79,7 +80,7 @@ class SwinBlock(nn.Module):
             x = x.roll((-self.shift, -self.shift), dims=(1, 2))
         rows, columns = x.shape[1] // self.side, x.shape[2] // self.side
         x = self.attn["w_msa"](_windows(x, self.side), mask)
-        x = x.view(-1, rows, columns, self.side, self.side, x.shape[-1]).transpose(2, 3)
+        x = x.view(x.shape[0], rows, columns, self.side, self.side, x.shape[-1]).transpose(2, 3)
         x = x.reshape(x.shape[0], rows * self.side, columns * self.side, -1)
         if self.shift:
             x = x.roll((self.shift, self.shift), dims=(1, 2))
@@ -87,10 +88,10 @@ class SwinBlock(nn.Module):
 
 
 def _windows(x: Tensor, side: int) -> Tensor:
-    """Cut [B, h, w, C] into windows [B * n, side * side, C], row by row."""
+    """Cut [B, h, w, C] into windows [B, n, side * side, C], row by row."""
     batch, height, width, channels = x.shape
     x = x.view(batch, height // side, side, width // side, side, channels).transpose(2, 3)
-    return x.reshape(-1, side * side, channels)
+    return x.reshape(batch, height // side * (width // side), side * side, channels)
 
 
 def _mask(height: int, width: int, side: int, shift: int, like: Tensor) -> Tensor:
@@ -101,7 +102,7 @@ def _mask(height: int, width: int, side: int, shift: int, like: Tensor) -> Tenso
         return (place >= length - side).to(like.dtype) + (place >= length - shift).to(like.dtype)
 
     region = 3 * regions(height)[:, None] + regions(width)[None, :]
-    apart = _windows(region[None, :, :, None], side).squeeze(2)
+    apart = _windows(region[None, :, :, None], side)[0, :, :, 0]
     return (apart[:, :, None] != apart[:, None, :]).to(like.dtype) * _MASKED
 
 

@@ -69,7 +69,7 @@ class VisionTransformer(nn.Module):
     def forward(self, images: Tensor, camera: Tensor | None = None) -> Tensor:
         """Map images and, for SIE, their cameras int64 [B], -1 where unknown, to features."""
         tokens = self.patch_embed(images)
-        tokens = torch.cat((self.cls_token.expand(len(tokens), -1, -1), tokens), dim=1) + self.pos_embed
+        tokens = torch.cat((self.cls_token.expand(tokens.shape[0], -1, -1), tokens), dim=1) + self.pos_embed
         if self.sie_embed is not None:
             tokens = tokens + self.camera_coefficient * camera_rows(self.sie_embed.squeeze(1), camera)[:, None]
         tokens = self.blocks(tokens)
