@@ -20,10 +20,15 @@ PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 needs_onnx = [pytest.importorskip(name, reason="needs the extra onnx") for name in ("onnxruntime", "onnxscript")]
 
 
+def blocks(language: str = "") -> list[str]:
+    """The blocks of the page that are in a language; without one, they are commands."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return [block for name, block in found if name == language]
+
+
 def commands() -> list[str]:
     """The commands of the page, in their order."""
-    blocks = re.findall(r"^```\n(.*?)^```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
-    return [line for block in blocks for line in block.splitlines() if line.startswith("strongreid ")]
+    return [line for block in blocks() for line in block.splitlines() if line.startswith("strongreid ")]
 
 
 @pytest.fixture
@@ -58,6 +63,13 @@ def test_the_page_s_commands_run_as_written(here: Path, capsys: pytest.CaptureFi
     for part in ("95 % interval", "People drawn", "below 0.3", "without a legal basis", "torch ", "3 epochs"):
         assert part in card
     assert "appearance_thresh: 0.85" in (here / "runs/own/export/own_ultralytics.yaml").read_text()
+
+
+def test_the_page_s_python_runs_as_written(here: Path) -> None:
+    (block,) = blocks("python")
+    names: dict[str, np.ndarray] = {}
+    exec(block, names)
+    assert names["features"].shape == (2, 256)
 
 
 def test_an_exported_file_evaluates_as_its_run(here: Path) -> None:
