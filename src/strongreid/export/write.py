@@ -13,7 +13,7 @@ from strongreid.export.graph import ExportGraph, GraphSettings, Precision
 from strongreid.export.pixels_in import PREFIX, PixelInput
 from strongreid.export.profile import Exported, Profile, Where
 from strongreid.export.proof import Proof, prove
-from strongreid.files import atomic_file, write_text
+from strongreid.files import atomic_file, inside, write_text
 from strongreid.models import ReIDModel
 from strongreid.pixels import Colour
 
@@ -109,10 +109,13 @@ def _written(
         proof = prove(infer, model, settings, otherwise)
         report(2, STEPS)
         for name in profile.format.names_beside(path):
-            _copy(partial.with_name(name), path.with_name(name))
+            _copy(partial.with_name(name), inside(path.parent, name))
         for name, text in profile.sides(exported).items():
-            write_text(path.with_name(name), text)
-        write_text(card_path(path), card_text(replace(card, proof=proof.sentence(), pixels=settings.pixels.words())))
+            write_text(inside(path.parent, name), text)
+        write_text(
+            inside(path.parent, card_path(path).name),
+            card_text(replace(card, proof=proof.sentence(), pixels=settings.pixels.words())),
+        )
     report(3, STEPS)
     return proof
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from strongreid.errors import InputError
 from strongreid.export import Consumer, card_path, export_model, profile_for, settings_for
@@ -13,6 +14,11 @@ from strongreid.models import ReIDModel
 from strongreid.models.model_file import model_file
 from strongreid.reports.console import Console
 from strongreid.runs.card import card_of, run_of
+
+CAMERA_LEFT_OUT: Final = (
+    "Warning: the network takes the camera of each image into account; the file knows no cameras, and gives what the "
+    "model gives where the camera is not known."
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ def export_source(
         f"Output: float32 [{settings.batch or 'batch'}, {model.width}]"
         f"{', of length 1' if settings.l2 or model.unit_length else ', not brought to the length 1'}.",
         *profile.doubts(exported),
+        *([CAMERA_LEFT_OUT] if model.takes_camera else []),
     )
     beside = [*profile.format.names_beside(path), *profile.sides(exported), card_path(path).name]
     files = [path, *(path.with_name(name) for name in beside)]

@@ -5,6 +5,7 @@ file `x.onnx.metadata.json` too, because a file called after the VeRi or Vehicle
 """
 
 import json
+import shlex
 from typing import Final
 
 from strongreid.export.onnx_file import ONNX
@@ -38,7 +39,7 @@ def _doubts(exported: Exported) -> list[str]:
 
 
 def _use(exported: Exported) -> list[str]:
-    return [f"boxmot track --source VIDEO --tracker botsort --classes 0 --reid {exported.path}"]
+    return [f"boxmot track --source VIDEO --tracker botsort --classes 0 --reid {shlex.quote(str(exported.path))}"]
 
 
 BOXMOT: Final = Profile(

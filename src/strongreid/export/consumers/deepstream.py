@@ -4,6 +4,7 @@ It knows one scale for all three colours, while deviations differ by colour: so 
 mean and deviation are inside. The section `ReID` of its tracker's configuration is written beside.
 """
 
+import json
 from typing import Final
 
 from strongreid.export.onnx_file import ONNX
@@ -38,7 +39,7 @@ def _sides(exported: Exported) -> dict[str, str]:
                 "  netScaleFactor: 1.0",
                 "  keepAspc: 0  # crops are stretched, as in training",
                 f"  addFeatureNormalization: {int(not exported.l2)}",
-                f'  onnxFile: "{exported.path.name}"  # from this file; older versions want the whole path',
+                f"  onnxFile: {json.dumps(exported.path.name)}  # from this file; older versions want the whole path",
                 "",
             ]
         )

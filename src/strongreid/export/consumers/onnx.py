@@ -1,5 +1,6 @@
 """ONNX for any program: RGB 0 to 1, normalised inside, so that nobody can forget the mean and the deviation."""
 
+import shlex
 from typing import Final
 
 from strongreid.export.onnx_file import ONNX
@@ -8,8 +9,8 @@ from strongreid.export.profile import Exported, Profile
 
 def _use(exported: Exported) -> list[str]:
     return [
-        f"strongreid evaluate {exported.path} --data.name NAME --data.root DIR",
-        f'onnxruntime.InferenceSession("{exported.path}").run(None, {{"images": images}})  # from Python',
+        f"strongreid evaluate {shlex.quote(str(exported.path))} --data.name NAME --data.root DIR",
+        f'onnxruntime.InferenceSession({str(exported.path)!r}).run(None, {{"images": images}})  # from Python',
     ]
 
 

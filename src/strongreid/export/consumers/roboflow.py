@@ -91,7 +91,7 @@ def _otherwise(source: Path) -> str:
 
 
 def _use(exported: Exported) -> list[str]:
-    return [f'reid.ReIDModel.from_pretrained("{exported.path.parent}")']
+    return [f"reid.ReIDModel.from_pretrained({str(exported.path.parent)!r})"]
 
 
 ROBOFLOW: Final = Profile(

@@ -7,7 +7,7 @@ from strongreid.export.torch_file import TORCH
 
 
 def _use(exported: Exported) -> list[str]:
-    return [f'torch.export.load("{exported.path}").module()(images)']
+    return [f"torch.export.load({str(exported.path)!r}).module()(images)"]
 
 
 PLAIN_TORCH: Final = Profile("PyTorch", TORCH, _use, free=True)

@@ -6,6 +6,7 @@ threshold is a similarity, 1 less half the cosine distance: a calibrated model b
 """
 
 import json
+import shlex
 from typing import Final
 
 from strongreid.export.onnx_file import ONNX
@@ -53,7 +54,7 @@ def _metadata(exported: Exported) -> dict[str, str]:
 
 def _use(exported: Exported) -> list[str]:
     tracker = exported.path.with_name(_tracker(exported))
-    return [f"yolo track model=yolo11n.pt source=VIDEO classes=0 tracker={tracker}"]
+    return [f"yolo track model=yolo11n.pt source=VIDEO classes=0 {shlex.quote(f'tracker={tracker}')}"]
 
 
 ULTRALYTICS: Final = Profile("Ultralytics", ONNX, _use, metadata=_metadata, sides=_sides)
