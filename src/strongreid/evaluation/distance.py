@@ -7,8 +7,9 @@ block and on any device.
 
 Where images lie much closer together than their features are long (a common offset, say), a difference of float32
 products is mostly rounding. A sample of pairs tells, and one of the longest; then, and where squares of tiny features
-would vanish, products are made in float64 around the middle of the sample, from pieces converted on the way: about three times slower, and
-right. For usual features, of which hardly any but those of one person are so close, float32 has five digits or more.
+would vanish, products are made in float64 around the middle of the sample, from pieces converted on the way: about
+three times slower, and right. For usual features, of which hardly any but those of one person are so close, float32 has
+five digits or more.
 """
 
 import math

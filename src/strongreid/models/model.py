@@ -30,6 +30,7 @@ from strongreid.models.model_file import (
     check_numbers,
     header_text,
     model_file,
+    name_of,
     read_arguments,
     require_objects,
 )
@@ -37,7 +38,7 @@ from strongreid.models.neck import Neck, create_classifier, create_neck
 from strongreid.models.pooling import Pooling, create_pooling, pooled_width
 from strongreid.models.start import start_backbone
 from strongreid.models.weights import CHECKSUM_KEY, read_weights, save_weights, verify_weights
-from strongreid.pixels import IMAGENET, Colour, Interpolation, Normalisation, normalise, resize_batch
+from strongreid.pixels import Colour, Interpolation, Normalisation, normalise, resize_batch
 
 
 class Features(NamedTuple):
@@ -96,36 +97,27 @@ class ReIDModel(FromFrames, nn.Module):
     ) -> None:
         super().__init__()
         check_choices(last_stride=last_stride, neck=neck, feature=feature, metric=metric, interpolation=interpolation)
-        if not isinstance(pooling, nn.Module):
-            check_choices(pooling=pooling)
         check_numbers(people, image_size, cameras)
-        built, normalisation = backbone, IMAGENET
-        if isinstance(built, str):
-            built, normalisation = start_backbone(
-                built,
-                weights,
-                image_size=image_size,
-                last_stride=last_stride,
-                stem_relu=stem_relu,
-                patch_stride=patch_stride,
-                cameras=cameras,
-            )
-        elif weights is not None or not stem_relu or patch_stride is not None or cameras:
-            raise InputError(
-                "`weights` and `stem_relu`, like `patch_stride` and `cameras`, are for backbones by name; a "
-                f"{type(backbone).__name__} is used as it is."
-            )
+        built, normalisation = start_backbone(
+            backbone,
+            weights,
+            image_size=image_size,
+            last_stride=last_stride,
+            stem_relu=stem_relu,
+            patch_stride=patch_stride,
+            cameras=cameras,
+        )
         self.normalisation = Normalisation(mean or normalisation.mean, std or normalisation.std)
         """What `embed` does to pixels, and training too."""
         objects = {"pooling": pooling} if network is not None else {"backbone": backbone, "pooling": pooling}
         self.own = frozenset(name for name, value in objects.items() if isinstance(value, nn.Module))
         """Which arguments were objects."""
         self.arguments = Arguments(
-            backbone=backbone if isinstance(backbone, str) else type(backbone).__name__,
+            backbone=name_of(backbone),
             people=people,
             last_stride=last_stride,
             stem_relu=stem_relu,
-            pooling=pooling if isinstance(pooling, str) else type(pooling).__name__,
+            pooling=name_of(pooling),
             neck=neck,
             image_size=image_size,
             feature=feature,
@@ -149,7 +141,7 @@ class ReIDModel(FromFrames, nn.Module):
         self.calibrated: Calibrated | None = None
         """What `strongreid calibrate` measured, for these very weights; set it, and `save` keeps it."""
         self.backbone = built
-        self.pooling = create_pooling(pooling) if isinstance(pooling, str) else pooling
+        self.pooling = create_pooling(pooling)
         self.width = pooled_width(self.pooling, probe(self.backbone, image_size, self.arguments["backbone"]))
         self.neck = create_neck(neck, self.width)
         self.classifier = create_classifier(neck, self.width, people)

@@ -84,6 +84,11 @@ def check_numbers(people: int, image_size: tuple[int, int], cameras: int) -> Non
         )
 
 
+def name_of(part: object) -> str:
+    """What the header calls a backbone or a pooling: its name, or the class of an object."""
+    return part if isinstance(part, str) else type(part).__name__
+
+
 def header_text(arguments: Arguments, own: frozenset[str]) -> str:
     """Write the header as JSON; `own` names the arguments that were objects."""
     objects = {"objects": sorted(own)} if own else {}

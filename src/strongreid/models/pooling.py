@@ -3,7 +3,7 @@
 A pooling is a module from [B, C, h, w] to [B, D]; a model takes any such object. The paper's is the average.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -53,15 +53,20 @@ class MaxAveragePooling(AveragePooling):
         return feature_map.amax(dim=(2, 3)).to(average.dtype) + average
 
 
-def create_pooling(kind: Pooling) -> nn.Module:
-    """Give the pooling of that name."""
-    match kind:
-        case "average":
-            return AveragePooling()
-        case "gem":
-            return GeMPooling()
-        case "max_average":
-            return MaxAveragePooling()
+_BY_NAME: Final[dict[Pooling, type[nn.Module]]] = {
+    "average": AveragePooling,
+    "gem": GeMPooling,
+    "max_average": MaxAveragePooling,
+}
+
+
+def create_pooling(pooling: Pooling | nn.Module) -> nn.Module:
+    """Give the pooling of that name; a module is taken as it is. Raises `InputError` for another name."""
+    if isinstance(pooling, nn.Module):
+        return pooling
+    if pooling not in _BY_NAME:
+        raise InputError(f"`pooling` is {pooling!r}; it must be one of {', '.join(map(repr, _BY_NAME))}.")
+    return _BY_NAME[pooling]()
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ from strongreid.pixels import IMAGENET, IMAGENET_MEAN, IMAGENET_STD, Normalisati
 
 
 def start_backbone(
-    name: str,
+    backbone: str | nn.Module,
     weights: Path | Literal["imagenet"] | None,
     *,
     image_size: tuple[int, int],
@@ -38,23 +38,31 @@ def start_backbone(
     """Build a backbone with its first weights, and say with which normalisation these were trained.
 
     Arguments as for `ReIDModel`: `weights` may be a model of ours or its run's folder, of which the backbone's are
-    taken. Raises `InputError` as `create_backbone` does, and where that model has another backbone or is damaged.
+    taken; a module is used as it is. Raises `InputError` as `create_backbone` does, where that model has another
+    backbone or is damaged, and for a module with an argument that is for names.
     """
+    if not isinstance(backbone, str):
+        if weights is not None or not stem_relu or patch_stride is not None or cameras:
+            raise InputError(
+                "`weights` and `stem_relu`, like `patch_stride` and `cameras`, are for backbones by name; a "
+                f"{type(backbone).__name__} is used as it is."
+            )
+        return backbone, IMAGENET
     start: Path | Literal["imagenet"] | Mapping[str, Tensor] | None = weights
     normalisation = IMAGENET
     if isinstance(weights, Path) and (file := own_model(weights)) is not None:
         had, _ = read_arguments(file)
         normalisation = Normalisation(had.get("mean", IMAGENET_MEAN), had.get("std", IMAGENET_STD))
-        state = read_backbone_weights(file, name, stem_relu=stem_relu)
+        state = read_backbone_weights(file, backbone, stem_relu=stem_relu)
         start = _at_size(state, had, image_size, patch_stride)
     elif weights is not None:
-        normalisation = timms_normalisation(name)
+        normalisation = timms_normalisation(backbone)
         if isinstance(weights, Path) and (found := _foreign_weights(weights, stem_relu=stem_relu)) is not None:
             state, said = found
             normalisation = Normalisation(said["mean"], said["std"])
             start = _at_size(state, said, image_size, patch_stride)
     network = create_backbone(
-        name,
+        backbone,
         image_size=image_size,
         last_stride=last_stride,
         stem_relu=stem_relu,
