@@ -218,8 +218,8 @@ class ReIDModel(FromFrames, nn.Module):
     def from_pretrained(cls, source: str | Path, *, revision: str | None = None) -> "ReIDModel":
         """Load a model from the hub ("hf:owner/name"), a model file, or the folder of a run, as `load` does.
 
-        `revision`: a commit, tag or branch of the hub; the model's `revision` says which commit was taken. Raises
-        `InputError` as `load`, and within some seconds where the hub is out of reach and its cache has no such model.
+        `revision`: a commit, tag or branch of the hub; the model's `revision` says which commit was taken. `InputError`
+        as in `find_on_hub` and `load`.
         """
         found = find_pretrained(source, revision)
         model = cls.load(found.file)
