@@ -76,15 +76,15 @@ def test_what_a_run_tells_its_network_of_cameras(
     first_two = expected("drawn", 0) + expected("abroad", own)
     assert of_tests() == first_two
     told.clear()
-    evaluate.evaluate_run(run.folder, None, Protocol(), QUIET)
+    evaluate.evaluate_run(run, Protocol(), QUIET)
     assert of_tests() == first_two
     for root, name, first in ((abroad, "abroad", own), (drawn, "drawn", 0)):
         told.clear()
-        evaluate.evaluate_run(run.folder, None, Protocol(), QUIET, other=SetConfig("market1501", root))
+        evaluate.evaluate_run(run, Protocol(), QUIET, other=SetConfig("market1501", root))
         assert of_tests() == expected(name, first)
     alone = train.start(config_of(drawn, tmp_path), tmp_path / "alone", QUIET)
     told.clear()
-    evaluate.evaluate_run(alone.folder, None, Protocol(), QUIET, other=SetConfig("market1501", abroad))
+    evaluate.evaluate_run(alone, Protocol(), QUIET, other=SetConfig("market1501", abroad))
     assert told
     assert {cameras for _, cameras in told if cameras is not None} == set()
 
