@@ -17,7 +17,7 @@ from strongreid.export.consumers.boxmot import BOXMOT
 from strongreid.export.consumers.ultralytics import ULTRALYTICS
 from strongreid.export.graph import ExportGraph
 from strongreid.export.pixels_in import PixelInput
-from strongreid.export.profile import Format, Profile
+from strongreid.export.profile import Exported, Format, Profile
 from strongreid.export.proof import drawn_pictures
 from strongreid.models import Calibrated, ReIDModel
 from tests.export.models import SIZE, lively
@@ -38,19 +38,28 @@ def written(
     return path
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The three ONNX files, each with a name that its consumer may stumble over; read them, never write to them."""
+    folder, model = tmp_path_factory.mktemp("exported"), lively()
+    model.calibrated = Calibrated(0.31, 0.001, 0.9, "drawn")
+    names: dict[Consumer, str] = {"ultralytics": "a: 'b' #c", "boxmot": "veri776", "deepstream": 'a "b"'}
+    return {consumer: written(consumer, folder, model, name) for consumer, name in names.items()}
+
+
 def dimensions(value: Any) -> list[Any]:
     return [side.dim_param or side.dim_value for side in value.type.tensor_type.shape.dim]
 
 
-@pytest.mark.parametrize("consumer", ["ultralytics", "boxmot"])
+@pytest.mark.parametrize("consumer", ["ultralytics", "boxmot", "deepstream"])
 def test_an_onnx_file_has_static_sides_a_named_batch_and_says_nothing_of_this_machine(
-    consumer: Consumer, tmp_path: Path
+    consumer: str, files: dict[str, Path]
 ) -> None:
-    proto = onnx.load(str(written(consumer, tmp_path)))
+    proto = onnx.load(str(files[consumer]))
     assert [dimensions(one) for one in proto.graph.input] == [["batch", 3, *SIZE]]
     assert [dimensions(one) for one in proto.graph.output] == [["batch", 256]]
     assert all(entry.key.startswith("strongreid.") for entry in proto.metadata_props)
-    for trace in (b"site-packages", str(Path(__file__).parents[2]).encode(), str(tmp_path).encode()):
+    for trace in (b"site-packages", str(Path(__file__).parents[2]).encode(), str(files[consumer].parent).encode()):
         assert trace not in proto.SerializeToString()
 
 
@@ -64,10 +73,8 @@ def test_a_fixed_batch_is_fixed_and_ultralytics_is_told(tmp_path: Path) -> None:
     assert PixelInput.parse(said["strongreid.pixels"]) == PixelInput()
 
 
-def test_ultralytics_tracker_has_the_calibrated_similarity(tmp_path: Path) -> None:
-    model = lively()
-    model.calibrated = Calibrated(0.31, 0.001, 0.9, "drawn")
-    path = written("ultralytics", tmp_path, model, name="a: 'b' #c")
+def test_ultralytics_tracker_has_the_calibrated_similarity(files: dict[str, Path]) -> None:
+    path = files["ultralytics"]
     tracker = yaml.safe_load(path.with_suffix(".yaml").read_text())
     assert tracker["with_reid"] is True
     assert tracker["model"] == str(path)
@@ -75,19 +82,28 @@ def test_ultralytics_tracker_has_the_calibrated_similarity(tmp_path: Path) -> No
     assert "largest difference" in card_path(path).read_text()
 
 
-def test_boxmot_is_told_the_size_and_warned_of_vehicles(tmp_path: Path) -> None:
-    path = written("boxmot", tmp_path, name="veri776")
+def test_boxmot_is_told_the_size_and_warned_of_vehicles(files: dict[str, Path]) -> None:
+    path = files["boxmot"]
     said = json.loads(path.with_name("veri776.onnx.metadata.json").read_text())
     assert said["img_size"] == said["model_kwargs"]["img_size"] == list(SIZE)
     assert said["preprocess"] == "resize"
+    assert "veri" in doubts("veri776.onnx")
+    assert "vehicleid" in doubts("my_vehicleid_net.onnx")
+    assert doubts("person.onnx") == ""
 
 
-def test_deepstream_is_told_one_scale(tmp_path: Path) -> None:
-    path = written("deepstream", tmp_path)
-    reid = yaml.safe_load(path.with_name("person_tracker.yml").read_text())["ReID"]
+def doubts(name: str) -> str:
+    return " ".join(
+        BOXMOT.doubts(Exported(Path("runs/own"), Path(name), SIZE, 256, "cosine", None, None, False, False))
+    )
+
+
+def test_deepstream_is_told_one_scale(files: dict[str, Path]) -> None:
+    path = files["deepstream"]
+    reid = yaml.safe_load(path.with_name(f"{path.stem}_tracker.yml").read_text())["ReID"]
     assert reid["inferDims"] == [3, *SIZE]
     assert (reid["netScaleFactor"], reid["offsets"], reid["reidFeatureSize"]) == (1.0, [0.0, 0.0, 0.0], 256)
-    assert (tmp_path / reid["onnxFile"]).is_file()
+    assert (path.parent / reid["onnxFile"]).is_file()
     said = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
     assert PixelInput.parse(said["strongreid.pixels"]) == PixelInput(255)
 
