@@ -31,12 +31,12 @@ DOCS = HERE.parents[1] / "docs" / "consumers.md"
 Row = tuple[str, str, str, float, str]
 
 
-def trained(folder: Path, name: str, *words: str) -> Path:
+def trained(folder: Path, name: str, epochs: int, *words: str) -> Path:
     """A run on drawn people, long enough that people differ."""
     people = folder / "people"
     if not people.exists():
         assert strongreid(["data", "draw", str(people), "--train_people", "40", "--test_people", "20"]) == 0
-    common = [f"--output={folder / 'runs'}", "--epochs=8", f"--model.image_size=[{SIZE[0]},{SIZE[1]}]"]
+    common = [f"--output={folder / 'runs'}", f"--epochs={epochs}", f"--model.image_size=[{SIZE[0]},{SIZE[1]}]"]
     assert strongreid(["train", "drawn", str(people), f"--name={name}", *common, *words]) == 0
     return folder / "runs" / name
 
@@ -97,9 +97,9 @@ def run_inside(consumer: str, environments: Path, folder: Path) -> dict[str, np.
 
 def prove(environments: Path, folder: Path) -> tuple[list[Row], list[str]]:
     """The rows of the table, and what failed."""
-    strong = trained(folder, "strong")
+    strong = trained(folder, "strong", 6)
     plain = trained(
-        folder, "plain", "--model.backbone=resnet18", "--model.last_stride=2", "--model.neck=none",
+        folder, "plain", 2, "--model.backbone=resnet18", "--model.last_stride=2", "--model.neck=none",
         "--evaluation.feature=pooled", "--evaluation.metric=cosine",
     )  # fmt: skip
     files, pictures = exports(folder, strong, plain), frames()

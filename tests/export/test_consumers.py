@@ -174,6 +174,7 @@ def test_what_a_consumer_does_by_itself_cannot_be_chosen() -> None:
         else:
             with pytest.raises(InputError, match="without a word"):
                 settings_for(profile, model, normalisation=other)  # type: ignore[arg-type]
+    assert settings_for(ULTRALYTICS, lively(unit_length=True), l2=False).l2  # the network's own, not to be left out
     for batch in (0, -1, 10**6):
         with pytest.raises(InputError, match="batch"):
             settings_for(ULTRALYTICS, model, batch=batch)

@@ -60,6 +60,8 @@ class OnnxModel(FromFrames):
         """Whether anybody said what pixels it wants."""
         self.pixels = pixels or (PixelInput.parse(said[PREFIX + "pixels"]) if self.told else SUPPOSED)
         self.metric: Metric = metric or ("euclidean" if said.get(PREFIX + "metric") == "euclidean" else "cosine")
+        if said.get(PREFIX + "interpolation") == "bicubic":
+            self.interpolation = "bicubic"
         self._input, self._type, self._last, self.batch, self.image_size = self._read_input(size)
         self._output, self.width = self._find_output()
 
@@ -69,7 +71,7 @@ class OnnxModel(FromFrames):
             raise InputError(f"embed takes images uint8 [N, 3, H, W], not {images.dtype} {list(images.shape)}.")
         pixels = images.cpu().numpy()
         if pixels.shape[2:] != self.image_size:
-            rows = [read_image(image.transpose(1, 2, 0), self.image_size) for image in pixels]
+            rows = [read_image(image.transpose(1, 2, 0), self.image_size, self.interpolation) for image in pixels]
             pixels = np.stack(rows) if rows else np.empty((0, 3, *self.image_size), dtype=np.uint8)
         found = [np.empty((0, self.width), dtype=np.float32)]
         for start in range(0, len(pixels), batch_size):

@@ -49,7 +49,8 @@ def settings_for(
         applied = profile.applies or model.normalisation
         pixels = replace(pixels, mean=_scaled(applied.mean, profile.top), std=_scaled(applied.std, profile.top))
     own = profile.batch if batch is None else batch
-    return GraphSettings(pixels, own, profile.l2 if l2 is None else l2, precision)
+    unit = model.unit_length or (profile.l2 if l2 is None else l2)
+    return GraphSettings(pixels, own, unit, precision)
 
 
 def export_model(
@@ -138,6 +139,7 @@ def _metadata(model: ReIDModel, profile: Profile, settings: GraphSettings) -> di
         "for": profile.title,
         "backbone": model.arguments["backbone"],
         "pixels": settings.pixels.text(),
+        "interpolation": model.interpolation,
         "feature": model.feature,
         "metric": model.metric,
         "l2": str(settings.l2).lower(),

@@ -59,7 +59,7 @@ def export_source(
         proof.sentence(),
         f"Input: float32 [{settings.batch or 'batch'}, 3, {height}, {width}], {settings.pixels.words()}; {batch}. "
         f"Output: float32 [{settings.batch or 'batch'}, {model.width}]"
-        f"{', of length 1' if settings.l2 or model.unit_length else ', not brought to the length 1'}.",
+        f"{', of length 1' if settings.l2 else ', not brought to the length 1'}.",
         *profile.doubts(exported),
         *([CAMERA_LEFT_OUT] if model.takes_camera else []),
     )

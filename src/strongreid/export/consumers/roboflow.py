@@ -38,7 +38,7 @@ def write_roboflow(graph: ExportGraph, path: Path, metadata: Mapping[str, str]) 
             "input_size": [height, width],
             "mean": list(graph.settings.pixels.mean),
             "std": list(graph.settings.pixels.std),
-            "interpolation": "bilinear",
+            "interpolation": model.interpolation,
             "to_rgb": True,
             "resize_mode": "stretch",
         },
