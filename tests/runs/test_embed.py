@@ -15,6 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from strongreid.cli import main
+from strongreid.cli.checks import newest_run
+from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings
 from strongreid.export.graph import ExportGraph, GraphSettings
 from strongreid.export.onnx_file import write_onnx
@@ -312,7 +314,7 @@ def test_sources_without_a_picture_are_refused(
         (["-o", "out.npz", "--columns=path=file"], "is for tables"),
         (["-o", "out.npz", "--onnx.range=255"], "ONNX"),
         (["-o", "out.npz", "--engine=tensorrt"], "openvino"),
-        ([], "OUTPUT is missing"),
+        ([], "-o is missing"),
     ],
 )
 def test_options_that_cannot_be_are_refused(
@@ -420,6 +422,24 @@ def test_without_a_model_the_newest_finished_run_is_taken(
     shutil.copytree(trained, tmp_path / "runs" / "own")
     assert main(["embed", "pictures", "-o", "out.npz"]) == 0
     assert "runs/own" in capsys.readouterr().err
+
+
+def test_the_newest_run_is_the_one_that_was_finished_last(tmp_path: Path) -> None:
+    for number, (name, files) in enumerate(
+        {
+            "old": ("config.yaml", "model.safetensors", "result.json"),
+            "table/new": ("config.yaml", "model.safetensors", "result.json"),
+            "unfinished": ("config.yaml", "model.safetensors"),
+            "bare": ("config.yaml", "result.json"),
+        }.items()
+    ):
+        (tmp_path / name).mkdir(parents=True)
+        for file in files:
+            (tmp_path / name / file).touch()
+            os.utime(tmp_path / name / file, (1000 + number, 1000 + number))
+    assert newest_run(tmp_path) == tmp_path / "table" / "new"
+    with pytest.raises(InputError, match="--model"):
+        newest_run(tmp_path / "nowhere")
 
 
 def test_a_model_that_gives_no_numbers_is_named(

@@ -13,10 +13,10 @@ from strongreid.reports.images import SHOWN_SIZE, pixels_uri
 from strongreid.reports.page import Frame, Picture, Section, Tile, TileRow, Tiles
 from strongreid.reports.terminal import printable
 
-Verdict = Literal["same person", "somebody else", "not sure", "the query itself"]
+Verdict = Literal["same person", "no match", "not sure", "the query itself"]
 FRAMES: Final[dict[Verdict, Frame]] = {
     "same person": "right",
-    "somebody else": "none",
+    "no match": "none",
     "not sure": "none",
     "the query itself": "left_out",
 }

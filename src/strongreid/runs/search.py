@@ -30,7 +30,9 @@ from strongreid.runs.feature_files import StoredFeatures
 from strongreid.runs.used_model import UsedModel
 
 MOST_SHOWN: Final = 20
-"""Queries whose tables are shown; a page and a JSON file hold all."""
+"""Queries whose tables are shown; a JSON file holds all."""
+MOST_ON_PAGE: Final = 200
+"""Queries on a page: each takes about 100 kB."""
 THE_SAME: Final = 1e-4
 """Features that differ by less than this, in shares of their root mean square, are of the same picture: so much may one
 engine differ from another, and no two pictures are so alike."""
@@ -104,7 +106,7 @@ def _hits(
 def _verdict(distance: float, used: UsedModel) -> Verdict:
     if used.calibrated is None:
         return "not sure"
-    return "same person" if distance < used.calibrated.threshold else "somebody else"
+    return "same person" if distance < used.calibrated.threshold else "no match"
 
 
 def show(search: Search, console: Console) -> None:
@@ -113,7 +115,9 @@ def show(search: Search, console: Console) -> None:
     for one in search.found[:MOST_SHOWN]:
         console.table(with_its_end(search.query.path[one.query], 76), COLUMNS, found_rows(one, gallery))
     if len(search.found) > MOST_SHOWN:
-        console.say(f"{len(search.found) - MOST_SHOWN:,} more queries: --html and --json hold all.")
+        console.say(
+            f"Shown: {MOST_SHOWN} of {len(search.found):,} queries. --html FILE shows {MOST_ON_PAGE}, --json FILE all."
+        )
     themselves = [one for one in search.found if any(hit.verdict == "the query itself" for hit in one.hits)]
     if themselves:
         console.say(
@@ -144,8 +148,11 @@ def write_html(search: Search, path: Path) -> None:
     lead = (
         f"A query and its nearest pictures, with their distances. ✓ and a full frame: same person. {words(search.used)}"
     )
+    shown = search.found[:MOST_ON_PAGE]
+    if len(shown) < len(search.found):
+        lead += f" Shown: the first {len(shown)} of {len(search.found):,} queries."
     title = f"{len(search.found):,} searches in {len(search.gallery.embeddings):,} pictures"
-    write_page(path, title, search.used.words(), [found_section(search.found, query, gallery, lead)])
+    write_page(path, title, search.used.words(), [found_section(shown, query, gallery, lead)])
 
 
 def write_found(search: Search, path: Path) -> None:
