@@ -50,6 +50,9 @@ OTHERS: dict[str, Callable[[], ReIDModel]] = {
     "feature": lambda: use_pooled(made()),
     "mean": lambda: made(mean=(0.5, 0.5, 0.5)),
     "stride": lambda: made(last_stride=2),
+    "interpolation": lambda: made(interpolation="bicubic"),
+    "unit length": lambda: made(unit_length=True),
+    "pooling": lambda: made(pooling="max_average"),
     "neck": lambda: made(neck="none"),
 }
 

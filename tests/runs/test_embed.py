@@ -147,6 +147,19 @@ def test_a_table_s_people_cameras_and_boxes_stand_beside_the_features(
         assert len(Embeddings.load(output)) == 12  # what evaluate reads
 
 
+def test_pictures_are_resized_as_the_model_wants(pictures: Path, tmp_path: Path) -> None:
+    file, output = tmp_path / "model.safetensors", tmp_path / "features.npz"
+    ReIDModel(backbone="resnet10_small", people=2, image_size=SIZE, interpolation="bicubic", unit_length=True).save(
+        file
+    )
+    assert main(words(pictures, output, file)) == 0
+    stored, model = read_features(output), ReIDModel.load(file)
+    assert torch.equal(stored.embeddings.features, embed(model, list(stored.path)))
+    assert stored.embeddings.features.norm(dim=1).tolist() == pytest.approx([1.0] * 30)
+    model.interpolation = "bilinear"
+    assert not torch.allclose(stored.embeddings.features, embed(model, list(stored.path)), atol=1e-4)
+
+
 def test_a_name_is_one_number_in_every_table(pictures: Path, model_file: Path, tmp_path: Path) -> None:
     files = [str(path) for path in sorted(pictures.rglob("*.jpg"))]
     people = {"one": ["ann", "7", "bob", "-1"], "other": ["bob", "carl", "0", "7"]}
@@ -379,6 +392,8 @@ def test_any_onnx_model_embeds_and_is_found_again(
     stored = read_features(output)
     expected = embed(model, list(stored.path))
     assert float((stored.embeddings.features - expected).abs().max() / expected.square().mean().sqrt()) < 1e-4
+    assert main(words(pictures, output, onnx, *told, "--engine=openvino")) == 2
+    assert "--engine" in capsys.readouterr().err
     assert main(["search", stored.path[3], "--in", str(output), *told]) == 0
     assert "the query itself" in capsys.readouterr().err
     for otherwise in ([], [*told[:1], "--onnx.order=rgb", *told[2:]]):

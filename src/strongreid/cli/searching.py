@@ -53,6 +53,8 @@ def embed(
         raise InputError(f"--output {output} must end in .npz or .parquet, which says what kind of file to write.")
     _require_pictures(source)
     chosen = _chosen(model, onnx)
+    if engine is not None and is_onnx(chosen):
+        raise InputError(f"--engine is for models of ours: {chosen} is run by onnxruntime.")
 
     from strongreid.reports.console import Console
     from strongreid.runs.embed import Choices, embed_source

@@ -15,7 +15,7 @@ from PIL import Image
 
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
-from strongreid.pixels import read_image, resize
+from strongreid.pixels import Interpolation, read_image, resize
 
 IMAGES_PER_TASK = 32
 """Images that a thread decodes before it hands them over: enough that handing over costs nothing."""
@@ -58,14 +58,17 @@ def decoded_rows(table: ImageTable, size: tuple[int, int], start: int) -> Iterat
 
 
 def decoded_batches(
-    table: ImageTable, batches: Sequence[Sequence[int]], size: tuple[int, int]
+    table: ImageTable,
+    batches: Sequence[Sequence[int]],
+    size: tuple[int, int],
+    interpolation: Interpolation = "bilinear",
 ) -> Iterator[DecodedBatch]:
     """Decode batches of rows, each while the caller works on the one before; what cannot be read is told."""
     pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="decode")
 
     def begin(rows: Sequence[int]) -> list[Future[DecodedBatch]]:
         parts = [rows[start : start + IMAGES_PER_SMALL_TASK] for start in range(0, len(rows), IMAGES_PER_SMALL_TASK)]
-        return [pool.submit(_decode_readable, table, part, size) for part in parts]
+        return [pool.submit(_decode_readable, table, part, size, interpolation) for part in parts]
 
     try:
         upcoming = begin(batches[0]) if batches else []
@@ -80,32 +83,36 @@ def decoded_batches(
         pool.shutdown(cancel_futures=True)
 
 
-def _decode_readable(table: ImageTable, rows: Sequence[int], size: tuple[int, int]) -> DecodedBatch:
+def _decode_readable(
+    table: ImageTable, rows: Sequence[int], size: tuple[int, int], interpolation: Interpolation
+) -> DecodedBatch:
     try:
-        return DecodedBatch(list(rows), _decode(table, rows, size), {})
+        return DecodedBatch(list(rows), _decode(table, rows, size, interpolation), {})
     except InputError:
         pass  # seldom, so one by one
     readable, problems = list[npt.NDArray[np.uint8]](), dict[int, str]()
     for row in rows:
         try:
-            readable.append(decode_row(table, row, size))
+            readable.append(_decode(table, [row], size, interpolation)[0])
         except InputError as error:
             problems[row] = str(error)
     pixels = np.stack(readable) if readable else np.empty((0, 3, *size), dtype=np.uint8)
     return DecodedBatch([row for row in rows if row not in problems], pixels, problems)
 
 
-def _decode(table: ImageTable, rows: Sequence[int], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def _decode(
+    table: ImageTable, rows: Sequence[int], size: tuple[int, int], interpolation: Interpolation = "bilinear"
+) -> npt.NDArray[np.uint8]:
     pixels = np.empty((len(rows), 3, *size), dtype=np.uint8)
     frame_path, frame = None, np.empty((3, 0, 0), dtype=np.uint8)
     for index, row in enumerate(rows):
         path = table.path[row]
         if table.box is None:
-            pixels[index] = read_image(path, size)
+            pixels[index] = read_image(path, size, interpolation)
             continue
         if path != frame_path:  # boxes of one frame usually follow one another
             frame_path, frame = path, read_image(path)
-        pixels[index] = resize(_cut(frame, table.box[row], path), size)
+        pixels[index] = resize(_cut(frame, table.box[row], path), size, interpolation)
     return pixels
 
 

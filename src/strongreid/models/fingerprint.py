@@ -20,10 +20,12 @@ _IRRELEVANT = frozenset({"people", "metric"})
 def model_fingerprint(model: ReIDModel) -> str:
     """SHA-256, in hexadecimal, of a model's weights without its classifier, and of its arguments."""
     usual = {name: parameter.default for name, parameter in signature(ReIDModel).parameters.items()}
-    own = {"feature": model.feature, "image_size": model.image_size}  # which may have been set since
+    set_since = ("feature", "image_size", "interpolation", "unit_length")
+    own = {name: getattr(model, name) for name in set_since}
     given = {name: value for name, value in {**model.arguments, **own}.items() if name not in _IRRELEVANT}
     digest = hashlib.sha256(b"strongreid model 1\0")
-    digest.update(json.dumps({name: given[name] for name in sorted(given) if given[name] != usual.get(name)}).encode())
+    unusual = {name: value for name, value in given.items() if value != usual.get(name)}
+    digest.update(json.dumps(unusual, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         if not name.startswith("classifier."):
             plain = tensor.detach().cpu().contiguous()

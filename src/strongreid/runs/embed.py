@@ -111,9 +111,8 @@ def _embed_missing(
         console.say(f"Going on: {done:,} of {total:,} pictures are embedded already.")
     network: Embedder | None = None
     with console.bar(title) as report:
-        for batch, rows in zip(
-            decoded_batches(pictures.images, missing, used.network.image_size), missing, strict=True
-        ):
+        decoded = decoded_batches(pictures.images, missing, used.network.image_size, used.network.interpolation)
+        for batch, rows in zip(decoded, missing, strict=True):
             problems |= batch.problems
             if batch.rows:
                 pixels = torch.from_numpy(batch.pixels)
@@ -132,9 +131,10 @@ def _network(
 ) -> Embedder:
     """Return what runs the network: it itself, or an engine that gives the same features for `pixels`."""
     network = used.network
-    if not isinstance(network, ReIDModel) or network.classifier.weight.is_cuda:
+    if not isinstance(network, ReIDModel):
         return network
-    return proven(network, pixels, engine, say) if engine or total >= WORTH_IT else network
+    faster = engine is not None or (total >= WORTH_IT and not network.classifier.weight.is_cuda)
+    return proven(network, pixels, engine, say) if faster else network
 
 
 def _finite(features: torch.Tensor, rows: list[int], pictures: Pictures) -> npt.NDArray[np.float32]:
