@@ -9,6 +9,7 @@ spell of the machine meets all of them; ratios to eager are of one round, median
 - compiled: the same with its backbone through torch.compile (which takes a minute before the first round)
 - onnxruntime, openvino: `export.runner.Runner`, what `embed` uses
 
+CPU time is of all threads together: other programs disturb it less, and threads that wait for each other show in it.
 All take uint8 pixels and give features; beside stands how far these are from eager's, in shares of their root mean
 square. Required: onnxruntime or openvino at least 1.5 times eager for resnet50. Prints one table, writes
 DIR/inference.md and .json anew after each case.
@@ -41,7 +42,7 @@ from strongreid.files import atomic_file, write_json
 from strongreid.models import ReIDModel
 
 SIZES = {"resnet50": (256, 128), "resnet10_small": (128, 64), "tf_efficientnet_lite0": (128, 64)}
-HEADER = ("case", "way", "images/s", "x eager", "largest difference")
+HEADER = ("case", "way", "images/s", "x eager", "x eager, CPU time", "largest difference")
 LIBRARIES = ("torch", "onnxruntime", "openvino")
 
 
@@ -69,12 +70,14 @@ def measure_here(network: str, threads: int, given: argparse.Namespace) -> dict[
     expected = model.embed(images).double().numpy()
     difference = {way: compared(run(images).double().numpy(), expected)[0] for way, run in ways.items()}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
+    cpu: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(given.rounds):
         for way in np.roll(list(ways), turn).tolist():
-            began = time.perf_counter()
+            began, cpu_began = time.perf_counter(), time.process_time()
             ways[way](images)
             seconds[way].append(time.perf_counter() - began)
-    return {"seconds": seconds, "difference": difference, "images": given.images}
+            cpu[way].append(time.process_time() - cpu_began)
+    return {"seconds": seconds, "cpu_seconds": cpu, "difference": difference, "images": given.images}
 
 
 def measure(network: str, threads: int, given: argparse.Namespace) -> dict[str, Any]:
@@ -89,16 +92,23 @@ def measure(network: str, threads: int, given: argparse.Namespace) -> dict[str, 
     return answer
 
 
+def faster(own: list[float], eager: list[float]) -> float:
+    """How many times as fast as eager, in the median of the rounds."""
+    return median(base / taken for taken, base in zip(own, eager, strict=True))
+
+
 def rows(case: str, found: dict[str, Any]) -> list[list[str]]:
     if "error" in found:
-        return [[case, found["error"], "", "", ""]]
+        return [[case, found["error"], "", "", "", ""]]
     seconds: dict[str, list[float]] = found["seconds"]
+    cpu: dict[str, list[float]] = found["cpu_seconds"]
     return [
         [
             case,
             way,
             f"{found['images'] / median(taken):.1f}",
-            f"{median(eager / own for own, eager in zip(taken, seconds['eager'], strict=True)):.2f}",
+            f"{faster(taken, seconds['eager']):.2f}",
+            f"{faster(cpu[way], cpu['eager']):.2f}",
             f"{found['difference'][way]:.1e}",
         ]
         for way, taken in seconds.items()
@@ -135,7 +145,7 @@ def main() -> None:
         write_json(given.output / "inference.json", {"machine": machine, "cases": cases})
         with atomic_file(given.output / "inference.md") as partial:
             partial.write_text(
-                "\n".join([machine, "", f"| {' | '.join(HEADER)} |", "|---|---|---|---|---|", *lines, ""])
+                "\n".join([machine, "", f"| {' | '.join(HEADER)} |", "|---|---|---|---|---|---|", *lines, ""])
             )
     Console().print(table)
 
