@@ -1,4 +1,7 @@
-"""`embed` and `search`: features of any pictures, and the nearest of them."""
+"""`embed` and `search`: features of any pictures, and the nearest of them.
+
+`embed_source` is not called `embed`: jsonargparse would look for the package's public `embed` and load PyTorch for help.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,7 +26,7 @@ Engine = Literal["pytorch", "onnxruntime", "openvino"]
 SKIP_BAD = "Leave out pictures that cannot be read; without it they are named and the command ends there."
 
 
-def embed(
+def embed_source(
     source: Path,
     output: Path,
     model: Path | None = None,
@@ -57,13 +60,14 @@ def embed(
         raise InputError(f"--engine is for models of ours: {chosen} is run by onnxruntime.")
 
     from strongreid.reports.console import Console
-    from strongreid.runs.embed import Choices, embed_source
+    from strongreid.runs import embed as embedding
     from strongreid.runs.feature_files import require_parquet
 
     if output.suffix.lower() == ".parquet":
         require_parquet(output)
     console = Console()
-    stored = embed_source(source, output, _loaded(chosen, onnx), Choices(skip_bad, engine), console, columns=columns)
+    choices = embedding.Choices(skip_bad, engine)
+    stored = embedding.embed_source(source, output, _loaded(chosen, onnx), choices, console, columns=columns)
     features = stored.embeddings
     console.say(f"Features: {output}, {len(features):,} pictures, {features.features.shape[1]} numbers each.")
     console.suggest("search", stored.path[0], "--in", output, *_model_words(model))
@@ -173,7 +177,7 @@ def _model_words(model: Path | None) -> list[str | Path]:
 
 def embed_parser() -> ArgumentParser:
     """Return the parser of `embed`."""
-    parser = parser_of(embed, skip={"source", "output", "skip_bad"})
+    parser = parser_of(embed_source, skip={"source", "output", "skip_bad"})
     parser.add_argument(
         "source",
         type=Path,
@@ -211,7 +215,7 @@ def read_search(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
 
 SEARCHING = {
     "embed": Command(
-        embed,
+        embed_source,
         "features of all pictures of a folder or a table",
         ("embed FOLDER -o features.npz --model RUN", "embed boxes.csv -o features.parquet --skip_bad"),
         make_parser=embed_parser,
