@@ -1,6 +1,7 @@
 """`embed` and `search`: features of any pictures, and the nearest of them.
 
-`embed_source` is not called `embed`: jsonargparse would look for the package's public `embed` and load PyTorch for help.
+`embed_source` is not called `embed`: jsonargparse would look for the package's public `embed` and load PyTorch to write
+its help.
 """
 
 from collections.abc import Callable
