@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,7 @@ def test_a_training_on_a_terminal_of_80_columns_shows_epoch_and_time_left(
 def test_each_command_ends_with_what_comes_next(
     trained: Path, drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    trained = shutil.copytree(trained, tmp_path / "trained")  # it is calibrated here
     files = []
     for camera, side in enumerate(("query", "gallery")):
         files.append(str(tmp_path / f"{side} of 6.npz"))
