@@ -82,12 +82,14 @@ def pack_folder(config: Config) -> Path:
 
 def build_bytes_to_pack(config: Config, tables: Sequence[ImageTable]) -> int:
     """Return how much disk decoding `tables` will take, in bytes; 0 where earlier runs have done it."""
-    return bytes_to_pack(tables, config.model.image_size, pack_folder(config))
+    model = config.model
+    return bytes_to_pack(tables, model.image_size, pack_folder(config), model.interpolation)
 
 
 def build_packed(config: Config, table: ImageTable, progress: ReportProgress | None = None) -> PackedImages:
     """Decode and resize a table's images once, or take what an earlier run has decoded."""
-    return PackedImages.build(table, size=config.model.image_size, folder=pack_folder(config), progress=progress)
+    model = config.model
+    return PackedImages.build(table, model.image_size, pack_folder(config), progress, model.interpolation)
 
 
 def build_sampler(config: Config, table: ImageTable) -> PKBatchSampler | DomainBalancedSampler:
@@ -133,6 +135,7 @@ def build_model(config: Config, people: int, fabric: Fabric | None = None, *, ca
             pooling=config.model.pooling,
             neck=config.model.neck,
             image_size=config.model.image_size,
+            interpolation=config.model.interpolation,
             feature=config.evaluation.feature,
             metric=config.evaluation.metric,
             mean=config.model.mean,

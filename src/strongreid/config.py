@@ -74,6 +74,7 @@ ADDED_FIELDS: Final[Mapping[str, Any]] = {
     "batch.domain_balanced": False,
     "objective.identity.weight": 1.0,
     "objective.triplet.weight": 1.0,
+    "model.interpolation": "bilinear",
     "model.pooling": "average",
     "model.mean": None,
     "model.std": None,

@@ -62,6 +62,8 @@ class ModelConfig:
     file, the folder of a run (its backbone is taken), or null for random weights."""
     image_size: tuple[int, int] = (256, 128)
     """Height and width of the network's input in pixels (Luo et al. 2019, section 2)."""
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    """How images are brought to that size, with antialiasing; the paper's is bilinear."""
     last_stride: Literal[1, 2] = 1
     """Trick 4: stride of the last stage; 1 gives a map of 16 x 8, 2 one of 8 x 4 (section 3.4)."""
     stem_relu: bool = True

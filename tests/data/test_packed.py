@@ -1,5 +1,6 @@
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ from strongreid.data import packed as room
 from strongreid.data.packed import PackedImages, _partial, bytes_to_pack, fits_on_device, pack_bytes, pack_path
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
+from strongreid.pixels import Interpolation
 
 SIZE = (32, 16)
 
@@ -257,10 +259,10 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     decoded = 0
     real = decoding._decode
 
-    def counting(table: ImageTable, rows: range, size: tuple[int, int]) -> np.ndarray:
+    def counting(table: ImageTable, rows: range, size: tuple[int, int], interpolation: Interpolation) -> np.ndarray:
         nonlocal decoded
         decoded += len(rows)
-        return real(table, rows, size)
+        return real(table, rows, size, interpolation)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoding, "_decode", counting)
@@ -355,3 +357,22 @@ def test_builds_that_were_given_up_long_ago_are_removed_and_a_link_is_not_writte
     path = pack_path(table, SIZE, folder)
     PackedImages.build(table, SIZE, folder)
     assert {file.name for file in folder.iterdir()} == {young.name, "other", path.name}
+
+
+def test_another_interpolation_is_another_pack_and_bilinear_keeps_its_name(tmp_path: Path) -> None:
+    table, packs = table_of(tmp_path / "images", 5), tmp_path / "packs"
+    bilinear = PackedImages.build(table, SIZE, packs)
+    assert bytes_to_pack([table], SIZE, packs, "bilinear") == 0
+    assert bytes_to_pack([table], SIZE, packs, "bicubic") == pack_bytes(table, SIZE)
+    bicubic = PackedImages.build(table, SIZE, packs, interpolation="bicubic")
+    assert bytes_to_pack([table], SIZE, packs, "bicubic") == 0
+    changed = np.array([Path(path).stat().st_mtime_ns for path in table.path], dtype="<i8").tobytes()
+    content = table.fingerprint().encode() + changed + bytes([room.DECODING])
+    key = hashlib.sha256(content).hexdigest()[:32]  # as packs were named before there was a choice
+    assert pack_path(table, SIZE, packs) == packs / f"{key}-{SIZE[0]}x{SIZE[1]}.npy"
+    assert pack_path(table, SIZE, packs, "bicubic") != pack_path(table, SIZE, packs)
+    for row, path in enumerate(table.path):
+        with Image.open(path) as image:
+            expected = image.convert("RGB").resize((SIZE[1], SIZE[0]), Image.Resampling.BICUBIC)
+        assert np.array_equal(bicubic[np.array([row])][0].numpy(), np.asarray(expected).transpose(2, 0, 1))
+        assert np.array_equal(bilinear[np.array([row])][0].numpy(), by_torchvision(path, SIZE))

@@ -6,9 +6,16 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
+from strongreid.cli.any_model import (
+    NOT_ONNX,
+    OnnxChoice,
+    is_model,
+    open_model,
+    require_model_and_set,
+    require_no_onnx,
+)
 from strongreid.cli.checks import refuse_several_sources, require_output_file
 from strongreid.cli.command import Command
-from strongreid.cli.onnx import NOT_ONNX, OnnxChoice, is_onnx, open_onnx, require_no_onnx, require_onnx
 from strongreid.cli.options import (
     NOT_CHOSEN,
     NOT_MOVED,
@@ -40,13 +47,14 @@ def evaluate_model(
     moved: list[str] | None = None,
     onnx: OnnxChoice = NOT_ONNX,
 ) -> None:
-    """Evaluate a run on its test sets or on another, any ONNX model, or features from two .npz files; 95 % intervals.
+    """Evaluate a run on its test sets or on another, any model, or features from two .npz files; 95 % intervals.
 
     Args:
-        run: The folder of a run; its data sets are read again and its last weights are used. Or an ONNX file.
+        run: The folder of a run; its data sets are read again and its last weights are used. Or a model file
+            (.safetensors) or an ONNX file, with --data.name and --data.root.
         embeddings: Query and gallery file (.npz), each with the arrays features, person and camera.
         data: Another set.
-        metric: cosine or euclidean; by default the run's own, and cosine for embeddings.
+        metric: cosine or euclidean; by default the run's or model's own, and cosine for embeddings.
         reranking: Re-ranking.
         same_camera: exclude leaves gallery images of the query's own person and camera out, as the benchmarks do;
             include keeps them, for sets with one camera or none. By default the data set's own rule, and exclude for
@@ -60,8 +68,9 @@ def evaluate_model(
     """
     require_output_file("--json", json, "metrics.json")
     require_output_file("--result", result, "result.npz")
-    if run is not None and is_onnx(run):
-        other: SetConfig | None = require_onnx(run, embeddings, data)
+    alone = is_model(run)
+    if run is not None and alone:
+        other: SetConfig | None = require_model_and_set(run, embeddings, data, onnx)
     else:
         require_no_onnx(onnx)
         require_source(run, embeddings, of_run=data != OWN_SET or moved is not None)
@@ -77,11 +86,11 @@ def evaluate_model(
     if run is None:
         assert embeddings is not None
         found = {"features": evaluate_features.evaluate_files(*embeddings, protocol, console)}
-    elif is_onnx(run):
-        from strongreid.runs.onnx import evaluate_onnx
+    elif alone:
+        from strongreid.runs import without_a_run
 
         assert other is not None
-        found = evaluate_onnx(open_onnx(run, onnx), other, protocol, console)
+        found = without_a_run.evaluate_model(open_model(run, onnx), other, protocol, console)
     else:
         from strongreid.runs import evaluate
         from strongreid.runs.folder import Run
@@ -93,7 +102,7 @@ def evaluate_model(
         evaluate_features.write(found, json)
     if result is not None:
         next(iter(found.values())).result.save(result)
-    if run is not None and other is not None and is_onnx(run):
+    if run is not None and other is not None and alone:
         console.suggest("report", run, "--data.name", other.name, "--data.root", other.root)
     elif run is not None:
         console.suggest("report", run, *where(None if other else data.root))
@@ -148,7 +157,7 @@ def calibrate(
 
 def evaluate_parser() -> ArgumentParser:
     """Return the parser of `evaluate`."""
-    parser = parser_with_source(evaluate_model, "The folder of a run, or an ONNX file.")
+    parser = parser_with_source(evaluate_model, "The folder of a run, a model file, or an ONNX file.")
     add_moved(parser, "Of a run:")
     return parser
 

@@ -168,6 +168,6 @@ def require_own_set(data: OtherSet) -> None:
     """Refuse another set than the run's own."""
     if data != OtherSet(root=data.root):
         raise InputError(
-            "--data.name and the like go with an ONNX file; a run is reported on its own set. On another it is tested "
+            "--data.name and the like go with a model file; a run is reported on its own set. On another it is tested "
             "by: strongreid evaluate RUN --data.name NAME --data.root DIR"
         )

@@ -4,9 +4,16 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from strongreid.cli.any_model import (
+    NOT_ONNX,
+    OnnxChoice,
+    is_model,
+    open_model,
+    require_model_and_set,
+    require_no_onnx,
+)
 from strongreid.cli.checks import refuse_several_sources, require_output_file
 from strongreid.cli.command import Command
-from strongreid.cli.onnx import NOT_ONNX, OnnxChoice, is_onnx, open_onnx, require_no_onnx, require_onnx
 from strongreid.cli.options import (
     IMAGES,
     NOT_CHOSEN,
@@ -38,17 +45,18 @@ def report(
     runs are listed.
 
     Args:
-        run: The folder of a finished run; its data set is read again and its last weights are used. Or an ONNX file.
+        run: The folder of a finished run; its data set is read again and its last weights are used. Or a model file
+            (.safetensors) or an ONNX file, with --data.name and --data.root.
         embeddings: Query and gallery file (.npz).
-        data: The set: for a run where it lies now (root), for an ONNX file which one.
-        metric: cosine (by default) or euclidean, for embeddings and ONNX files; a run has its own.
+        data: The set: for a run where it lies now (root), for a model file which one.
+        metric: cosine or euclidean, for embeddings (by default cosine) and model files (their own); a run has its own.
         same_camera: exclude (by default) or include, likewise, as in `evaluate`; a run has its own.
         reranking: Re-ranking, whose figures are given beside those without.
         output: The file to write; by default report.html in the run's folder, or beside the file.
         onnx: An ONNX file.
     """
     inside = runs_inside(run) if run is not None and embeddings is None else []
-    tested = require_onnx(run, embeddings, data) if run is not None and is_onnx(run) else None
+    tested = require_model_and_set(run, embeddings, data, onnx) if run is not None and is_model(run) else None
     if tested is None:
         require_no_onnx(onnx)
         require_own_set(data)
@@ -69,9 +77,9 @@ def report(
     again = reranking.settings()
     protocol = Protocol(metric, same_camera, reranking=again)
     if run is not None and tested is not None:
-        from strongreid.runs.onnx import report_onnx
+        from strongreid.runs import without_a_run
 
-        path = report_onnx(open_onnx(run, onnx), tested, output, protocol, console)
+        path = without_a_run.report_model(open_model(run, onnx), tested, output, protocol, console)
     elif run is not None:
         path = report_run(run, data.root, output, console, again)
     else:
@@ -89,7 +97,9 @@ REPORTING = {
         report,
         "one HTML page about a run, or features of any model",
         ("report RUN --data.root DIR", "report --embeddings query.npz gallery.npz --output page.html"),
-        make_parser=partial(parser_with_source, report, "The folder of a finished run, or an ONNX file.", IMAGES),
+        make_parser=partial(
+            parser_with_source, report, "The folder of a finished run, a model file, or an ONNX file.", IMAGES
+        ),
         refuse=partial(refuse_several_sources, command="report"),
         old_names=OLD_NAMES,
     ),

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.checks import newest_run, require_file, require_model, require_output_file
+from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, is_onnx, open_model, require_any_model
+from strongreid.cli.checks import newest_run, require_file, require_output_file
 from strongreid.cli.command import Command, parser_of
-from strongreid.cli.onnx import NOT_ONNX, OnnxChoice, is_onnx, open_onnx, require_no_onnx
 from strongreid.errors import InputError
 from strongreid.recipes.parsing import parse
 
 if TYPE_CHECKING:
     from strongreid.runs.feature_files import StoredFeatures
-    from strongreid.runs.used_model import UsedModel
 
 FEATURE_FILES = (".npz", ".parquet")
 Engine = Literal["pytorch", "onnxruntime", "openvino"]
@@ -68,7 +67,7 @@ def embed_source(
         require_parquet(output)
     console = Console()
     choices = embedding.Choices(skip_bad, engine)
-    stored = embedding.embed_source(source, output, _loaded(chosen, onnx), choices, console, columns=columns)
+    stored = embedding.embed_source(source, output, open_model(chosen, onnx), choices, console, columns=columns)
     features = stored.embeddings
     console.say(f"Features: {output}, {len(features):,} pictures, {features.features.shape[1]} numbers each.")
     console.suggest("search", stored.path[0], "--in", output, *_model_words(model))
@@ -118,7 +117,7 @@ def search(
     from strongreid.runs.embed import Choices
 
     console, choices = Console(), Choices(skip_bad)
-    used = _loaded(chosen, onnx)
+    used = open_model(chosen, onnx)
     console.say(used.words())
     if stored is None:
         stored = searching.embed_gallery(gallery, used, choices, console, columns)
@@ -147,18 +146,8 @@ def _require_pictures(source: Path) -> None:
 def _chosen(model: Path | None, onnx: OnnxChoice) -> Path:
     """Return the model to use, the newest run where none is named; refuse what is none."""
     path = newest_run(Path("runs")) if model is None else model
-    if is_onnx(path):
-        require_file(path, "an ONNX file")
-    else:
-        require_no_onnx(onnx)
-        require_model(path)
+    require_any_model(path, onnx)
     return path
-
-
-def _loaded(path: Path, onnx: OnnxChoice) -> "UsedModel":
-    from strongreid.runs.used_model import load_model, used_onnx
-
-    return used_onnx(open_onnx(path, onnx)) if is_onnx(path) else load_model(path)
 
 
 def _stored(gallery: Path, columns: str) -> "StoredFeatures | None":

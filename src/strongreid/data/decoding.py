@@ -41,14 +41,17 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def decoded_rows(table: ImageTable, size: tuple[int, int], start: int) -> Iterator[npt.NDArray[np.uint8]]:
+def decoded_rows(
+    table: ImageTable, size: tuple[int, int], start: int, interpolation: Interpolation = "bilinear"
+) -> Iterator[npt.NDArray[np.uint8]]:
     """Decode the rows from `start` on, all cores at work, in order and never more than a few tasks ahead."""
     cores = available_cores()
     pool = ThreadPoolExecutor(cores, thread_name_prefix="decode")
     waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
     try:
         for first in range(start, len(table), IMAGES_PER_TASK):
-            waiting.append(pool.submit(_decode, table, range(first, min(first + IMAGES_PER_TASK, len(table))), size))
+            rows = range(first, min(first + IMAGES_PER_TASK, len(table)))
+            waiting.append(pool.submit(_decode, table, rows, size, interpolation))
             if len(waiting) > 2 * cores:
                 yield waiting.popleft().result()
         while waiting:

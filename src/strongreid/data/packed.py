@@ -2,8 +2,8 @@
 
 Resizing comes before every random step of the augmentation, so doing it once changes no pixel: each row is byte for
 byte `torchvision.transforms.Resize` on the RGB PIL image. The file's name holds what it was made from: the table's
-fingerprint together with the files' time stamps, how they are decoded, and the size. So a replaced image gives another
-pack.
+fingerprint together with the files' time stamps, how they are decoded and resized, and the size. So a replaced image
+gives another pack.
 
 Building: all cores decode (Pillow lets go of the interpreter's lock), rows are appended in order to a partial file
 and the finished file is renamed. The length of a partial file therefore says what is done, and an interrupted build
@@ -30,6 +30,7 @@ from strongreid.data.decoding import decoded_rows
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
 from strongreid.files import make_folder, only_process, open_to_append, sync
+from strongreid.pixels import Interpolation
 
 DECODING = 2
 """How files become pixels. It is raised where `read_image` gives other pixels of some, so that old packs are not read:
@@ -53,14 +54,19 @@ class PackedImages:
 
     @classmethod
     def build(
-        cls, table: ImageTable, size: tuple[int, int], folder: Path, progress: Progress | None = None
+        cls,
+        table: ImageTable,
+        size: tuple[int, int],
+        folder: Path,
+        progress: Progress | None = None,
+        interpolation: Interpolation = "bilinear",
     ) -> "PackedImages":
         """Pack the images of `table` at `size` (height, width) into `folder`, or reuse the pack that is there.
 
         Needs `pack_bytes(table, size)` bytes of disk and constant memory. Raises `InputError` when the disk is too
         small and, with its path, for an image that cannot be read; nothing is left behind then.
         """
-        path = pack_path(table, size, folder)
+        path = pack_path(table, size, folder, interpolation)
         if not _is_whole(path, len(table), size):
             make_folder(folder)
             with only_process(folder) as alone:
@@ -68,7 +74,7 @@ class PackedImages:
                     _remove_old_partials(folder)
                 if not _is_whole(path, len(table), size):
                     partial = _partial(path) if alone else path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-                    _write(table, size, path, partial, progress)
+                    _write(table, size, interpolation, path, partial, progress)
         # Copy on write, because torch asks for memory that may be written; nothing writes.
         return cls(torch.from_numpy(np.lib.format.open_memmap(path, mode="c")))
 
@@ -109,12 +115,14 @@ def pack_bytes(table: ImageTable, size: tuple[int, int]) -> int:
     return len(_header(len(table), size)) + len(table) * _row_bytes(size)
 
 
-def bytes_to_pack(tables: Sequence[ImageTable], size: tuple[int, int], folder: Path) -> int:
+def bytes_to_pack(
+    tables: Sequence[ImageTable], size: tuple[int, int], folder: Path, interpolation: Interpolation = "bilinear"
+) -> int:
     """How many bytes more the packs of `tables` will take in `folder`, beside what is there of them already.
 
     Errors as in `pack_path`.
     """
-    return sum(_missing_bytes(table, size, pack_path(table, size, folder)) for table in tables)
+    return sum(_missing_bytes(table, size, pack_path(table, size, folder, interpolation)) for table in tables)
 
 
 def _missing_bytes(table: ImageTable, size: tuple[int, int], path: Path) -> int:
@@ -127,7 +135,9 @@ def _missing_bytes(table: ImageTable, size: tuple[int, int], path: Path) -> int:
     return max(pack_bytes(table, size) - done, 0)
 
 
-def pack_path(table: ImageTable, size: tuple[int, int], folder: Path) -> Path:
+def pack_path(
+    table: ImageTable, size: tuple[int, int], folder: Path, interpolation: Interpolation = "bilinear"
+) -> Path:
     """Where `PackedImages.build` puts the pack. Raises `InputError` for an empty table or a missing file."""
     if not len(table):
         raise InputError("There are no images to pack: the table is empty.")
@@ -136,6 +146,8 @@ def pack_path(table: ImageTable, size: tuple[int, int], folder: Path) -> Path:
     status = table.file_status()
     changed = np.array([entry.st_mtime_ns for entry in status], dtype="<i8")
     content = table.fingerprint(status).encode() + changed.tobytes() + bytes([DECODING])
+    if interpolation != "bilinear":  # which older packs do not name
+        content += interpolation.encode()
     key = hashlib.sha256(content).hexdigest()[:32]
     return folder / f"{key}-{size[0]}x{size[1]}.npy"
 
@@ -175,7 +187,14 @@ def _remove_old_partials(folder: Path) -> None:
                 partial.unlink()
 
 
-def _write(table: ImageTable, size: tuple[int, int], path: Path, partial: Path, progress: Progress | None) -> None:
+def _write(
+    table: ImageTable,
+    size: tuple[int, int],
+    interpolation: Interpolation,
+    path: Path,
+    partial: Path,
+    progress: Progress | None,
+) -> None:
     """Append what is missing to the partial file, then rename it. An interruption leaves it for the next time."""
     header = _header(len(table), size)
     try:
@@ -186,7 +205,7 @@ def _write(table: ImageTable, size: tuple[int, int], path: Path, partial: Path, 
             stream.truncate(len(header) + done * _row_bytes(size) if done else 0)
             if not done:
                 stream.write(header)
-            for pixels in decoded_rows(table, size, done):
+            for pixels in decoded_rows(table, size, done, interpolation):
                 stream.write(pixels.data)
                 done += len(pixels)
                 if progress is not None:

@@ -10,15 +10,15 @@ def require_run(run: Path) -> None:
     """Refuse what is not the folder of a run; `InputError` names the folder that was probably meant."""
     if (run / "config.yaml").is_file():
         return
-    if run.suffix == ".npz" and not _within_run(run):
+    if run.suffix == ".npz" and within_run(run) is None:
         raise InputError(f"{run} is a file of features: --embeddings QUERY.npz GALLERY.npz takes two.")
     if run.is_file():
-        raise InputError(f"{run} is a file; name the folder of a run" + _within_run(run))
+        raise InputError(f"{run} is a file; name the folder of a run" + _inside(run))
     if not run.is_dir():
         raise InputError(f"There is no folder {run}{hint_for_missing(run)}. Name the folder that a training wrote.")
     inside = [str(found.relative_to(run)) for found in runs_inside(run)]
     hint = f"It holds the runs {', '.join(inside)}: name one." if inside else "Name the folder that a training wrote."
-    raise InputError(f"{run} is not the folder of a run: it holds no config.yaml{_within_run(run)}. {hint}")
+    raise InputError(f"{run} is not the folder of a run: it holds no config.yaml{_inside(run)}. {hint}")
 
 
 def runs_inside(folder: Path) -> list[Path]:
@@ -34,6 +34,11 @@ def next_command(run: Path) -> str:
     return f"  {command_line('report', run) if finished else command_line('train', '--resume', run)}"
 
 
-def _within_run(path: Path) -> str:
-    above = next((folder for folder in path.parents if (folder / "config.yaml").is_file()), None)
+def within_run(path: Path) -> Path | None:
+    """Return the folder of the run that a path lies in; None where it lies in none."""
+    return next((folder for folder in path.parents if (folder / "config.yaml").is_file()), None)
+
+
+def _inside(path: Path) -> str:
+    above = within_run(path)
     return f": {above}" if above is not None else ""
