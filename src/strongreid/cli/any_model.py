@@ -1,4 +1,6 @@
-"""Any model, also in place of a run: a model file of ours, its folder, or an ONNX file and what it takes of pixels."""
+"""Any model, also in place of a run: a model file of ours or its folder, one of the hub, or an ONNX file and what it
+takes of pixels.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +10,7 @@ from strongreid.cli.checks import require_file, require_model
 from strongreid.cli.options import OtherSet, other_set
 from strongreid.config_sections import SetConfig
 from strongreid.errors import InputError
-from strongreid.runs.finding import within_run
+from strongreid.runs.finding import is_on_hub, within_run
 
 if TYPE_CHECKING:
     from strongreid.runs.used_model import UsedModel
@@ -38,15 +40,15 @@ NOT_ONNX = OnnxChoice()
 
 def is_onnx(model: Path) -> bool:
     """Whether an ONNX file stands where a model or a run does."""
-    return model.suffix.lower() == ".onnx"
+    return model.suffix.lower() == ".onnx" and not is_on_hub(model)
 
 
 def is_model(run: Path | None) -> bool:
     """Whether a model without a run stands in the place of a run."""
-    if run is None:
+    if run is None or (run / "config.yaml").is_file():
         return False
-    alone = (run / "model.safetensors").is_file() and not (run / "config.yaml").is_file()
-    return is_onnx(run) or run.suffix.lower() == ".safetensors" or alone
+    ours = run.suffix.lower() == ".safetensors" or (run / "model.safetensors").is_file()
+    return ours or is_onnx(run) or is_on_hub(run)
 
 
 def require_any_model(model: Path, onnx: OnnxChoice) -> None:
@@ -55,6 +57,7 @@ def require_any_model(model: Path, onnx: OnnxChoice) -> None:
         require_file(model, "an ONNX file")
     else:
         require_no_onnx(onnx)
+    if not (is_onnx(model) or is_on_hub(model)):
         require_model(model)
 
 

@@ -51,7 +51,7 @@ def evaluate_model(
 
     Args:
         run: The folder of a run; its data sets are read again and its last weights are used. Or a model file
-            (.safetensors) or an ONNX file, with --data.name and --data.root.
+            (.safetensors), hf:owner/name or an ONNX file, with --data.name and --data.root.
         embeddings: Query and gallery file (.npz), each with the arrays features, person and camera.
         data: Another set.
         metric: cosine or euclidean; by default the run's or model's own, and cosine for embeddings.
@@ -157,7 +157,7 @@ def calibrate(
 
 def evaluate_parser() -> ArgumentParser:
     """Return the parser of `evaluate`."""
-    parser = parser_with_source(evaluate_model, "The folder of a run, a model file, or an ONNX file.")
+    parser = parser_with_source(evaluate_model, "The folder of a run, a model file, hf:owner/name, or an ONNX file.")
     add_moved(parser, "Of a run:")
     return parser
 

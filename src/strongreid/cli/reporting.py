@@ -46,7 +46,7 @@ def report(
 
     Args:
         run: The folder of a finished run; its data set is read again and its last weights are used. Or a model file
-            (.safetensors) or an ONNX file, with --data.name and --data.root.
+            (.safetensors), hf:owner/name or an ONNX file, with --data.name and --data.root.
         embeddings: Query and gallery file (.npz).
         data: The set: for a run where it lies now (root), for a model file which one.
         metric: cosine or euclidean, for embeddings (by default cosine) and model files (their own); a run has its own.
@@ -98,7 +98,10 @@ REPORTING = {
         "one HTML page about a run, or features of any model",
         ("report RUN --data.root DIR", "report --embeddings query.npz gallery.npz --output page.html"),
         make_parser=partial(
-            parser_with_source, report, "The folder of a finished run, a model file, or an ONNX file.", IMAGES
+            parser_with_source,
+            report,
+            "The folder of a finished run, a model file, hf:owner/name, or an ONNX file.",
+            IMAGES,
         ),
         refuse=partial(refuse_several_sources, command="report"),
         old_names=OLD_NAMES,

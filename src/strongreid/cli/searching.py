@@ -16,6 +16,7 @@ from strongreid.cli.checks import newest_run, require_file, require_output_file
 from strongreid.cli.command import Command, parser_of
 from strongreid.errors import InputError
 from strongreid.recipes.parsing import parse
+from strongreid.runs.finding import is_on_hub
 
 if TYPE_CHECKING:
     from strongreid.runs.feature_files import StoredFeatures
@@ -44,7 +45,8 @@ def embed_source(
         source: A folder, whose pictures and those of all folders in it are taken, or a table (.csv, .parquet) with the
             column path and perhaps person, camera and a box x, y, w, h.
         output: The file to write, .npz or .parquet.
-        model: The folder of a run, a model file (.safetensors) or an ONNX file; by default the newest run in runs.
+        model: The folder of a run, a model file (.safetensors), hf:owner/name or an ONNX file; by default the newest
+            run in runs.
         columns: What a table calls its columns, where they have other names: person=pid,camera=camid.
         skip_bad: Leave out pictures that cannot be read.
         engine: What runs the network; by default, for many pictures on a CPU, the fastest that is installed and gives
@@ -91,8 +93,8 @@ def search(
     Args:
         queries: Pictures to search with, or folders of them.
         gallery: Where to search: a folder or a table of pictures, or a file of features.
-        model: The folder of a run, a model file (.safetensors) or an ONNX file; by default the one that made the
-            features, for a folder the newest run in runs.
+        model: The folder of a run, a model file (.safetensors), hf:owner/name or an ONNX file; by default the one that
+            made the features, for a folder the newest run in runs.
         count: How many pictures to show for each query.
         html: File to write one HTML page to, with the pictures.
         json: File to write what was found to.
@@ -110,7 +112,7 @@ def search(
     _require_pictures(gallery)
     stored = _stored(gallery, columns)
     kept = stored is not None
-    chosen = _chosen(Path(stored.made_by.path) if stored is not None and model is None else model, onnx)
+    chosen = _chosen(_that_made(stored, gallery) if stored is not None and model is None else model, onnx)
 
     from strongreid.reports.console import Console
     from strongreid.runs import search as searching
@@ -148,6 +150,14 @@ def _chosen(model: Path | None, onnx: OnnxChoice) -> Path:
     path = newest_run(Path("runs")) if model is None else model
     require_any_model(path, onnx)
     return path
+
+
+def _that_made(stored: "StoredFeatures", gallery: Path) -> Path:
+    """Return the model that made features; a file may come from anybody, so what it names is not downloaded unasked."""
+    made_with = stored.made_by.path
+    if is_on_hub(made_with):
+        raise InputError(f"{gallery} was made with {made_with}, a model of the hub: name it with --model {made_with}.")
+    return Path(made_with)
 
 
 def _stored(gallery: Path, columns: str) -> "StoredFeatures | None":

@@ -20,6 +20,7 @@ from strongreid.evaluation import Embeddings
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.embeddings import read_arrays
 from strongreid.files import atomic_file, open_regular, parse_json, unreadable
+from strongreid.runs.finding import is_on_hub
 
 SUFFIXES: Final = (".npz", ".parquet")
 BOX: Final = ("x", "y", "w", "h")
@@ -39,7 +40,7 @@ class MadeBy:
     metric: Metric
     """How they are compared."""
     path: str
-    """Where it lay."""
+    """Where it lay, or its name on the hub."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,9 @@ def write_features(path: Path, stored: StoredFeatures) -> None:
     """Write features to a .npz or .parquet file, atomically. `InputError` where pyarrow is missing for the latter."""
     folder = _folder(path)
     paths = [os.path.relpath(os.path.abspath(name), folder) for name in stored.path]  # noqa: PTH100 - speed
-    made_by = json.dumps({**asdict(stored.made_by), "path": os.path.relpath(stored.made_by.path, folder)})
+    place = stored.made_by.path
+    place = place if is_on_hub(place) else os.path.relpath(place, folder)
+    made_by = json.dumps({**asdict(stored.made_by), "path": place})
     columns: dict[str, Any] = {
         "path": paths,
         "person": stored.embeddings.person,
@@ -128,7 +131,9 @@ def _made_by(text: str, path: Path) -> MadeBy:
     values = {name: content.get(name) for name in ("fingerprint", "feature", "metric", "path")}
     if not all(isinstance(value, str) for value in values.values()) or values["metric"] not in ("cosine", "euclidean"):
         raise unreadable(path, "it does not say which model made its features", _BY_EMBED)
-    place = os.path.normpath(os.path.join(_folder(path), str(values["path"]).replace("\0", "")))  # noqa: PTH118
+    place = str(values["path"]).replace("\0", "")
+    if not is_on_hub(place):
+        place = os.path.normpath(os.path.join(_folder(path), place))  # noqa: PTH118
     metric: Metric = "euclidean" if values["metric"] == "euclidean" else "cosine"
     return MadeBy(str(values["fingerprint"]), str(values["feature"]), metric, place)
 

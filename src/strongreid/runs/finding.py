@@ -1,9 +1,14 @@
-"""Finding runs: what a run's folder is told by, and what is said of a path that is none. Loads no PyTorch."""
+"""Finding runs and models: what they are told by, and what is said of a path that is none. Loads no PyTorch."""
 
 from pathlib import Path
 
 from strongreid.errors import InputError, command_line
 from strongreid.files import hint_for_missing
+
+
+def is_on_hub(model: str | Path) -> bool:
+    """Whether a name stands for a model on the hub, hf:owner/name, not for a path."""
+    return str(model).startswith("hf:")  # models.hub.PREFIX, which PyTorch would have to be loaded for
 
 
 def require_run(run: Path) -> None:

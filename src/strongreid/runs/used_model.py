@@ -10,6 +10,7 @@ from strongreid.export.onnx_model import OnnxModel
 from strongreid.models import Calibrated, ReIDModel
 from strongreid.models.fingerprint import model_fingerprint
 from strongreid.runs.feature_files import MadeBy
+from strongreid.runs.finding import is_on_hub
 
 
 @dataclass(frozen=True)
@@ -20,18 +21,29 @@ class UsedModel:
     made_by: MadeBy
     calibrated: Calibrated | None = None
 
+    @property
+    def folder(self) -> Path:
+        """Where what is written about it goes by default: beside it; the hub's cache is the hub's own, so not there."""
+        path = Path(self.made_by.path)
+        if is_on_hub(path):
+            return Path()
+        return path if path.is_dir() else path.parent
+
     def words(self) -> str:
         """Say which model it is, and what it takes and gives."""
         if isinstance(self.network, OnnxModel):
             return self.network.words()
         height, width = self.network.image_size
         backbone = self.network.arguments["backbone"]
-        return f"Model: {self.made_by.path}, {backbone}, {height} x {width} pixels, {self.network.width} features."
+        commit = "" if self.network.revision is None else f" (commit {self.network.revision})"
+        return (
+            f"Model: {self.made_by.path}{commit}, {backbone}, {height} x {width} pixels, {self.network.width} features."
+        )
 
 
 def load_model(path: Path) -> UsedModel:
-    """Load a model of ours, a run's folder or a file, onto the GPU where there is one."""
-    network = ReIDModel.load(path)
+    """Load a model of ours, a run's folder, a file or hf:owner/name, onto the GPU where there is one."""
+    network = ReIDModel.from_pretrained(path)
     made_by = MadeBy(model_fingerprint(network), network.feature, network.metric, str(path))
     return UsedModel(network.cuda() if torch.cuda.is_available() else network, made_by, network.calibrated)
 

@@ -28,9 +28,11 @@ def evaluate_model(used: UsedModel, tested: SetConfig, protocol: Protocol, conso
 
 
 def report_model(used: UsedModel, tested: SetConfig, output: Path | None, protocol: Protocol, console: Console) -> Path:
-    """Write the report on a model and a set as one HTML page; return its path, by default beside the model."""
-    source = Path(used.made_by.path)
-    path = output or (source / "report.html" if source.is_dir() else source.with_name("report.html"))
+    """Write the report on a model and a set as one HTML page; return its path.
+
+    By default it is report.html in the model's folder, of a model of the hub in the working folder.
+    """
+    path = output or used.folder / "report.html"
     require_target(path)
     test, embedded = _embedded(used, tested, protocol, console)
     result = embedded.evaluate(console)
@@ -39,7 +41,9 @@ def report_model(used: UsedModel, tested: SetConfig, output: Path | None, protoc
     notes = [f"Note: {warning}" for warning in (*test.data.warnings, *embedded.doubts(protocol))]
     others = reranked_figures(embedded, protocol, console)
     sizes = len(embedded.query), len(embedded.gallery)
-    write_page(path, source.name, used.words(), [results.result_section(result, sizes, others, notes), *found])
+    write_page(
+        path, Path(used.made_by.path).name, used.words(), [results.result_section(result, sizes, others, notes), *found]
+    )
     return path
 
 
