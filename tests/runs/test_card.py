@@ -3,10 +3,15 @@
 import shutil
 from pathlib import Path
 
+import pytest
+import torch
 import yaml
 
 from strongreid.cli import main
+from strongreid.errors import InputError
 from strongreid.export.card import Card, card_text
+from strongreid.models import ReIDModel
+from strongreid.runs.card import write_for_hub
 from strongreid.runs.folder import Run
 
 
@@ -34,3 +39,31 @@ def test_what_is_not_known_is_said_to_be_so() -> None:
     assert front(text)["library_name"] == "strongreid"
     assert text.count("Not recorded.") == 3
     assert "Not measured" in text
+
+
+def test_a_folder_for_the_hub_has_the_card_of_its_run(trained: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "own"))
+    assert main(["calibrate", str(run), "--false_match_rate=0.2"]) == 0
+    write_for_hub(run, tmp_path / "push")
+    assert {file.name for file in (tmp_path / "push").iterdir()} == {"README.md", "config.json", "model.safetensors"}
+    assert (tmp_path / "push" / "README.md").read_text() == (run / "model.card.md").read_text()
+    pushed, own = ReIDModel.from_pretrained(tmp_path / "push"), ReIDModel.load(run)
+    images = torch.randint(256, (3, 3, 64, 32), dtype=torch.uint8)
+    assert torch.equal(pushed.embed(images), own.embed(images))
+    assert pushed.calibrated == own.calibrated is not None
+
+
+def test_a_folder_for_the_hub_of_a_file_alone_says_what_is_not_known(trained: Path, tmp_path: Path) -> None:
+    alone = Path(shutil.copy(trained / "model.safetensors", tmp_path / "alone.safetensors"))
+    write_for_hub(str(alone), str(tmp_path / "push"))
+    card = (tmp_path / "push" / "README.md").read_text()
+    assert "# alone\n" in card
+    for part in ("resnet10_small", "Not recorded.", "Not measured", "Not calibrated", "without a legal basis"):
+        assert part in card
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="exists already"):
+        write_for_hub(alone, tmp_path / "push")
+    with pytest.raises(InputError, match="no model"):
+        write_for_hub(tmp_path / "nowhere.safetensors", tmp_path / "other")
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert not (tmp_path / "other").exists()

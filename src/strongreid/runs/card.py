@@ -1,4 +1,4 @@
-"""What the model card of a run says: gathered from the run's own files."""
+"""What the model card of a run says, gathered from the run's own files; and where it goes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult, bootstrap_
 from strongreid.export import Card, card_path, card_text
 from strongreid.export.card import network_words, threshold_words
 from strongreid.files import inside, write_text
-from strongreid.models import ReIDModel
+from strongreid.models import ReIDModel, save_for_hub
 from strongreid.models.model_file import FILE_NAME
 from strongreid.runs.folder import Run
 
@@ -67,6 +67,15 @@ def write_run_card(folder: Path, model: ReIDModel, measured: Measured | None = N
     """Write the card of a run's model beside it; `measured` as in `card_of`."""
     file = card_path(folder / FILE_NAME)
     write_text(inside(folder, file.name), card_text(card_of(folder, model, measured)))
+
+
+def write_for_hub(source: str | Path, folder: str | Path) -> None:
+    """Write the model of a run's folder, or a model file, as a new folder to push to the hub, with its model card.
+
+    The card says what `card_of` gathers. Errors as in `ReIDModel.load` and `save_for_hub`.
+    """
+    model = ReIDModel.load(source)
+    save_for_hub(model, folder, card=card_text(card_of(Path(source), model)))
 
 
 def _terms(config: Config) -> dict[str, str]:
