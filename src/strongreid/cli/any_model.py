@@ -83,13 +83,15 @@ def require_no_onnx(choice: OnnxChoice) -> None:
 
 def open_model(model: Path, onnx: OnnxChoice) -> "UsedModel":
     """Open a model; an ONNX file is fed as was chosen, or as it says itself where nothing was."""
-    from strongreid.export.onnx_model import OnnxModel
-    from strongreid.export.pixels_in import PixelInput
-    from strongreid.pixels import IMAGENET
     from strongreid.runs.used_model import load_model, used_onnx
 
     if not is_onnx(model):
         return load_model(model)
+
+    from strongreid.export.onnx_model import OnnxModel
+    from strongreid.export.pixels_in import PixelInput
+    from strongreid.pixels import IMAGENET
+
     told = OnnxChoice(size=onnx.size) != onnx
     if not told:
         return used_onnx(OnnxModel(model, size=onnx.size))
