@@ -75,6 +75,11 @@ def test_the_model_brings_its_size_its_interpolation_and_its_metric(
     assert np.allclose(found.average_precision, expected.average_precision, atol=1e-6, equal_nan=True)
 
 
+def test_where_sets_of_a_run_lie_is_not_said_of_a_model(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "runs/own/model.safetensors", *ON_PEOPLE, "--moved", "cuhk01=people"]) == 2
+    assert "--moved goes with a run" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [

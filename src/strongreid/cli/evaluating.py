@@ -32,6 +32,7 @@ from strongreid.cli.options import (
     where,
 )
 from strongreid.config_sections import SetConfig
+from strongreid.errors import InputError
 
 
 def evaluate_model(
@@ -71,6 +72,8 @@ def evaluate_model(
     alone = is_model(run)
     if run is not None and alone:
         other: SetConfig | None = require_model_and_set(run, embeddings, data, onnx)
+        if moved is not None:
+            raise InputError(f"--moved goes with a run; {run} is a model without one.")
     else:
         require_no_onnx(onnx)
         require_source(run, embeddings, of_run=data != OWN_SET or moved is not None)
