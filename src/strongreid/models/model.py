@@ -74,6 +74,15 @@ class ReIDModel(FromFrames, nn.Module):
     `InputError` for what is outside its range, and for parts that do not fit together.
     """
 
+    normalisation: Normalisation
+    """What `embed` does to pixels, and training too."""
+    own: frozenset[str]
+    """Which arguments were objects."""
+    revision: str | None = None
+    """The commit of the hub that `from_pretrained` took it from."""
+    calibrated: Calibrated | None = None
+    """What `strongreid calibrate` measured, for these very weights; set it, and `save` keeps it."""
+
     def __init__(
         self,
         *,
@@ -108,10 +117,8 @@ class ReIDModel(FromFrames, nn.Module):
             cameras=cameras,
         )
         self.normalisation = Normalisation(mean or normalisation.mean, std or normalisation.std)
-        """What `embed` does to pixels, and training too."""
         objects = {"pooling": pooling} if network is not None else {"backbone": backbone, "pooling": pooling}
         self.own = frozenset(name for name, value in objects.items() if isinstance(value, nn.Module))
-        """Which arguments were objects."""
         self.arguments = Arguments(
             backbone=name_of(backbone),
             people=people,
@@ -136,10 +143,6 @@ class ReIDModel(FromFrames, nn.Module):
         self.metric: Metric = metric
         self.interpolation: Interpolation = interpolation
         self.unit_length = unit_length
-        self.revision: str | None = None
-        """The commit of the hub that `from_pretrained` took it from."""
-        self.calibrated: Calibrated | None = None
-        """What `strongreid calibrate` measured, for these very weights; set it, and `save` keeps it."""
         self.backbone = built
         self.pooling = create_pooling(pooling)
         self.width = pooled_width(self.pooling, probe(self.backbone, image_size, self.arguments["backbone"]))
