@@ -49,6 +49,7 @@ WAYS = {
     "a tenth of the rate": Way(rate=RATE / 10),
     "classifier alone for 2 epochs": Way(frozen_epochs=2),
     "BatchNorm's statistics kept": Way(frozen_statistics=True),
+    "BatchNorm's statistics kept, warm-up over 10 epochs": Way(frozen_statistics=True, warmup_epochs=10),
     "identity loss alone": Way(terms=("identity",)),
     "triplet loss alone": Way(terms=("triplet",)),
     "triplet loss x 0.1": Way(triplet_weight=0.1),
