@@ -3,7 +3,7 @@
 Everything that this field reports of a ranking follows from them. Results written before they were kept (`.npz` files
 of version 0.1) hold three figures of each query instead, and can tell no more than those.
 
-Two rules for the area under the precision-recall curve are in use, and differ by up to 2.4 points of what was seen here:
+Two rules for the area under the precision-recall curve are in use, and differ by up to 2.4 points of what was seen:
 `rectangular` (scikit-learn, most Python tools, the paper's code) and `trapezoid` (the official Market-1501 MATLAB).
 """
 
