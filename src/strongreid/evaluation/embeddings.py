@@ -4,7 +4,7 @@ Features stay a torch tensor on the device they came from, because that is where
 cameras are NumPy columns. Everything is checked when the value is made, so that no later function meets a NaN, two
 columns that disagree in length, or a distance that overflows.
 
-Reading .npz files of plain arrays, of this or any other program: never a pickle; errors say what to mend.
+Reading .npz files of plain arrays, of this or any other program: never a pickle; errors say what to fix.
 """
 
 import tokenize

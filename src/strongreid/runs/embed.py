@@ -157,7 +157,7 @@ def _refuse_bad(found: Sequence[Finding], total: int, skip: bool, kept: bool, co
         raise InputError(f"{several}: {found[0]} Nothing is left to embed.")
     if not skip:
         hint = " What was embedded is kept: the same command goes on with it." if kept else ""
-        raise InputError(f"{several}; they are listed above. Mend them, or leave them out with --skip_bad.{hint}")
+        raise InputError(f"{several}; they are listed above. Fix them, or leave them out with --skip_bad.{hint}")
     console.say(f"Left out: {several}.")
 
 

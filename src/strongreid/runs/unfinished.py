@@ -1,7 +1,7 @@
 """Features that were computed before a command was stopped: kept beside its output until that is whole.
 
 One file of records, a picture each: a key and its features. The key is of all that makes a picture the same one (where
-it lies, size, time stamp, box), so that pictures may be added, mended or taken out before the command goes on. Each
+it lies, size, time stamp, box), so that pictures may be added, replaced or removed before the command goes on. Each
 batch is flushed to the disk; of a record that is cut short nothing is read.
 """
 

@@ -1,4 +1,4 @@
-"""Checkpoints: a new folder each, written atomically, so that none is ever half there.
+"""Checkpoints: a new folder each, by an atomic write.
 
 A checkpoint holds the model (`model.safetensors`, loadable by itself), what training needs beyond it
 (`training.safetensors`: Adam's moments, the centers, the sums of the log line in progress) and `state.json` (where
