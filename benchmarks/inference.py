@@ -20,25 +20,20 @@ import copy
 import json
 import os
 import platform
-import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from busy import busy
+from cases import Found, case_name, measure_apart, write_cases
 from strongreid.export.proof import compared, drawn_pictures
 from strongreid.export.runner import FASTEST, Runner
-from strongreid.files import atomic_file, write_json
 from strongreid.models import ReIDModel
 
 SIZES = {"resnet50": (256, 128), "resnet10_small": (128, 64), "tf_efficientnet_lite0": (128, 64)}
@@ -60,7 +55,7 @@ def ways_of(model: ReIDModel, threads: int, compiled: bool) -> dict[str, Callabl
     return {**ways, **{engine: Runner(model, engine, threads).embed for engine in FASTEST}}
 
 
-def measure_here(network: str, threads: int, given: argparse.Namespace) -> dict[str, Any]:
+def measure_here(network: str, threads: int, given: argparse.Namespace) -> Found:
     """Seconds of a batch, by way and round, and how far each way's features are from eager's."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -80,16 +75,10 @@ def measure_here(network: str, threads: int, given: argparse.Namespace) -> dict[
     return {"seconds": seconds, "cpu_seconds": cpu, "difference": difference, "images": given.images}
 
 
-def measure(network: str, threads: int, given: argparse.Namespace) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--here", "--network", network, "--threads", str(threads)]
-    command += ["--images", str(given.images), "--rounds", str(given.rounds)]
-    command += ["--no_compile"] if given.no_compile else []
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        return {"error": (done.stderr.strip().splitlines() or [f"signal {-done.returncode}"])[-1]}
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+def measure(network: str, threads: int, given: argparse.Namespace) -> Found:
+    words = [__file__, "--here", "--network", network, "--threads", str(threads)]
+    words += ["--images", str(given.images), "--rounds", str(given.rounds)]
+    return measure_apart(words + (["--no_compile"] if given.no_compile else []), threads)
 
 
 def faster(own: list[float], eager: list[float]) -> float:
@@ -97,9 +86,7 @@ def faster(own: list[float], eager: list[float]) -> float:
     return median(base / taken for taken, base in zip(own, eager, strict=True))
 
 
-def rows(case: str, found: dict[str, Any]) -> list[list[str]]:
-    if "error" in found:
-        return [[case, found["error"], "", "", "", ""]]
+def rows(case: str, found: Found) -> list[list[str]]:
     seconds: dict[str, list[float]] = found["seconds"]
     cpu: dict[str, list[float]] = found["cpu_seconds"]
     return [
@@ -131,23 +118,14 @@ def main() -> None:
         return
     machine = f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, "
     machine += ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    table, cases, lines = Table(*HEADER, title=machine), {}, []
-    for network, threads, load in product(given.network, given.threads, given.busy):
-        case = f"{network} {SIZES[network][0]} x {SIZES[network][1]}, {threads} threads"
-        case += f", beside {load} busy" if load else ""
-        with busy(load):
-            cases[case] = measure(network, threads, given)
-        for row in rows(case, cases[case]):
-            print(" | ".join(row), flush=True)
-            table.add_row(*row)
-            lines.append("| " + " | ".join(row) + " |")
-        given.output.mkdir(parents=True, exist_ok=True)
-        write_json(given.output / "inference.json", {"machine": machine, "cases": cases})
-        with atomic_file(given.output / "inference.md") as partial:
-            partial.write_text(
-                "\n".join([machine, "", f"| {' | '.join(HEADER)} |", "|---|---|---|---|---|---|", *lines, ""])
-            )
-    Console().print(table)
+
+    def cases() -> Iterator[tuple[str, Found]]:
+        for network, threads, load in product(given.network, given.threads, given.busy):
+            with busy(load):
+                found = measure(network, threads, given)
+            yield case_name(network, SIZES[network], threads, load=load), found
+
+    write_cases(cases(), rows, HEADER, machine, given.output / "inference")
 
 
 if __name__ == "__main__":

@@ -18,22 +18,17 @@ DIR/training.md and .json anew after each case.
 """
 
 import argparse
-import json
 import os
 import platform
-import subprocess
-import sys
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from busy import busy
-from strongreid.files import atomic_file, write_json
+from cases import Found, case_name, measure_apart, write_cases
 
 SIZES = {
     "resnet10_small": (128, 64),
@@ -46,22 +41,14 @@ STEPS = {"resnet18": 3, "resnet50": 2}
 FLOOR = "forward + backward + Adam"
 
 
-def measure(network: str, threads: int, order: str, given: argparse.Namespace) -> dict[str, Any]:
-    command = [sys.executable, str(Path(__file__).with_name("training_tasks.py")), network, str(threads), order]
-    command += [*map(str, SIZES[network]), str(STEPS.get(network, 12)), str(given.rounds)]
-    command += ["--compile"] if given.compile else []
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        return {"error": (done.stderr.strip().splitlines() or [f"signal {-done.returncode}"])[-1]}
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+def measure(network: str, threads: int, order: str, given: argparse.Namespace) -> Found:
+    words = [str(Path(__file__).with_name("training_tasks.py")), network, str(threads), order]
+    words += [*map(str, SIZES[network]), str(STEPS.get(network, 12)), str(given.rounds)]
+    return measure_apart(words + (["--compile"] if given.compile else []), threads)
 
 
-def rows(case: str, found: dict[str, Any]) -> list[list[str]]:
+def rows(case: str, found: Found) -> list[list[str]]:
     """One row a way: seconds a step, images a second, and the ratio to the floor of the same round."""
-    if "error" in found:
-        return [[case, found["error"], "", "", ""]]
     seconds: dict[str, list[float]] = found["seconds"]
     return [
         [
@@ -88,26 +75,16 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="also with torch.compile (a minute more for each case)")
     parser.add_argument("--output", type=Path, default=Path("training"))
     given = parser.parse_args()
-    machine = (
-        f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, torch {torch.__version__}"
-    )
-    table, cases, lines = Table(*HEADER, title=machine), {}, []
-    for network, threads, order, load in product(given.network, given.threads, given.order, given.busy):
-        case = f"{network} {SIZES[network][0]} x {SIZES[network][1]}, {threads} threads, {order}"
-        case += f", beside {load} busy" if load else ""
-        with busy(load):
-            cases[case] = measure(network, threads, order, given)
-        for row in rows(case, cases[case]):
-            print(" | ".join(row), flush=True)
-            table.add_row(*row)
-            lines.append("| " + " | ".join(row) + " |")
-        given.output.mkdir(parents=True, exist_ok=True)
-        write_json(given.output / "training.json", {"machine": machine, "cases": cases})
-        with atomic_file(given.output / "training.md") as partial:
-            partial.write_text(
-                "\n".join([machine, "", f"| {' | '.join(HEADER)} |", "|---|---|---|---|---|", *lines, ""])
-            )
-    Console().print(table)
+    machine = f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, "
+    machine += f"torch {torch.__version__}"
+
+    def cases() -> Iterator[tuple[str, Found]]:
+        for network, threads, order, load in product(given.network, given.threads, given.order, given.busy):
+            with busy(load):
+                found = measure(network, threads, order, given)
+            yield case_name(network, SIZES[network], threads, order, load=load), found
+
+    write_cases(cases(), rows, HEADER, machine, given.output / "training")
 
 
 if __name__ == "__main__":
