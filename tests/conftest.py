@@ -66,7 +66,7 @@ def as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Abst
             return
         base = tmp_path_factory.getbasetemp()
         for parent in (folder, *folder.parents):
-            if parent.is_relative_to(base) or parent.name.startswith("pytest-of-"):
+            if parent.is_relative_to(base) or parent.name.startswith("pytest-"):
                 parent.chmod(parent.stat().st_mode | 0o011)  # pytest's folders are their owner's alone
         os.setresuid(65534, 65534, 0)
         try:

@@ -18,7 +18,8 @@ def in_terminal(columns: int, code: str, **environment: str) -> str:
     """Return what a terminal of so many columns is sent by Python code, which must end well."""
     child, terminal = pty.fork()
     if child == 0:
-        os.execve(sys.executable, [sys.executable, "-c", code], {**os.environ, **environment})
+        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        os.execve(sys.executable, [sys.executable, "-c", code], {**inherited, **environment})
     _set_width(terminal, columns)
     sent = io.BytesIO()
     _read(terminal, sent)

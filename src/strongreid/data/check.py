@@ -122,7 +122,7 @@ def check_data(
     findings += _boxes_outside(reading, decoded)
     findings += copies(reading, {path: image.digest for path, image in decoded.items() if not image.problem})
     seen = np.concatenate([_sizes(part.table, decoded) for part in reading.parts.values()])
-    sizes = seen[seen.min(1) > 0] if len(seen) else seen
+    sizes = seen[seen.min(axis=1) > 0] if len(seen) else seen
     findings += _wider_than_high(reading, sizes)
     if not len(sizes):
         sizes = np.zeros((1, 2), dtype=np.int64)
@@ -130,7 +130,7 @@ def check_data(
         title=reading.title,
         protocol=reading.protocol,
         parts=tuple(_report(reading, part) for part in reading.parts),
-        sizes=(_pair(sizes.min(0)), _pair(np.median(sizes, 0)), _pair(sizes.max(0))),
+        sizes=(_pair(sizes.min(axis=0)), _pair(np.median(sizes, axis=0)), _pair(sizes.max(axis=0))),
         train=reading.parts["train"].table,
         findings=tuple(sorted(dict.fromkeys(findings), key=lambda finding: not finding.serious)),
     )

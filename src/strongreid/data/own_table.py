@@ -49,7 +49,7 @@ def read_own_table(path: Path, split_seed: int = 0, columns: str = "") -> Readin
     box, findings = boxes(table, person != JUNK)
     kept = person != JUNK
     if box is not None:
-        kept &= box[:, 2:].min(1) >= 1
+        kept &= box[:, 2:].min(axis=1) >= 1
     paths = image_paths(table)
     images = ImageTable(
         tuple(paths[row] for row in np.flatnonzero(kept).tolist()),
@@ -78,7 +78,7 @@ def boxes(table: Columns, counted: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[n
     if not any(name in table.values for name in _BOX):
         return None, []
     exact = np.array([table.numbers(name, FARTHEST) for name in _BOX], dtype=np.float64).T
-    shares = np.abs(exact).max(1) <= LARGEST_SHARE
+    shares = np.abs(exact).max(axis=1) <= LARGEST_SHARE
     advice = "multiply x and w by the image's width, y and h by its height"
     if shares.all() and exact.any():
         raise InputError(
@@ -87,7 +87,7 @@ def boxes(table: Columns, counted: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[n
         )
     box = np.rint(exact).astype(np.int64)
     findings = []
-    for row in np.flatnonzero((box[:, 2:].min(1) < 1) & counted).tolist():
+    for row in np.flatnonzero((box[:, 2:].min(axis=1) < 1) & counted).tolist():
         written = ", ".join(table.values[name][row] for name in _BOX)
         hint = f"; are these shares of the image? Then {advice}" if shares[row] and exact[row].any() else ""
         problem = f"the box [{written}] (x, y, width, height) in row {table.lines[row]} is empty{hint}"

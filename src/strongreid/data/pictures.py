@@ -90,7 +90,7 @@ def _of_table(table: Columns) -> Pictures:
         row = int(np.flatnonzero(camera < 0)[0])
         raise table.wrong(row, "camera", table.values["camera"][row], "a number from 0 on, or a name")
     box, findings = boxes(table, np.ones(len(paths), dtype=np.bool_))
-    kept = np.ones(len(paths), dtype=np.bool_) if box is None else box[:, 2:].min(1) >= 1
+    kept = np.ones(len(paths), dtype=np.bool_) if box is None else box[:, 2:].min(axis=1) >= 1
     images = ImageTable(
         tuple(paths[row] for row in np.flatnonzero(kept).tolist()),
         np.zeros(int(kept.sum()), dtype=np.int64),

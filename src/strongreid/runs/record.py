@@ -81,5 +81,9 @@ def peak_memory_mb() -> int:
     """Return the most memory used in this training: the GPU's if there is one, otherwise this process's own."""
     if torch.cuda.is_available():
         return round(torch.cuda.max_memory_allocated() / 1e6)
+    with suppress(OSError, StopIteration):
+        # Linux: `getrusage` also counts what the process was before it became this program.
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return round(int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024 / 1e6)
     unit = 1 if sys.platform == "darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
