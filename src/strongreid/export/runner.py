@@ -83,7 +83,7 @@ def proven(model: ReIDModel, images: Tensor, engine: Engine | None, say: Callabl
             return runner
         say(f"{one} does not give the model's features: they differ by {difference:.1e} of their rms.")
     say("Running in PyTorch.")
-    return model
+    return model.to(memory_format=torch.channels_last)  # 1.3 to 2.7 times as fast (benchmarks/inference.py)
 
 
 def engines_here() -> list[Engine]:
