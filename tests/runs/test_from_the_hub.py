@@ -64,6 +64,16 @@ def test_its_features_are_searched_only_with_its_name(here: Path, capsys: pytest
     assert f"name it with --model {NAME}" in capsys.readouterr().err
 
 
+def test_it_is_exported_into_the_working_folder(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxscript")
+    assert main(["export", NAME, "--for", "onnx"]) == 0
+    assert f"Model: {NAME} (commit {COMMIT})" in capsys.readouterr().err.replace("\n", " ")
+    assert (here / "person.onnx_onnx.onnx").is_file()
+    assert main(["evaluate", "person.onnx_onnx.onnx", *ON_PEOPLE, "--result", "found.npz"]) == 0
+    found, expected = RetrievalResult.load("found.npz"), RetrievalResult.load("runs/own/result.npz")
+    assert found.mean_ap == pytest.approx(expected.mean_ap, abs=1e-3)
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -71,6 +81,7 @@ def test_its_features_are_searched_only_with_its_name(here: Path, capsys: pytest
         ["report", "{name}", *ON_PEOPLE],
         ["embed", "people/query", "-o", "out.npz", "--model", "{name}"],
         ["search", "people/query", "--in", "people/query", "--model", "{name}"],
+        ["export", "{name}", "--for", "onnx"],
     ],
     ids=lambda words: words[0],
 )

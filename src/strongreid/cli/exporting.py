@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser
 from strongreid.cli.checks import require_model
 from strongreid.cli.command import Command, parser_of
 from strongreid.recipes.parsing import parse
+from strongreid.runs.finding import is_on_hub
 
 Consumer = Literal["onnx", "ultralytics", "boxmot", "deepstream", "openvino", "roboflow", "torch"]
 """Those of `export.consumers`, which PyTorch would have to be loaded for."""
@@ -30,17 +31,18 @@ def export(
     what its consumer reads beside it, such as a tracker's configuration, and a model card.
 
     Args:
-        source: The folder of a run, or a model file (.safetensors).
+        source: The folder of a run, a model file (.safetensors), or hf:owner/name.
         consumer: Who will use it.
         output: The file to write, for roboflow the folder; by default in the run's folder `export`, or beside the
-            model file.
+            model file; for hf:owner/name in the working folder.
         precision: float16 halves the file; the features' cosine with the model's must stay above 0.999.
         batch: A fixed number of images at once; by default any number, for openvino 1.
         l2: Whether features leave the file with the length 1; by default not, because most consumers do it.
         normalisation: Whether mean and deviation are in the file or left to whoever uses it, for onnx and torch; the
             others have no choice. By default inside.
     """
-    require_model(source)
+    if not is_on_hub(source):
+        require_model(source)
 
     from strongreid.reports.console import Console
     from strongreid.runs.export import Choices, export_source
@@ -52,7 +54,7 @@ def export(
 def export_parser() -> ArgumentParser:
     """Return the parser of `export`."""
     parser = parser_of(export, skip={"source", "consumer", "output"})
-    parser.add_argument("run", type=Path, help="The folder of a run, or a model file (.safetensors).")
+    parser.add_argument("run", type=Path, help="The folder of a run, a model file (.safetensors), or hf:owner/name.")
     parser.add_argument(
         "--for", type=Consumer, required=True, help=f"Who will use it: {', '.join(get_args(Consumer))}."
     )
@@ -60,8 +62,8 @@ def export_parser() -> ArgumentParser:
         "-o",
         "--output",
         type=Path | None,
-        help="The file to write, for roboflow the folder; by default in the run's folder export, or beside the model "
-        "file.",
+        help="The file to write, for roboflow the folder; by default in the run's folder export, beside the model file, or "
+        "for hf:owner/name in the working folder.",
     )
     return parser
 

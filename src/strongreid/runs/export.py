@@ -14,6 +14,7 @@ from strongreid.models import ReIDModel
 from strongreid.models.model_file import model_file
 from strongreid.reports.console import Console
 from strongreid.runs.card import card_of, run_of
+from strongreid.runs.finding import is_on_hub
 
 CAMERA_LEFT_OUT: Final = (
     "Warning: the network takes the camera of each image into account; the file knows no cameras, and gives what the "
@@ -34,12 +35,13 @@ class Choices:
 def export_source(
     source: Path, consumer: Consumer, choices: Choices, output: Path | None, console: Console
 ) -> list[Path]:
-    """Export the model of a run's folder, or a model file, and return the files written, the model first.
+    """Export the model of a run's folder, a model file or one of the hub, and return the files, the model first.
 
-    `output`: the file, for roboflow the folder; by default in the run's folder `export`, or beside the model file.
+    `output`: the file, for roboflow the folder; by default in the run's folder `export`, beside the model file, or for
+    hf:owner/name in the working folder.
     """
     profile = profile_for(consumer)
-    model = ReIDModel.load(source)
+    model = ReIDModel.from_pretrained(source)
     settings = settings_for(
         profile,
         model,
@@ -56,6 +58,7 @@ def export_source(
     height, width = model.image_size
     batch = "any number of images" if settings.batch is None else f"{settings.batch} at once"
     console.say(
+        *([] if model.revision is None else [f"Model: {source} (commit {model.revision})."]),
         proof.sentence(),
         f"Input: float32 [{settings.batch or 'batch'}, 3, {height}, {width}], {settings.pixels.words()}; {batch}. "
         f"Output: float32 [{settings.batch or 'batch'}, {model.width}]"
@@ -76,9 +79,13 @@ def _target(source: Path, consumer: Consumer, profile: Profile, output: Path | N
     suffix, folder_wanted = profile.format.suffix, not profile.format.suffix
     if output is None:
         run = run_of(source)
-        name = f"{run.name if run is not None else model_file(source).stem}_{consumer}{suffix}"
-        folder = inside(run.folder, "export") if run is not None else model_file(source).parent
-        output = folder / name
+        if run is not None:
+            folder, name = inside(run.folder, "export"), run.name
+        elif is_on_hub(source):
+            folder, name = Path(), source.name
+        else:
+            folder, name = model_file(source).parent, model_file(source).stem
+        output = folder / f"{name}_{consumer}{suffix}"
     if folder_wanted:
         if output.is_file():
             raise InputError(f"{output} is a file. {profile.title} loads a folder: name one with --output.")
