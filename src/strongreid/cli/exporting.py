@@ -62,8 +62,8 @@ def export_parser() -> ArgumentParser:
         "-o",
         "--output",
         type=Path | None,
-        help="The file to write, for roboflow the folder; by default in the run's folder export, beside the model file, "
-        "or for hf:owner/name in the working folder.",
+        help="The file to write, for roboflow the folder; by default in the run's folder export, beside the model "
+        "file, or for hf:owner/name in the working folder.",
     )
     return parser
 
