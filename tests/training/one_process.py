@@ -3,14 +3,18 @@
 import os
 from pathlib import Path
 
+import torch
+from lightning.fabric import Fabric
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from strongreid import build
+from strongreid.models.backbones import ActivatedBatchNorm
 from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
 from strongreid.runs import test_sets
 from strongreid.training.loop import fit
+from strongreid.training.processes import gather, share, share_batch_statistics
 
 SETTINGS = (
     "--runtime.accelerator=cpu",
@@ -49,3 +53,20 @@ def train(drawn: Path, out: Path, *changes: str) -> None:
     learned: dict[str, Tensor] = {**model.state_dict(), **objective.state_dict()}
     tensors = {name: tensor.contiguous() for name, tensor in learned.items()}
     save_file(tensors, out / f"{os.environ.get('RANK', '0')}.safetensors")
+
+
+def normalise_and_activate(out: Path) -> None:
+    """Send a batch through a normalisation with an activation; write what comes of it to `out-RANK.safetensors`."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    fabric = Fabric(accelerator="cpu", devices=processes)
+    fabric.launch()
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 5, 3), ActivatedBatchNorm(5, act_layer=nn.ReLU6), nn.Conv2d(5, 2, 1)).double()
+    images = torch.randn(6, 3, 6, 4, dtype=torch.float64) * 4
+    share_batch_statistics(network, fabric)
+    module = fabric.setup_module(network)
+    outputs = gather(module(images[share(len(images), fabric)]).flatten(1), fabric)
+    fabric.backward((outputs * torch.linspace(-1, 1, outputs.shape[1], dtype=torch.float64)).square().sum())
+    found = {f"gradient.{name}": weight.grad for name, weight in network.named_parameters() if weight.grad is not None}
+    found |= {"outputs": outputs.detach(), **{f"buffer.{name}": value for name, value in network.named_buffers()}}
+    save_file({name: value.contiguous() for name, value in found.items()}, f"{out}-{fabric.global_rank}.safetensors")

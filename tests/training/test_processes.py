@@ -76,6 +76,18 @@ def test_two_processes_learn_what_one_learns(drawn: Path, tmp_path: Path, off: s
     assert len(list((both / "checkpoints").iterdir())) == 1
 
 
+def test_a_normalisation_that_activates_too_is_that_of_the_whole_batch(tmp_path: Path) -> None:
+    one_process.normalise_and_activate(tmp_path / "alone")
+    expected = load_file(tmp_path / "alone-0.safetensors")
+    assert expected["gradient.1.weight"].abs().min() > 0
+    in_two_processes(tmp_path / "said", one_process.normalise_and_activate, tmp_path / "both")
+    for rank in (0, 1):
+        found = load_file(tmp_path / f"both-{rank}.safetensors")
+        assert found.keys() == expected.keys()
+        for name, values in expected.items():
+            assert found[name].allclose(values, rtol=1e-12, atol=1e-14), name
+
+
 def test_under_torchrun_a_run_is_interrupted_resumed_and_evaluated_as_in_one_process(
     drawn: Path, tmp_path: Path
 ) -> None:
@@ -121,11 +133,14 @@ class Together(Fabric):
 
 
 @pytest.mark.parametrize(("device", "kind"), [("cuda", nn.SyncBatchNorm), ("cpu", GlobalBatchNorm)])
+@pytest.mark.parametrize("backbone", ["resnet10_small", "tf_efficientnet_lite0"])
 def test_batch_normalisation_is_shared_and_keeps_its_parameters_and_their_names(
-    monkeypatch: pytest.MonkeyPatch, device: str, kind: type[nn.Module]
+    monkeypatch: pytest.MonkeyPatch, backbone: str, device: str, kind: type[nn.Module]
 ) -> None:
     monkeypatch.setattr(Together, "device", torch.device(device))
-    model = ReIDModel(backbone="resnet10_small", people=4)
+    model = ReIDModel(backbone=backbone, people=4)
+    images = torch.randint(256, (2, 3, 64, 32), dtype=torch.uint8)
+    alone = model.embed(images)
     names, parameters = list(model.state_dict()), list(model.parameters())
     norms = sum(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in model.modules())
     share_batch_statistics(model, Together(accelerator="cpu"))
@@ -133,7 +148,8 @@ def test_batch_normalisation_is_shared_and_keeps_its_parameters_and_their_names(
     assert list(model.state_dict()) == names
     assert all(one is other for one, other in zip(model.parameters(), parameters, strict=True))
     assert not model.neck.bias.requires_grad
-    assert model.embed(torch.randint(256, (2, 3, 64, 32), dtype=torch.uint8)).isfinite().all()
+    assert model.embed(images).allclose(alone, rtol=1e-5, atol=1e-6)
+    assert alone.isfinite().all()
 
 
 def test_a_normalisation_with_more_in_it_is_refused_in_several_processes() -> None:

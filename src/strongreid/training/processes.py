@@ -19,6 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from strongreid.errors import InputError
 from strongreid.losses.distance import at_least_float32
 from strongreid.models import ReIDModel
+from strongreid.models.backbones import ActivatedBatchNorm
 
 
 def share(count: int, fabric: Fabric) -> slice:
@@ -94,8 +95,9 @@ class GlobalBatchNorm(_BatchNorm):
 
 def _over_processes(norm: _BatchNorm, device: torch.device) -> nn.Module:
     """Build the normalisation over all processes that has the very parameters and buffers of `norm`."""
-    plain = type(norm).forward is _BatchNorm.forward  # some kinds hold an activation too
-    if not (plain and norm.affine and norm.track_running_stats and norm.momentum is not None):
+    then_activates = type(norm) is ActivatedBatchNorm
+    known = then_activates or type(norm).forward is _BatchNorm.forward  # others may do something else
+    if not (known and norm.affine and norm.track_running_stats and norm.momentum is not None):
         raise InputError(
             f"The network's {type(norm).__name__} cannot take its statistics over several processes. "
             "Train it in one process, or choose another `backbone`."
@@ -106,6 +108,9 @@ def _over_processes(norm: _BatchNorm, device: torch.device) -> nn.Module:
     shared.running_mean, shared.running_var = norm.running_mean, norm.running_var
     shared.num_batches_tracked = norm.num_batches_tracked
     shared.training = norm.training
+    if then_activates:
+        shared.drop, shared.act = norm.drop, norm.act
+        shared.register_forward_hook(lambda module, given, normalised: module.act(module.drop(normalised)))
     return shared
 
 
