@@ -23,6 +23,8 @@ SMALL = "resnet10_small"
 """Our own network for CPUs: a ResNet of BasicBlocks, one a stage, with 32, 64, 128 and 256 channels."""
 OURS = (SMALL, *IBN_NETS, *OSNETS)
 """Networks by name that timm does not have."""
+ActivatedBatchNorm = BatchNormAct2d
+"""timm's batch normalisation that applies dropout and an activation too."""
 
 
 def create_backbone(
