@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import timm
-from timm.layers import BatchNormAct2d
+from timm.layers.norm_act import BatchNormAct2d
 from timm.models import PretrainedCfg, resnet, senet
 from torch import Tensor, nn
 
