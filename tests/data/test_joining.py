@@ -47,6 +47,19 @@ def test_boxes_and_frames_of_joined_sets() -> None:
     assert both.frame.tolist() == [7, 9]
 
 
+def test_tracks_of_joined_sets_are_kept_apart_and_all_or_none_have_them() -> None:
+    one = table("a", [1, 1, 2], [1, 1, 1], track=[5, 5, 6], confidence=[0.1, 0.2, 0.3])
+    two = table("b", [1, 1], [1, 1], track=[6, 5], confidence=[0.4, 0.5])
+    joined = join_tables([one, two])
+    assert joined.track is not None
+    assert joined.track.tolist() == [0, 0, 1, 3, 2]
+    assert joined.confidence is not None
+    assert joined.confidence.tolist() == [0.1, 0.2, 0.3, 0.4, 0.5]
+    without = join_tables([one, table("c", [1], [1])])
+    assert without.track is None
+    assert without.confidence is None
+
+
 def test_one_table_is_itself_and_none_is_refused() -> None:
     one = table("a", [3], [1])
     assert join_tables([one]) is one

@@ -277,3 +277,45 @@ def test_a_folder_given_as_a_table_and_a_table_as_a_folder_are_explained(tmp_pat
         read_data("table", tmp_path)
     with pytest.raises(InputError, match="is a file; a table is read by the name `table`"):
         read_data("folder", path)
+
+
+TRACKED = [
+    ("ann1.png", "ann", "cam1", "7", "0.5"),
+    ("bob1.png", "bob", "cam1", "8.0", "1"),
+    ("cy1.png", "-1", "cam1", "7", "0.5"),  # nobody, so not a second person of the track
+    ("ann2.png", "ann", "cam2", "7", "0"),
+    ("bob2.png", "bob", "cam2", "7.0", "0.25"),
+]
+HEADER = ("path", "person", "camera", "track", "confidence")
+
+
+def test_a_track_is_one_of_its_camera(tmp_path: Path) -> None:
+    images(tmp_path)
+    rows = [*TRACKED[:4], ("bob2.png", "bob", "cam2", "8", "0.25")]
+    parts = read_data("table", table(tmp_path / "t.csv", HEADER, rows)).parts
+    assert not [finding for part in parts.values() for finding in part.findings if finding.serious]
+    found = {}
+    for part in parts.values():
+        assert part.table.track is not None
+        assert part.table.confidence is not None
+        columns = (part.table.path, part.table.track.tolist(), part.table.confidence.tolist())
+        found |= {Path(path).name: (track, sure) for path, track, sure in zip(*columns, strict=True)}
+    assert {name: sure for name, (_, sure) in found.items()} == {
+        "ann1.png": 0.5, "bob1.png": 1.0, "ann2.png": 0.0, "bob2.png": 0.25
+    }  # fmt: skip
+    assert sorted(track for track, _ in found.values()) == [0, 1, 2, 3]
+
+
+def test_a_track_of_two_people_and_a_confidence_that_is_none_are_told_with_their_rows(tmp_path: Path) -> None:
+    images(tmp_path)
+    report = check_data("table", table(tmp_path / "t.csv", HEADER, TRACKED))
+    said = [str(finding) for finding in report.findings if finding.serious]
+    assert any(
+        "the track '7.0' shows 'ann' in row 5 and 'bob' in row 6; a track is of one person" in one for one in said
+    )
+    for wrong in ("-0.5", "nan", "inf", "sure", ""):
+        rows = [*TRACKED[:2], (*TRACKED[3][:4], wrong)]
+        with pytest.raises(InputError, match=r"row 4: `confidence` is"):
+            read_data("table", table(tmp_path / "t.csv", HEADER, rows))
+    with pytest.raises(InputError, match=r"row 2: `track` is ''"):
+        read_data("table", table(tmp_path / "t.csv", HEADER, [("ann1.png", "ann", "cam1", "", "1")]))

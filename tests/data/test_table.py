@@ -40,6 +40,24 @@ def test_columns_that_do_not_belong_together_are_refused(person: list, camera: l
         ImageTable(("a", "b"), np.array(person), np.array(camera))
 
 
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"track": [-1, 2]}, "`track` holds -1"),
+        ({"track": [0.5, 2]}, "`track` holds float64; it must hold integers"),
+        ({"track": [1]}, "`track` has shape"),
+        ({"confidence": [-0.1, 1]}, r"`confidence` holds -0\.1; it must hold finite numbers from 0 on"),
+        ({"confidence": [np.nan, 1]}, "`confidence` holds nan"),
+        ({"confidence": [1, np.inf]}, "`confidence` holds inf"),
+        ({"confidence": [1, 2, 3]}, "`confidence` has shape"),
+        ({"confidence": ["high", "low"]}, "`confidence` must hold numbers"),
+    ],
+)
+def test_tracks_and_confidences_that_mean_nothing_are_refused(columns: dict, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        ImageTable(("a", "b"), [1, 2], [1, 1], **columns)
+
+
 def test_an_empty_box_is_refused_with_its_path() -> None:
     with pytest.raises(InputError, match=r"b\.jpg is empty"):
         ImageTable(("a.jpg", "b.jpg"), [1, 2], [1, 1], box=[[0, 0, 3, 3], [0, 0, 3, 0]])
@@ -53,6 +71,8 @@ def test_select_takes_masks_and_indices_of_every_column() -> None:
         frame=[9, 8, 7],
         box=[[0, 0, 1, 1], [1, 1, 2, 2], [2, 2, 3, 3]],
         domain=[0, 1, 0],
+        track=[4, 4, 8],
+        confidence=[0.5, 0, 2],
     )
     masked = table.select(np.array([True, False, True]))
     assert masked.path == ("a", "c")
@@ -66,6 +86,10 @@ def test_select_takes_masks_and_indices_of_every_column() -> None:
     assert picked.frame.tolist() == [7, 9, 9]
     assert picked.box.tolist() == [[2, 2, 3, 3], [0, 0, 1, 1], [0, 0, 1, 1]]
     assert picked.domain.tolist() == [0, 0, 0]
+    assert picked.track is not None
+    assert picked.track.tolist() == [8, 4, 4]
+    assert picked.confidence is not None
+    assert picked.confidence.tolist() == [2.0, 0.5, 0.5]
     assert len(table.select([])) == 0
     with pytest.raises(InputError, match="mask"):
         table.select(np.array([True]))
@@ -101,12 +125,12 @@ def test_the_fingerprint_of_joined_sets_does_not_depend_on_where_each_lies(tmp_p
     assert ImageTable(one + two, **columns).fingerprint() == ImageTable(one + moved, **columns).fingerprint()
 
 
-@pytest.mark.parametrize("change", ["size", "person", "camera", "name", "order", "box", "fewer"])
+@pytest.mark.parametrize("change", ["size", "person", "camera", "name", "order", "box", "fewer", "track", "confidence"])
 def test_the_fingerprint_changes_with(change: str, tmp_path: Path) -> None:
     names = ["a.jpg", "b.jpg", "c.jpg"]
     paths = write_files(tmp_path, names)
     before = ImageTable(paths, [1, 2, 3], [1, 2, 1]).fingerprint()
-    person, camera, box = [1, 2, 3], [1, 2, 1], None
+    person, camera, columns = [1, 2, 3], [1, 2, 1], {}
     if change == "size":
         (tmp_path / "b.jpg").write_bytes(b"replaced by another image")
     elif change == "person":
@@ -118,10 +142,19 @@ def test_the_fingerprint_changes_with(change: str, tmp_path: Path) -> None:
     elif change == "order":
         paths, person, camera = paths[::-1], person[::-1], camera[::-1]
     elif change == "box":
-        box = [[0, 0, 1, 1]] * 3
+        columns = {"box": [[0, 0, 1, 1]] * 3}
+    elif change in ("track", "confidence"):
+        columns = {change: [1, 2, 3]}
     else:
         paths, person, camera = paths[:2], person[:2], camera[:2]
-    assert ImageTable(paths, person, camera, box=box).fingerprint() != before
+    assert ImageTable(paths, person, camera, **columns).fingerprint() != before
+
+
+def test_the_fingerprint_of_a_table_is_the_one_it_always_had(tmp_path: Path) -> None:
+    table = ImageTable(
+        write_files(tmp_path, ["a.jpg", "b.jpg"]), [3, 1], [2, 2], frame=[7, 8], box=[[0, 0, 1, 1], [1, 1, 2, 2]]
+    )
+    assert table.fingerprint() == "f8dc3854a858f45cde928f66ec4ddfb0a63ec1d18060de6661ddfc0a27d03ffd"
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

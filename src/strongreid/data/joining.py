@@ -21,9 +21,9 @@ WHOLE_IMAGE = (0, 0, 2**31 - 1, 2**31 - 1)
 def join_tables(tables: Sequence[ImageTable]) -> ImageTable:
     """One table of all images; its column `domain` says which of `tables` a row came from, 0, 1, ...
 
-    People and cameras are numbered anew, in the order of the tables and within each in rising order, so that no
-    number means two people. Tables that were joined before keep their domains apart. Raises `InputError` for no
-    tables.
+    People, cameras and tracks are numbered anew, in the order of the tables and within each in rising order, so that no
+    number means two people. Tables that were joined before keep their domains apart. Frames, tracks and confidence are
+    kept where every table has them. Raises `InputError` for no tables.
     """
     if not tables:
         raise InputError("There are no tables to join.")
@@ -31,6 +31,8 @@ def join_tables(tables: Sequence[ImageTable]) -> ImageTable:
         return tables[0]
     boxed = any(table.box is not None for table in tables)
     framed = all(table.frame is not None for table in tables)
+    tracks = [table.track for table in tables if table.track is not None]
+    confidence = [table.confidence for table in tables if table.confidence is not None]
     return ImageTable(
         tuple(path for table in tables for path in table.path),
         _apart([table.person for table in tables]),
@@ -38,6 +40,8 @@ def join_tables(tables: Sequence[ImageTable]) -> ImageTable:
         frame=np.concatenate([table.frame for table in tables if table.frame is not None]) if framed else None,
         box=np.concatenate([_boxes(table) for table in tables]) if boxed else None,
         domain=_apart([np.zeros(len(t), dtype=np.int64) if t.domain is None else t.domain for t in tables]),
+        track=_apart(tracks) if len(tracks) == len(tables) else None,
+        confidence=np.concatenate(confidence) if len(confidence) == len(tables) else None,
     )
 
 

@@ -31,12 +31,14 @@ _WHOLE = re.compile(r"^(-?\d+)\.0+$")
 
 
 def read_own_table(path: Path, split_seed: int = 0, columns: str = "") -> Reading:
-    """Read a CSV or Parquet table with the columns `path, person[, camera, split, frame, x, y, w, h]`.
+    """Read a CSV or Parquet table with the columns `path, person[, camera, split, frame, x, y, w, h, track,
+    confidence]`.
 
     Paths are relative to the table's folder. People (and cameras) are numbers, or names that are numbered from 1 in
     sorted order; person -1 is junk and dropped. `split` is train, query or gallery, or train and test, of which queries
     are drawn with `split_seed`. With x, y, w, h (pixels of the upright image) the image is that box of the file, so
-    that a tracker's output serves. `columns` says what they are called in the table: `person=pid,camera=camid`. Raises
+    that a tracker's output serves. A `track` is one of its camera: rows of two cameras are two tracks whatever it is
+    called. `columns` says what they are called in the table: `person=pid,camera=camid`. Raises
     `InputError` for a missing column or a value that cannot be read, with its row.
     """
     table = read_columns(path, column_names(columns))
@@ -46,6 +48,7 @@ def read_own_table(path: Path, split_seed: int = 0, columns: str = "") -> Readin
     person = np.array([numbers[value] for value in people], dtype=np.int64)
     camera = np.array([of_camera[value] for value in cameras], dtype=np.int64) if cameras else np.zeros_like(person)
     frame = table.numbers("frame", 2**63) if "frame" in table.values else None
+    confidence = _confidence(table)
     box, findings = boxes(table, person != JUNK)
     kept = person != JUNK
     if box is not None:
@@ -57,11 +60,50 @@ def read_own_table(path: Path, split_seed: int = 0, columns: str = "") -> Readin
         camera[kept],
         frame=None if frame is None else np.array([round(number) for number in frame], dtype=np.int64)[kept],
         box=None if box is None else box[kept],
+        track=_tracks(table, camera, kept),
+        confidence=None if confidence is None else confidence[kept],
     )
+    findings += _mixed_tracks(table, images, np.flatnonzero(kept))
     findings += doubts(str(path), [name for name in sorted(numbers) if numbers[name] != JUNK])
     whole = Part(str(path), images, int((person == JUNK).sum()), tuple(findings), lines=np.array(table.lines)[kept])
     parts, how = _given_split(table, kept, whole, split_seed) or drawn_split(whole, bool(cameras), split_seed)
     return own_reading("table", str(path), parts, how, known_cameras=bool(cameras))
+
+
+def _confidence(table: Columns) -> npt.NDArray[np.float64] | None:
+    if "confidence" not in table.values:
+        return None
+    numbers = table.numbers("confidence", FARTHEST)
+    for row, number in enumerate(numbers):
+        if number < 0:
+            raise table.wrong(row, "confidence", table.values["confidence"][row], "a number from 0 on")
+    return np.array(numbers, dtype=np.float64)
+
+
+def _tracks(table: Columns, camera: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64] | None:
+    """Numbers of the `kept` rows' tracks, of each camera by itself: int64 [kept], None without the column."""
+    column = table.optional("track")
+    if column is None:
+        return None
+    names = np.unique(np.array(labels(column), dtype=object), return_inverse=True)[1].reshape(-1)
+    pairs = np.stack((camera, names), axis=1)[kept]
+    return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _mixed_tracks(table: Columns, images: ImageTable, rows: npt.NDArray[np.int64]) -> list[Finding]:
+    """A finding for each track of `images`, which stand in `rows` of the table, that shows two people."""
+    if images.track is None:
+        return []
+    first: dict[int, int] = {}
+    findings = dict[int, Finding]()
+    for index, track in enumerate(images.track.tolist()):
+        start = first.setdefault(track, index)
+        if images.person[start] != images.person[index] and track not in findings:
+            people, name = table.values["person"], table.values["track"][rows[index]]
+            where = [f"{people[row]!r} in row {table.lines[row]}" for row in rows[[start, index]].tolist()]
+            problem = f"the track {name!r} shows {' and '.join(where)}; a track is of one person: give each its own"
+            findings[track] = Finding(images.path[index], problem)
+    return list(findings.values())
 
 
 def image_paths(table: Columns) -> list[str]:

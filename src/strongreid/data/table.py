@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,9 @@ class ImageTable:
         box: int64 [N, 4] as x, y, width, height in pixels of the file, or None where files are cut already; what
             lies outside the file's image is left off.
         domain: int64 [N], which of several joined sets the image came from, or None for one set.
+        track: int64 [N], at least 0, which track the image belongs to, a sequence of images that one camera took of
+            one person; no number means two tracks of a table. None where tracks are not known.
+        confidence: float64 [N], at least 0, how sure the detector was of the box, or None where that is not known.
 
     Raises `InputError` when the columns do not belong together.
     """
@@ -42,15 +45,18 @@ class ImageTable:
     frame: Integers | None = field(default=None, kw_only=True)
     box: Integers | None = field(default=None, kw_only=True)
     domain: Integers | None = field(default=None, kw_only=True)
+    track: Integers | None = field(default=None, kw_only=True)
+    confidence: npt.NDArray[np.float64] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", tuple(os.fspath(path) for path in self.path))
-        for name, trailing in (("person", ()), ("camera", ()), ("frame", ()), ("box", (4,)), ("domain", ())):
+        for name in ("person", "camera", "frame", "box", "domain", "track"):
             column = getattr(self, name)
-            if column is None:
-                continue
-            column = _integer_column(name, column, (len(self.path), *trailing))
-            object.__setattr__(self, name, column)
+            if column is not None:
+                shape = (len(self.path), 4) if name == "box" else (len(self.path),)
+                object.__setattr__(self, name, _integer_column(name, column, shape))
+        if self.confidence is not None:
+            object.__setattr__(self, "confidence", _confidence_column(self.confidence, len(self.path)))
         if self.box is not None and len(self) and self.box[:, 2:].min() < 1:
             row = int(np.flatnonzero((self.box[:, 2:] < 1).any(1))[0])
             raise InputError(
@@ -104,6 +110,8 @@ class ImageTable:
             frame=None if self.frame is None else self.frame[chosen],
             box=None if self.box is None else self.box[chosen],
             domain=None if self.domain is None else self.domain[chosen],
+            track=None if self.track is None else self.track[chosen],
+            confidence=None if self.confidence is None else self.confidence[chosen],
         )
 
     def relative_path(self) -> tuple[str, ...]:
@@ -127,10 +135,12 @@ class ImageTable:
         digest = hashlib.sha256(b"strongreid image table 1\0")
         digest.update("\0".join(self.relative_path()).encode("utf-8", "surrogateescape"))
         sizes = np.array([entry.st_size for entry in status or self.file_status()], dtype=np.int64)
-        for name in ("person", "camera", "frame", "box", "domain"):
+        for name in ("person", "camera", "frame", "box", "domain", "track"):
             column = getattr(self, name)
             if column is not None:
                 digest.update(f"\0{name}\0".encode() + column.astype("<i8").tobytes())
+        if self.confidence is not None:
+            digest.update(b"\0confidence\0" + self.confidence.astype("<f8").tobytes())
         digest.update(b"\0size\0" + sizes.astype("<i8").tobytes())
         return digest.hexdigest()
 
@@ -194,20 +204,37 @@ class ReIDData:
 
 def _integer_column(name: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> Integers:
     column = np.asarray(values)
-    if column.shape != shape and not (column.size == 0 and shape[0] == 0):
-        raise InputError(f"The column `{name}` has shape {column.shape}; with {shape[0]} paths it must be {shape}.")
+    _require_shape(name, column, shape)
     if column.size and not np.issubdtype(column.dtype, np.integer):
         raise InputError(f"The column `{name}` holds {column.dtype}; it must hold integers.")
     if column.size and column.max() > np.iinfo(np.int64).max:
         raise InputError(f"The column `{name}` holds {column.max()}; numbers end at {np.iinfo(np.int64).max}.")
     column = np.ascontiguousarray(column.astype(np.int64).reshape(shape))
-    if name in ("person", "camera", "domain") and column.size and column.min() < 0:
+    if name in ("person", "camera", "domain", "track") and column.size and column.min() < 0:
         raise InputError(
             f"The column `{name}` holds {column.min()}; numbers start at 0. Junk images (person -1) are left out of "
             "a table, not marked in it."
         )
     column.flags.writeable = False
     return column
+
+
+def _confidence_column(values: npt.ArrayLike, count: int) -> npt.NDArray[np.float64]:
+    try:
+        column = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError("The column `confidence` must hold numbers.") from error
+    _require_shape("confidence", column, (count,))
+    if not ((column >= 0) & (column < np.inf)).all():  # nor is NaN
+        wrong = column[~((column >= 0) & (column < np.inf))][0]
+        raise InputError(f"The column `confidence` holds {wrong}; it must hold finite numbers from 0 on.")
+    column.flags.writeable = False
+    return column
+
+
+def _require_shape(name: str, column: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
+    if column.shape != shape and not (column.size == 0 and shape[0] == 0):
+        raise InputError(f"The column `{name}` has shape {column.shape}; with {shape[0]} paths it must be {shape}.")
 
 
 def _below_common_folder(paths: Sequence[str]) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def list_known(console: Console) -> None:
         console.say(f"{spec.name}: {spec.terms} {spec.source}")
         for line in filter(None, (spec.url, spec.note)):
             console.say(f"    {line}")
-    console.say("Columns of a table: path, person[, camera, split, frame, x, y, w, h].")
+    console.say("Columns of a table: path, person[, camera, split, frame, x, y, w, h, track, confidence].")
     console.say("Not read:")
     for line in NOT_READ:
         console.say(f"    {line}")
