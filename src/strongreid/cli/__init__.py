@@ -17,6 +17,7 @@ from strongreid.cli.converting import CONVERTING
 from strongreid.cli.datasets import DATASETS
 from strongreid.cli.evaluating import EVALUATING
 from strongreid.cli.exporting import EXPORTING
+from strongreid.cli.importing import IMPORTING
 from strongreid.cli.reporting import REPORTING
 from strongreid.cli.searching import SEARCHING
 from strongreid.cli.tables import TABLES
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Command] = {
     **SEARCHING,
     **TABLES,
     **DATASETS,
+    **IMPORTING,
 }
 """All commands by name, in the order in which they are listed; those of two words form a group."""
 DESCRIPTION = "Person re-identification: train, evaluate and compare the strong baseline and its tricks."

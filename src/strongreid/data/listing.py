@@ -24,7 +24,7 @@ from strongreid.pixels import image_suffixes
 LARGEST = 2**63 - 1
 """The largest number of a person, a camera or a frame: columns are int64."""
 SYSTEM_FILES = ("thumbs.db", "desktop.ini")
-"""Files that Windows leaves in folders of images; what begins with a dot is a program's too. Neither is told."""
+"""Files that Windows leaves in folders of images; what begins with a dot is a program's too. An import counts them."""
 LEVELS = 2
 """How many levels up and down the right folder is looked for, where another was given."""
 
@@ -75,11 +75,13 @@ class Part:
 
 
 class Contents(NamedTuple):
-    """What a folder holds: sorted paths of images and of folders, and how many other files, by their ending."""
+    """What a folder holds: sorted paths of images and of folders; and how many other files, by their ending."""
 
     images: list[str]
     folders: list[str]
     unread: Counter[str]
+    left_alone: Counter[str]
+    """Helper files of other programs: how many, by name, `._*` for what macOS puts beside each file."""
 
 
 def contents(folder: Path, *, deep: bool = False) -> Contents:
@@ -89,7 +91,7 @@ def contents(folder: Path, *, deep: bool = False) -> Contents:
     """
     suffixes, here = image_suffixes(), Path(os.path.realpath(folder))
     above = {str(one) for one in (here.parents if deep else (here, *here.parents))}  # below, it is not followed again
-    images, folders, unread = list[str](), list[str](), Counter[str]()
+    images, folders, unread, left_alone = list[str](), list[str](), Counter[str](), Counter[str]()
     waiting, seen = [os.fspath(folder)], set[str]()
     while waiting:
         inner = waiting.pop()
@@ -100,9 +102,9 @@ def contents(folder: Path, *, deep: bool = False) -> Contents:
         with os.scandir(inner) as entries:
             for entry in entries:
                 name = entry.name.lower()
-                if name[0] == ".":
-                    continue
-                if name.endswith(suffixes):
+                if name[0] == "." or name in SYSTEM_FILES:
+                    left_alone["._*" if name.startswith("._") else entry.name] += not entry.is_dir()
+                elif name.endswith(suffixes):
                     images.append(entry.path)
                 elif entry.is_dir():
                     if entry.is_symlink() and (real := os.path.realpath(entry.path)) in above:
@@ -110,9 +112,9 @@ def contents(folder: Path, *, deep: bool = False) -> Contents:
                     folders.append(entry.path)
                     if deep:
                         waiting.append(entry.path)
-                elif name not in SYSTEM_FILES:
+                else:
                     unread[os.path.splitext(name)[1] or "files without an ending"] += 1  # noqa: PTH122 - strings
-    return Contents(sorted(images), sorted(folders), unread)
+    return Contents(sorted(images), sorted(folders), unread, +left_alone)
 
 
 def find_root(root: Path, needed: tuple[str, ...], title: str, others: Sequence[tuple[str, ...]] = ()) -> Path:

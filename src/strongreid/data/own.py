@@ -48,7 +48,7 @@ def read_own_folder(root: Path, split_seed: int = 0) -> Reading:
     folders = _folders(root)
     uses = _uses(folders)
     if not uses:
-        _refuse_no_people(root, folders)
+        refuse_no_people(root, folders)
     homes = {use: root / name for name, use in uses.items() if use != "unused"} or {"": root}
     names = {use: _folders(home) for use, home in homes.items()}
     numbers = people_numbers(
@@ -88,7 +88,7 @@ def _folders(home: Path) -> list[str]:
     return names
 
 
-def _refuse_no_people(root: Path, names: Sequence[str]) -> None:
+def refuse_no_people(root: Path, names: Sequence[str]) -> None:
     """Raise `InputError` where the folders in `root` are plainly not people's."""
     parts = [name for name in names if name.lower() in (*ROLES, *_MARKET1501)]
     if parts:

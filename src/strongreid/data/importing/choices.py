@@ -1,0 +1,119 @@
+"""What a source is, where its user does not say it, and the one way to read any of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from strongreid.data.importing.coco import CocoChoices, read_coco
+from strongreid.data.importing.mot import PEDESTRIAN, Ids, MotChoices, read_mot
+from strongreid.data.importing.mot_sequences import looks_like_mot
+from strongreid.data.importing.names import read_names, read_people_folders
+from strongreid.data.importing.sightings import Imported, Progress, in_frames, thinned, wrong_name
+from strongreid.data.listing import contents
+from strongreid.errors import InputError
+
+Format = Literal["mot", "coco", "names", "folders"]
+"""MOT's sequences, a COCO file, crops whose names say it, a folder for each person."""
+OPTIONS: Final[dict[Format, tuple[str, ...]]] = {
+    "mot": ("frames", "ids", "classes", "first_pixel"),
+    "coco": ("frames", "person_key", "camera_key", "category"),
+    "names": ("pattern",),
+    "folders": (),
+}
+"""Which choices concern which format; `camera` and `every` concern all."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How a source is read; what is left at its default is told by the source, or does not matter to it."""
+
+    format: Format | None = None
+    frames: Path | None = None
+    ids: Ids | None = None
+    classes: Sequence[int] = (PEDESTRIAN,)
+    first_pixel: int | None = None
+    person_key: str = ""
+    camera_key: str = ""
+    category: str = ""
+    pattern: str = ""
+    camera: str = ""
+    every: int = 1
+
+
+def import_source(source: Path, choices: Choices, progress: Progress | None = None) -> Imported:
+    """Read a source by its format. Raises `InputError` for one that cannot be read, or not without being asked more.
+
+    `progress` is called with (frames looked at, frames in all).
+    """
+    if not source.exists():
+        raise InputError(f"There is no {source}. Name a folder of sequences or of crops, a .txt of MOT or a COCO file.")
+    kind = choices.format or recognised(source, choices)
+    _refuse_others(kind, choices)
+    try:
+        imported = _read(source, kind, choices)
+        imported = in_frames(imported, progress)
+    except OSError as error:
+        raise InputError(f"{error.filename or source} cannot be read ({error.strerror}).") from error
+    every = thinned(imported.sightings, choices.every)
+    left_out = len(imported.sightings) - len(every)
+    notes = [
+        *imported.notes,
+        f"{left_out:,} more are left out: of each track one image in {choices.every} is kept.",
+    ]
+    return Imported(
+        imported.read_as, every, imported.problems, notes if left_out else imported.notes, imported.left_alone
+    )
+
+
+def recognised(source: Path, choices: Choices) -> Format:
+    """Tell a source's format by what lies there. Raises `InputError` where it is none, or crops without a pattern."""
+    if source.suffix.lower() == ".json" and source.is_file():
+        return "coco"
+    if choices.pattern:
+        return "names"
+    if looks_like_mot(source) or (source.is_dir() and choices.frames is not None):
+        return "mot"
+    if source.is_file():
+        raise InputError(f"{source} is neither a COCO file (.json) nor boxes in MOT's format (.txt).")
+    here = contents(source)
+    if here.images:
+        name = Path(here.images[0]).name
+        raise InputError(
+            f"{source} holds pictures. If their names, such as {name}, say whom they show, tell how by `pattern`, such "
+            "as {person}_c{camera}_{frame}; if they are frames, boxes are needed, in MOT's or COCO's format."
+        )
+    if any(contents(Path(folder), deep=True).images for folder in here.folders):
+        return "folders"
+    texts = sorted(source.glob("**/*.json"))
+    advice = f" Name the COCO file, such as {texts[0]}." if texts else ""
+    raise InputError(f"{source} holds no sequences and no pictures.{advice}")
+
+
+def _read(source: Path, kind: Format, choices: Choices) -> Imported:
+    if kind in ("names", "folders") and not source.is_dir():
+        raise InputError(f"{source} is a file; crops are read from their folder.")
+    if kind != "mot" and choices.camera and (wrong := wrong_name(choices.camera)):
+        raise InputError(f"`camera` is {choices.camera!r}, which {wrong}. Give it another name.")
+    match kind:
+        case "mot":
+            mot = MotChoices(choices.frames, choices.ids, choices.camera, choices.classes, choices.first_pixel)
+            return read_mot(source, mot)
+        case "coco":
+            fields = (choices.person_key, choices.camera_key, choices.category)
+            return read_coco(source, CocoChoices(choices.frames, *fields, choices.camera))
+        case "names":
+            return read_names(source, choices.pattern, choices.camera)
+        case "folders":
+            return read_people_folders(source, choices.camera)
+
+
+def _refuse_others(kind: Format, choices: Choices) -> None:
+    """Raise `InputError` for choices that concern another format, and where the one that it needs is missing."""
+    default = Choices()
+    for name in sorted({name for names in OPTIONS.values() for name in names} - set(OPTIONS[kind])):
+        if getattr(choices, name) != getattr(default, name):
+            of = " or ".join(one for one, names in OPTIONS.items() if name in names)
+            raise InputError(f"`{name}` is for {of}, but this is read as {kind}. Leave it out, or say `format`.")
+    if kind == "names" and not choices.pattern:
+        raise InputError("Names are read by a `pattern`, such as {person}_c{camera}_{frame}.")
