@@ -5,21 +5,19 @@ named. A finding that is not serious (an image twice within one part, as CUHK01 
 Doubts, such as pictures wider than high, are told of own data only: the public sets are what they are.
 """
 
-import hashlib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from strongreid.data.benchmarks import Layout, read_data
 from strongreid.data.copies import copies
-from strongreid.data.decoding import available_cores
 from strongreid.data.layouts import Counts
 from strongreid.data.listing import Finding
+from strongreid.data.looking import Decoded, decode_files, sizes_of
+from strongreid.data.quality import Quality, all_images, quality_of
 from strongreid.data.reading import (
     Reading,
     absent_people,
@@ -31,11 +29,7 @@ from strongreid.data.reading import (
     too_few_people,
 )
 from strongreid.data.table import ImageTable
-from strongreid.errors import InputError
-from strongreid.pixels import read_image
 
-IMAGES_AT_ONCE = 256
-"""Images handed to the decoding threads at a time, so that memory stays constant."""
 WIDE_SHARE = 0.1
 """Share of pictures wider than high from which on own data is doubted."""
 _UNSEEN = "no other camera sees its person in the gallery; take the query out, or add an image by another camera"
@@ -75,6 +69,8 @@ class CheckReport:
         sizes: smallest, median and largest (height, width) in pixels, each side by itself: of boxes where images are
             boxes, and of no more of them than lies in their frame.
         train: the training images, for a contact sheet.
+        images: those of all parts that train or test, N.
+        quality: which of `images` are poor; of own data only.
         findings: all that is wrong or worth knowing, serious ones first.
     """
 
@@ -83,20 +79,14 @@ class CheckReport:
     parts: tuple[PartReport, ...]
     sizes: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
     train: ImageTable
+    images: ImageTable
+    quality: Quality
     findings: tuple[Finding, ...]
 
     @property
     def ready(self) -> bool:
         """Whether nothing serious was found."""
         return not any(finding.serious for finding in self.findings)
-
-
-class _Decoded(NamedTuple):
-    """What decoding one file told: its size and a hash of its pixels, or what is wrong with it."""
-
-    size: tuple[int, int]
-    digest: bytes
-    problem: str
 
 
 def check_data(
@@ -114,16 +104,18 @@ def check_data(
     an unknown name, a folder that is missing or one level off.
     """
     reading = read_data(name, root, split_seed=split_seed, layout=layout, columns=columns)
-    decoded = _decode_all(reading, progress)
+    own = not reading.expected
+    decoded = decode_files([part.table for part in reading.parts.values()], progress, looked_at=own)
     findings = [finding for part in reading.parts.values() for finding in part.findings] + files_not_read(reading)
     findings += count_differences(reading) + too_few_people(reading) + people_in_both(reading)
     findings += absent_people(reading) + _unmatched(reading)
     findings += [Finding(path, image.problem) for path, image in decoded.items() if image.problem]
     findings += _boxes_outside(reading, decoded)
     findings += copies(reading, {path: image.digest for path, image in decoded.items() if not image.problem})
-    seen = np.concatenate([_sizes(part.table, decoded) for part in reading.parts.values()])
+    seen = np.concatenate([sizes_of(part.table, decoded) for part in reading.parts.values()])
     sizes = seen[seen.min(axis=1) > 0] if len(seen) else seen
     findings += _wider_than_high(reading, sizes)
+    images = all_images(reading)
     if not len(sizes):
         sizes = np.zeros((1, 2), dtype=np.int64)
     return CheckReport(
@@ -132,6 +124,8 @@ def check_data(
         parts=tuple(_report(reading, part) for part in reading.parts),
         sizes=(_pair(sizes.min(axis=0)), _pair(np.median(sizes, axis=0)), _pair(sizes.max(axis=0))),
         train=reading.parts["train"].table,
+        images=images,
+        quality=quality_of(reading, images, decoded) if own else Quality(),
         findings=tuple(sorted(dict.fromkeys(findings), key=lambda finding: not finding.serious)),
     )
 
@@ -165,43 +159,7 @@ def _unmatched(reading: Reading) -> list[Finding]:
     ]
 
 
-def _decode_all(reading: Reading, progress: Callable[[int, int], None] | None) -> dict[str, _Decoded]:
-    """Decode every file of the set once: path to what it told."""
-    paths = list(dict.fromkeys(path for part in reading.parts.values() for path in part.table.path))
-    decoded: dict[str, _Decoded] = {}
-    with ThreadPoolExecutor(available_cores()) as pool:
-        for start in range(0, len(paths), IMAGES_AT_ONCE):
-            some = paths[start : start + IMAGES_AT_ONCE]
-            decoded.update(zip(some, pool.map(_decode, some), strict=True))
-            if progress is not None:
-                progress(len(decoded), len(paths))
-    return decoded
-
-
-def _decode(path: str) -> _Decoded:
-    try:
-        pixels = read_image(path)
-    except InputError as error:
-        return _Decoded((0, 0), b"", str(error).removesuffix("."))
-    size = (pixels.shape[1], pixels.shape[2])
-    # Of the pixels, not of the file: a copy saved again without loss is a copy too.
-    return _Decoded(size, hashlib.blake2b(repr(size).encode() + pixels.tobytes(), digest_size=16).digest(), "")
-
-
-def _sizes(table: ImageTable, decoded: dict[str, _Decoded]) -> npt.NDArray[np.int64]:
-    """Height and width in pixels of each image, of its box if it has one as far as that lies in its frame: [N, 2].
-
-    Both are 0 for what cannot be decoded; one is 0 or less for a box of which nothing lies in its frame.
-    """
-    frames = np.array([decoded[path].size for path in table.path], dtype=np.int64).reshape(-1, 2)
-    if table.box is None:
-        return frames
-    start, extent = table.box[:, 1::-1], table.box[:, :1:-1]  # y, x and height, width
-    inside: npt.NDArray[np.int64] = np.minimum(start + extent, frames) - np.maximum(start, 0)
-    return inside
-
-
-def _boxes_outside(reading: Reading, decoded: dict[str, _Decoded]) -> list[Finding]:
+def _boxes_outside(reading: Reading, decoded: Mapping[str, Decoded]) -> list[Finding]:
     """Boxes of which nothing lies in their image."""
     findings = []
     for part in reading.parts.values():
@@ -209,7 +167,7 @@ def _boxes_outside(reading: Reading, decoded: dict[str, _Decoded]) -> list[Findi
         if table.box is None:
             continue
         readable = np.array([not decoded[path].problem for path in table.path], dtype=np.bool_)
-        for row in np.flatnonzero((_sizes(table, decoded) < 1).any(1) & readable).tolist():
+        for row in np.flatnonzero((sizes_of(table, decoded) < 1).any(1) & readable).tolist():
             where = "" if part.lines is None else f" in row {part.lines[row]}"
             height, width = decoded[table.path[row]].size
             problem = (

@@ -111,6 +111,9 @@ def _show(found: CheckReport, console: Console) -> None:
             if len(lines) > SHOWN_FINDINGS:
                 console.say(f"    ... and {len(lines) - SHOWN_FINDINGS} more")
 
+    if said := found.quality.sentences(found.images):
+        console.say("Quality of the images:", *(f"    {sentence}" for sentence in said))
+
 
 def _lines(findings: Sequence[Finding]) -> Iterator[str]:
     """Findings as lines; of many files with one problem the first few, so that they hide no other problem."""
