@@ -93,7 +93,7 @@ def trained(way: Way, given: argparse.Namespace, parts: Parts, folder: Path) -> 
     images = TrainingImages.build(learn, SIZE, folder, augmentation=Augmentation(padding=5, erase_probability=0))
     curve: list[float] = []
 
-    def measure() -> dict[str, float]:
+    def measure(epoch: int = 0) -> dict[str, float]:
         curve.append(evaluate(embedded(model, query), embedded(model, gallery)).mean_ap)
         model.train()
         return {}

@@ -1,10 +1,7 @@
 """The only way from a configuration to objects. Each function reads the settings it names and builds one part."""
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
-from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +19,7 @@ from strongreid.data import (
     PKBatchSampler,
     ReIDData,
     bytes_to_pack,
+    hold_out,
     join_sets,
     load_benchmark,
     set_name,
@@ -30,6 +28,9 @@ from strongreid.errors import InputError
 from strongreid.launch import read_launch
 from strongreid.losses import BatchHardTripletLoss, CenterLoss, IdentityLoss, Objective, Term
 from strongreid.models import ReIDModel
+from strongreid.models.going_on import go_on_from
+from strongreid.recipes.naming import naming_fields_of
+from strongreid.training.averaging import AveragedWeights
 from strongreid.training.images import TrainingImages
 from strongreid.training.loop import Plan
 from strongreid.training.optimizer import paper_optimizers
@@ -42,7 +43,7 @@ ReportProgress = Callable[[int, int], None]
 
 def build_data(config: Config) -> ReIDData:
     """Read the tables of the main data set, its training images joined with those of the further sets to train on."""
-    return build_joined(config, build_set(_main_set(config)))
+    return build_joined(config, _build_main(config))
 
 
 def build_joined(config: Config, main: ReIDData) -> ReIDData:
@@ -53,8 +54,8 @@ def build_joined(config: Config, main: ReIDData) -> ReIDData:
 
 def build_tests(config: Config) -> dict[str, ReIDData]:
     """Read the tables of all sets to test on, by what results call them, the main set first."""
-    sets = [_main_set(config), *config.data.tested]
-    return dict(zip(set_names(sets), map(build_set, sets), strict=True))
+    names = set_names([_main_set(config), *config.data.tested])
+    return dict(zip(names, [_build_main(config), *map(build_set, config.data.tested)], strict=True))
 
 
 def set_names(sets: Sequence[SetConfig]) -> list[str]:
@@ -68,6 +69,14 @@ def _main_set(config: Config) -> SetConfig:
     if data.root is None:
         raise InputError(f"data.root is missing: the folder of {data.name}, as in --data.root DIR.")
     return SetConfig(data.name, data.root, data.split_seed, layout=data.layout, columns=data.columns)
+
+
+def _build_main(config: Config) -> ReIDData:
+    """Read the tables of the main set, and hold people out of it as the settings say."""
+    held, seed = config.data, config.data.split_seed
+    with naming_fields_of(config, "data"):
+        whole = build_set(_main_set(config))
+        return hold_out(whole, stop_share=held.stop_share, threshold_share=held.threshold_share, seed=seed)
 
 
 def build_set(one: SetConfig) -> ReIDData:
@@ -95,7 +104,7 @@ def build_packed(config: Config, table: ImageTable, progress: ReportProgress | N
 def build_sampler(config: Config, table: ImageTable) -> PKBatchSampler | DomainBalancedSampler:
     """Build the P x K sampler of the training images."""
     people, images = config.batch.people_per_batch, config.batch.images_per_person
-    with _naming_fields_of(config, "batch"):
+    with naming_fields_of(config, "batch"):
         if config.batch.domain_balanced and table.domain is not None:
             return DomainBalancedSampler(table.person, table.domain, people, images, seed=config.seed)
         return PKBatchSampler(table.person, people, images, seed=config.seed)
@@ -104,12 +113,13 @@ def build_sampler(config: Config, table: ImageTable) -> PKBatchSampler | DomainB
 def build_training_images(config: Config, table: ImageTable, packed: PackedImages) -> TrainingImages:
     """Put the training set together with its sampler and its augmentation."""
     sampler = build_sampler(config, table)
-    with _naming_fields_of(config, "augment"):
+    with naming_fields_of(config, "augment"):
         augmentation = Augmentation(
             flip_probability=config.augment.flip_probability,
             padding=config.augment.padding,
             erase_probability=config.augment.erase_probability,
             erase_fill=config.augment.erase_fill,
+            colour_jitter=config.augment.colour_jitter,
         )
     return TrainingImages(table, packed, sampler, augmentation)
 
@@ -119,36 +129,49 @@ def build_model(config: Config, people: int, fabric: Fabric | None = None, *, ca
 
     `people` and `cameras`: how many the training images show and were taken by.
     """
+    with naming_fields_of(config, "model", "evaluation"), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        if config.model.start is None:
+            model = _new_model(config, people, cameras)
+        else:
+            expected = {**vars(config.model), **vars(config.evaluation)}
+            model = go_on_from(Path(config.model.start), people, cameras, expected)
+        if fabric is not None:
+            share_batch_statistics(model, fabric)
+    if config.runtime.channels_last:
+        model.to(memory_format=torch.channels_last)
+    return model
+
+
+def _new_model(config: Config, people: int, cameras: int) -> ReIDModel:
     weights: Path | Literal["imagenet"] | None
     match config.model.weights:
         case None | "imagenet":
             weights = config.model.weights
         case path:
             weights = Path(path)
-    with _naming_fields_of(config, "model", "evaluation"), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model = ReIDModel(
-            backbone=config.model.backbone,
-            people=people,
-            last_stride=config.model.last_stride,
-            stem_relu=config.model.stem_relu,
-            pooling=config.model.pooling,
-            neck=config.model.neck,
-            image_size=config.model.image_size,
-            interpolation=config.model.interpolation,
-            feature=config.evaluation.feature,
-            metric=config.evaluation.metric,
-            mean=config.model.mean,
-            std=config.model.std,
-            patch_stride=config.model.patch_stride,
-            cameras=cameras if config.model.camera_embedding else 0,
-            weights=weights,
-        )
-        if fabric is not None:
-            share_batch_statistics(model, fabric)
-    if config.runtime.channels_last:
-        model.to(memory_format=torch.channels_last)
-    return model
+    return ReIDModel(
+        backbone=config.model.backbone,
+        people=people,
+        last_stride=config.model.last_stride,
+        stem_relu=config.model.stem_relu,
+        pooling=config.model.pooling,
+        neck=config.model.neck,
+        image_size=config.model.image_size,
+        interpolation=config.model.interpolation,
+        feature=config.evaluation.feature,
+        metric=config.evaluation.metric,
+        mean=config.model.mean,
+        std=config.model.std,
+        patch_stride=config.model.patch_stride,
+        cameras=cameras if config.model.camera_embedding else 0,
+        weights=weights,
+    )
+
+
+def build_averaged(config: Config, model: ReIDModel) -> AveragedWeights | None:
+    """Build the moving average of the network's weights; None where none is wanted."""
+    return AveragedWeights(model, config.schedule.averaging) if config.schedule.averaging else None
 
 
 def build_objective(config: Config, people: int, dim: int) -> Objective:
@@ -192,7 +215,9 @@ def build_plan(config: Config) -> Plan:
         seed=config.seed,
         log_every=config.runtime.log_every,
         checkpoint_every=config.runtime.checkpoint_every,
-        evaluate_every=config.evaluation.every_epochs,
+        evaluate_every=config.evaluation.every_epochs or int(config.data.stop_share > 0),
+        evaluate_last=config.data.stop_share > 0,
+        frozen_epochs=config.schedule.frozen_epochs,
     )
 
 
@@ -216,18 +241,3 @@ def build_fabric(config: Config) -> Fabric:
             f"by {fabric.world_size} processes: make the product divisible by {fabric.world_size}."
         )
     return fabric
-
-
-@contextmanager
-def _naming_fields_of(config: Config, *sections: str) -> Iterator[None]:
-    """Name the settings in errors of the parts that are built in the block: `padding` becomes `augment.padding`.
-
-    Parts know their own arguments only, and set their names in backquotes; those that are fields of one of the sections
-    get its name in front.
-    """
-    fields = {name: f"{section}.{name}" for section in sections for name in vars(attrgetter(section)(config))}
-    try:
-        yield
-    except InputError as error:
-        said = re.sub(r"`(\w+)`", lambda found: f"`{fields.get(found[1], found[1])}`", str(error))
-        raise InputError(said) from error

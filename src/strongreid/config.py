@@ -80,6 +80,13 @@ ADDED_FIELDS: Final[Mapping[str, Any]] = {
     "model.std": None,
     "model.patch_stride": None,
     "model.camera_embedding": False,
+    "model.start": None,
+    "data.stop_share": 0.0,
+    "data.threshold_share": 0.0,
+    "augment.colour_jitter": [0.0, 0.0, 0.0, 0.0],
+    "schedule.frozen_epochs": 0,
+    "schedule.averaging": 0.0,
+    "evaluation.false_match_rate": None,
 }
 """Fields that a run's config.yaml written by an earlier version lacks, and the value with which that version trained.
 Whoever adds a field to a section adds it here: older runs stay readable, and older trainings of tables are found again.
@@ -110,6 +117,7 @@ def _problems(config: Config) -> list[str]:
         *_batch(config),
         *_objective(config.objective),
         *_schedule(config.schedule),
+        *_start(config),
     )
     return [sentence for holds, sentence in checks if not holds]
 
@@ -149,6 +157,8 @@ def _run(config: Config) -> Iterator[Check]:
         "(and evaluation.metric to euclidean, as in the paper), or model.neck to bnneck.",
     )
     yield config.evaluation.every_epochs >= 0, "evaluation.every_epochs must be 0 (only at the end) or more."
+    rate = config.evaluation.false_match_rate
+    yield rate is None or 0 <= rate <= 1, f"evaluation.false_match_rate is {rate}; a rate lies between 0 and 1."
     yield config.runtime.log_every >= 1, "runtime.log_every must be 1 step or more."
     yield config.runtime.checkpoint_every >= 1, "runtime.checkpoint_every must be 1 epoch or more."
 
@@ -157,6 +167,8 @@ def _data(data: DataConfig) -> Iterator[Check]:
     for name, others in (("data.joined", data.joined), ("data.tested", data.tested)):
         again = _repeated(data, others)
         yield again is None, f"{name}: two sets are called {again!r}, with data.name; give one of them a `label`."
+    for name in ("stop_share", "threshold_share"):
+        yield 0 <= getattr(data, name) < 1, f"data.{name} is {getattr(data, name)}; it must be 0 (nobody) to below 1."
 
 
 def _batch(config: Config) -> Iterator[Check]:
@@ -168,14 +180,16 @@ def _batch(config: Config) -> Iterator[Check]:
         batch.people_per_batch * batch.images_per_person > 1,
         "batch.people_per_batch and batch.images_per_person are both 1: a batch needs at least 2 images.",
     )
-    yield (
-        not batch.domain_balanced or bool(config.data.joined),
-        "batch.domain_balanced is true, but there is one set to train on: name more in data.joined, or leave it.",
-    )
     yield augment.padding >= 0, f"augment.padding is {augment.padding}; it must be 0 pixels or more."
     for name in ("flip_probability", "erase_probability"):
         value = getattr(augment, name)
         yield 0 <= value <= 1, f"augment.{name} is {value}; a probability lies between 0 and 1."
+    *shares, hue = jitter = augment.colour_jitter
+    yield (
+        all(0 <= share <= 1 for share in shares) and 0 <= hue <= 0.5,
+        f"augment.colour_jitter is {list(jitter)}; brightness, contrast and saturation lie between 0 and 1, hue "
+        "between 0 and 0.5.",
+    )
 
 
 def _objective(objective: ObjectiveConfig) -> Iterator[Check]:
@@ -207,6 +221,22 @@ def _schedule(schedule: ScheduleConfig) -> Iterator[Check]:
         "milestone must lie within the training. Set both (the paper's lie at 1/3 and 7/12 of the epochs).",
     )
     yield schedule.weight_decay >= 0, f"schedule.weight_decay is {schedule.weight_decay}; it must be 0 or more."
+    frozen = schedule.frozen_epochs
+    yield 0 <= frozen <= schedule.epochs, f"schedule.frozen_epochs is {frozen}; it must be 0 to {schedule.epochs}."
+    yield 0 <= schedule.averaging < 1, f"schedule.averaging is {schedule.averaging}; it must be 0 (off) to below 1."
+
+
+def _start(config: Config) -> Iterator[Check]:
+    model, schedule = config.model, config.schedule
+    yield (
+        model.start is None or model.weights is None,
+        "model.start and model.weights both say where training starts: leave one of them out (null).",
+    )
+    yield (
+        not schedule.frozen_epochs or config.objective.identity.weight > 0,
+        "schedule.frozen_epochs leaves only the classifier to learn, but objective.identity.weight is 0: set one of "
+        "them.",
+    )
 
 
 def _repeated(config: DataConfig, others: Sequence[SetConfig]) -> str | None:

@@ -48,6 +48,10 @@ class DataConfig:
     another: --data.joined+ '{name: cuhk01, root: DIR}'."""
     tested: list[SetConfig] = field(default_factory=list)
     """More sets to test on, beside `name`: --data.tested+ '{name: cuhk01, root: DIR}'."""
+    stop_share: float = 0.0
+    """Share of the training people who are held out of training; the result is then the epoch that finds them best."""
+    threshold_share: float = 0.0
+    """Share of the test people who are held out of the test, for the threshold of "same person" alone."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,9 @@ class ModelConfig:
     weights: str | None = None
     """Where training starts: `imagenet` (the paper's: resnet50.tv_in1k from the hub), a local .safetensors or .pth
     file, the folder of a run (its backbone is taken), or null for random weights."""
+    start: str | None = None
+    """A model of ours that training goes on from as a whole, the folder of a run or its file: all but the classifier,
+    which is for other people; the settings of the network are then that model's. `strongreid finetune` sets it."""
     image_size: tuple[int, int] = (256, 128)
     """Height and width of the network's input in pixels (Luo et al. 2019, section 2)."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
@@ -97,6 +104,9 @@ class AugmentConfig:
     erase_fill: Literal["reference", "mean"] = "reference"
     """What erased pixels become after normalising: `reference` the values 0.485, 0.456, 0.406, as in the authors'
     code; `mean` the mean colour, which is 0 there."""
+    colour_jitter: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    """Most by which brightness, contrast, saturation (0 to 1, as a share) and hue (0 to 0.5, a turn is 1) of an image
+    are changed; all 0 switches it off. Not in the paper."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +168,7 @@ class ScheduleConfig:
     """Adam and its learning rate, epoch by epoch."""
 
     epochs: int = 120
-    """Passes over the people; the result is the last epoch's."""
+    """Passes over the people; the result is the last epoch's, but for data.stop_share."""
     base_rate: float = 3.5e-4
     """Learning rate of Adam between warm-up and the first milestone."""
     warmup_epochs: int = 10
@@ -167,6 +177,11 @@ class ScheduleConfig:
     """Epochs, counted from 1, from which on the rate is a tenth of what it was."""
     weight_decay: float = 5e-4
     """L2 weight decay of Adam (not AdamW) on every parameter."""
+    frozen_epochs: int = 0
+    """Epochs at the start in which the backbone stays as it is and only what comes after it learns; 0 for none. For
+    backbones that know people already."""
+    averaging: float = 0.0
+    """Decay, at each step, of an exponential moving average of the weights, which is then the result; 0 for none."""
 
 
 @dataclass(frozen=True)
@@ -178,8 +193,11 @@ class EvaluationConfig:
     metric: Literal["cosine", "euclidean"] = "cosine"
     """Which distance: the paper takes Euclidean for f without BNNeck and cosine for f_i with it."""
     every_epochs: int = 0
-    """Evaluate every so many epochs, for the curve only; 0: after the last epoch alone. No weights are ever chosen
-    by it."""
+    """Evaluate every so many epochs, for the curve only; 0: after the last epoch alone. No weights are chosen by it
+    but with data.stop_share, whose people alone are then looked at."""
+    false_match_rate: float | None = None
+    """After training, calibrate the threshold of "same person" for this rate, on the people of data.threshold_share,
+    without these on those of the test; null leaves it to `strongreid calibrate`."""
 
 
 @dataclass(frozen=True)

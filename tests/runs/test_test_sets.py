@@ -18,7 +18,7 @@ from strongreid.errors import InputError
 from strongreid.recipes import read_config, recipe_path
 from strongreid.reports.console import Console
 from strongreid.runs import evaluate, test_sets
-from strongreid.runs.test_sets import tell_disk_need
+from strongreid.runs.disk import tell_disk_need
 from tests.conftest import small_training
 
 
@@ -155,8 +155,6 @@ def test_batches_are_balanced_where_asked_for(drawn: Path, abroad: Path, tmp_pat
 
 
 def test_sets_that_cannot_be_joined_name_the_field(drawn: Path, abroad: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"batch\.domain_balanced.*data\.joined"):
-        config_of(drawn, tmp_path, "--batch.domain_balanced=true")
     for field in ("joined", "tested"):
         with pytest.raises(InputError, match=rf"data\.{field}.*'market1501'.*label"):
             config_of(drawn, tmp_path, f"--data.{field}=[{{name: market1501, root: {abroad}}}]")

@@ -18,10 +18,8 @@ from strongreid.cli.checks import refuse_several_sources, require_output_file
 from strongreid.cli.command import Command
 from strongreid.cli.options import (
     NOT_CHOSEN,
-    NOT_MOVED,
     OLD_NAMES,
     OWN_SET,
-    MovedSet,
     OtherSet,
     RerankingChoice,
     add_moved,
@@ -117,7 +115,7 @@ def calibrate(
     run: Path | None = None,
     embeddings: tuple[Path, Path] | None = None,
     false_match_rate: float = 0.001,
-    data: MovedSet = NOT_MOVED,
+    data: OtherSet = OWN_SET,
     metric: Literal["cosine", "euclidean"] | None = None,
     same_camera: Literal["exclude", "include"] | None = None,
     json: Path | None = None,
@@ -125,16 +123,18 @@ def calibrate(
     """Find the distance below which two images are taken for the same person; a run's model gets it.
 
     Args:
-        run: The folder of a run; its test set is embedded, and its model.safetensors gets the threshold.
+        run: The folder of a run; its model.safetensors gets the threshold. It is measured on people who were neither
+            learned from nor tested on: another set, or those whom the run holds out for it (data.threshold_share);
+            without these on its own test people, and that is said.
         embeddings: Query and gallery file (.npz).
-        false_match_rate: How often, 0 to 1, different people may be taken for the same. Calibrating on the test set
-            makes this rate optimistic for that set: on other people expect it to be somewhat higher.
-        data: The set.
+        false_match_rate: How often, 0 to 1, different people may be taken for the same.
+        data: Another set.
         metric: cosine (by default) or euclidean, for embeddings; a run has its own.
         same_camera: exclude (by default) or include, for embeddings, as in `evaluate`; a run has its own.
         json: File to write the threshold and the rates to.
     """
-    require_source(run, embeddings, of_run=data != NOT_MOVED, of_files=bool(metric or same_camera))
+    require_source(run, embeddings, of_run=data != OWN_SET, of_files=bool(metric or same_camera))
+    other = other_set(data)
     require_output_file("--json", json, "threshold.json")
 
     from strongreid.reports.console import Console
@@ -143,7 +143,8 @@ def calibrate(
 
     console = Console()
     if run is not None:
-        found = calibration.calibrate_run(run, false_match_rate, data.root, console)
+        root = None if other else data.root
+        found = calibration.calibrate_run(run, false_match_rate, root, console, other)
     else:
         assert embeddings is not None
         protocol = Protocol(metric, same_camera)
@@ -153,7 +154,9 @@ def calibrate(
         calibration.write(found, json)
     if run is not None:
         console.say(f"Stored in {run / 'model.safetensors'}: ReIDModel.load({str(run)!r}).threshold")
-        console.suggest("report", run, *where(data.root))
+        if found.on.tested and other is None:
+            console.say("Other people give an honest rate: --data.name NAME --data.root DIR calibrates on them.")
+        console.suggest("report", run, *where(None if other else data.root))
     elif embeddings is not None:
         console.suggest("report", "--embeddings", *embeddings)
 
@@ -177,7 +180,10 @@ EVALUATING = {
     "calibrate": Command(
         calibrate,
         "find and store the threshold for the same person",
-        ("calibrate RUN --false_match_rate 0.01", "calibrate --embeddings query.npz gallery.npz --json threshold.json"),
+        (
+            "calibrate RUN --data.name folder --data.root OTHER_PEOPLE --false_match_rate 0.01",
+            "calibrate --embeddings query.npz gallery.npz --json threshold.json",
+        ),
         make_parser=partial(parser_with_source, calibrate, "The folder of a run; its model gets the threshold."),
         refuse=partial(refuse_several_sources, command="calibrate"),
         old_names=OLD_NAMES,

@@ -22,14 +22,6 @@ FEATURES = "a file of features (.npz)"
 
 
 @dataclass(frozen=True)
-class MovedSet:
-    """The run's data set."""
-
-    root: Path | None = None
-    """Where it lies now, if it was moved since the training."""
-
-
-@dataclass(frozen=True)
 class RerankingSettings:
     """Settings of re-ranking by k-reciprocal encoding (Zhong et al. 2017)."""
 
@@ -83,7 +75,7 @@ class OtherSet:
     """What a `table` calls its columns, where they have other names: person=pid,camera=camid."""
 
 
-OWN_SET, NOT_MOVED, NOT_CHOSEN = OtherSet(), MovedSet(), RerankingChoice()
+OWN_SET, NOT_CHOSEN = OtherSet(), RerankingChoice()
 """What stands where nothing is given."""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from strongreid.data.augment import Augmentation, AugmentationDraws
     from strongreid.data.benchmarks import is_split_by_seed, load_benchmark, set_name
+    from strongreid.data.holding_out import hold_out
     from strongreid.data.joining import DomainBalancedSampler, join_sets, refuse_leaks
     from strongreid.data.packed import PackedImages, bytes_to_pack, pack_bytes
     from strongreid.data.sampler import PKBatchSampler
@@ -27,6 +28,7 @@ __all__ = [
     "PackedImages",
     "ReIDData",
     "bytes_to_pack",
+    "hold_out",
     "is_split_by_seed",
     "join_sets",
     "load_benchmark",
@@ -38,6 +40,7 @@ __all__ = [
 _FILES = {
     "augment": ("Augmentation", "AugmentationDraws"),
     "benchmarks": ("is_split_by_seed", "load_benchmark", "set_name"),
+    "holding_out": ("hold_out",),
     "joining": ("DomainBalancedSampler", "join_sets", "refuse_leaks"),
     "packed": ("PackedImages", "bytes_to_pack", "pack_bytes"),
     "sampler": ("PKBatchSampler",),

@@ -1,4 +1,4 @@
-"""Flip, pad, crop, normalise, erase: a whole batch at a time, on the device where the batch lies.
+"""Colours, flip, pad, crop, normalise, erase: a whole batch at a time, on the device where the batch lies.
 
 The order is the reference's: padding is black BEFORE normalising, erasing fills AFTER it (Luo et al. 2019, sections
 2 and 3.2). Draws and their application are apart. The draws are a pure function of (seed, epoch,
@@ -20,6 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from strongreid.data.colour import Jitter, draw_colours, jittered
 from strongreid.errors import InputError
 from strongreid.pixels import IMAGENET, IMAGENET_MEAN, Normalisation, normalise, scale_and_shift
 
@@ -38,19 +39,22 @@ class AugmentationDraws:
         top: int64 [B], first row of the crop in the padded image, 0..2 * padding.
         left: int64 [B], first column of the crop in the padded image, 0..2 * padding.
         erase: int64 [B, 4], the box to erase as top, left, height, width in pixels; height 0 erases nothing.
+        colours: float32 [B, 4], factors of brightness, contrast and saturation and a turn of hue; None changes none.
     """
 
     flip: Tensor
     top: Tensor
     left: Tensor
     erase: Tensor
+    colours: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.flip)
 
     def __getitem__(self, share: slice) -> "AugmentationDraws":
         """The draws of a part of the batch, as of one process's share."""
-        return AugmentationDraws(self.flip[share], self.top[share], self.left[share], self.erase[share])
+        colours = None if self.colours is None else self.colours[share]
+        return AugmentationDraws(self.flip[share], self.top[share], self.left[share], self.erase[share], colours)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Augmentation:
             in the paper's code; or "mean", the mean colour, which is 0 there.
         erase_area: smallest and largest share of the image's area.
         erase_aspect: smallest and largest ratio of the box's height to its width.
+        colour_jitter: most by which brightness, contrast, saturation and hue are changed, before all else (`colour`).
     """
 
     flip_probability: float = 0.5
@@ -73,6 +78,7 @@ class Augmentation:
     erase_fill: Literal["reference", "mean"] = "reference"
     erase_area: tuple[float, float] = (0.02, 0.4)
     erase_aspect: tuple[float, float] = (0.3, 1 / 0.3)
+    colour_jitter: Jitter = (0.0, 0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         for name in ("flip_probability", "erase_probability"):
@@ -86,6 +92,8 @@ class Augmentation:
             low, high = getattr(self, name)
             if not 0 < low <= high <= limit:
                 raise InputError(f"`{name}` is {low} to {high}; it must rise within 0 to {limit:g}.")
+        if not all(0 <= most <= limit for most, limit in zip(self.colour_jitter, (1, 1, 1, 0.5), strict=True)):
+            raise InputError(f"`colour_jitter` is {self.colour_jitter}; it must lie in 0 to 1, of hue in 0 to 0.5.")
 
     def draw(self, count: int, size: tuple[int, int], *, seed: int, epoch: int, step: int) -> AugmentationDraws:
         """Draw for `count` images of `size` (height, width): a pure function of its arguments.
@@ -96,7 +104,9 @@ class Augmentation:
         flip = rng.random(count) < self.flip_probability
         top, left = rng.integers(0, 2 * self.padding, (2, count), endpoint=True)
         erase = self._draw_boxes(rng, count, size)
-        return AugmentationDraws(*(torch.from_numpy(part) for part in (flip, top, left, erase)))
+        colours = draw_colours(self.colour_jitter, count, seed=seed, epoch=epoch, step=step)
+        flip_drawn, top_drawn, left_drawn, erased = (torch.from_numpy(part) for part in (flip, top, left, erase))
+        return AugmentationDraws(flip_drawn, top_drawn, left_drawn, erased, colours)
 
     def _draw_boxes(self, rng: np.random.Generator, count: int, size: tuple[int, int]) -> np.ndarray:
         """Boxes to erase: int64 [count, 4], all 0 for an image that stays whole."""
@@ -137,6 +147,8 @@ class Augmentation:
                 "give uint8 [B, 3, H, W] and B draws."
             )
         fill = torch.tensor(IMAGENET_MEAN if self.erase_fill == "reference" else (0.0, 0.0, 0.0)).view(3, 1, 1)
+        if draws.colours is not None:
+            images = jittered(images, draws.colours)
         apply = apply_on_cpu if images.device.type == "cpu" else apply_on_gpu
         return apply(images, draws, self.padding, fill, out, normalisation)
 

@@ -84,7 +84,7 @@ def queries_of(test: Part, known_cameras: bool, seed: int) -> dict[str, Part]:
     """Draw queries of the images to test with; the others are the gallery, which carries the part's findings."""
     table = test.table
     camera = table.camera if known_cameras else None
-    query = _query_rows(np.arange(len(table)), table.person, camera, _rng(seed))
+    query = query_rows(np.arange(len(table)), table.person, camera, _rng(seed))
     gallery = part_of(test, np.setdiff1d(np.arange(len(table)), query))
     parts = {"query": part_of(test, query), "gallery": replace(test, table=gallery.table, lines=gallery.lines)}
     return _explained(parts, known_cameras)
@@ -119,7 +119,7 @@ def split_rows(
     people = rng.permutation(np.unique(person))
     tested = people[: min(max(round(len(people) * test_share), 1), len(people) - 1)]
     test = np.flatnonzero(np.isin(person, tested))
-    query = _query_rows(test, person, camera, rng)
+    query = query_rows(test, person, camera, rng)
     return {
         "train": np.setdiff1d(np.arange(len(person)), test),
         "query": query,
@@ -131,8 +131,11 @@ def _rng(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, SPLIT_STREAM]))
 
 
-def _query_rows(test: _Integers, person: _Integers, camera: _Integers | None, rng: np.random.Generator) -> _Integers:
-    """Rows, of those to test with, that become queries: rising int64 [Q]."""
+def query_rows(test: _Integers, person: _Integers, camera: _Integers | None, rng: np.random.Generator) -> _Integers:
+    """Draw the rows, of those to test with, that become queries: one a person and camera that can be found, rising [Q].
+
+    test: int64 [M], rows of `person` and `camera`, int64 [N]; camera None where it is not known, then one a person.
+    """
     order = rng.permutation(test)
     groups = np.stack((person[order], np.zeros_like(order) if camera is None else camera[order]), 1)
     candidates = np.sort(order[np.unique(groups, axis=0, return_index=True)[1]])

@@ -179,6 +179,8 @@ class ReIDData:
         warnings: what differs from what was published, one sentence each; empty when all is as expected.
         domains: the sets whose training images `train` joins, in the order of its column `domain`; its people are
             theirs, one after another. Empty for the training images of one set.
+        stop: people held out of training to stop it by, and images of theirs to look for and to find; None: nobody.
+        threshold: people held out of the test for the threshold of "same person", likewise.
     """
 
     name: str
@@ -190,6 +192,8 @@ class ReIDData:
     multi_query: ImageTable | None = None
     warnings: tuple[str, ...] = ()
     domains: tuple[Domain, ...] = ()
+    stop: "ReIDData | None" = None
+    threshold: "ReIDData | None" = None
 
     @property
     def label_map(self) -> list[int] | list[tuple[str, int]]:

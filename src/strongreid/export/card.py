@@ -61,14 +61,7 @@ def network_words(model: ReIDModel) -> str:
 
 def threshold_words(model: ReIDModel) -> str:
     """Say what the model's calibrated threshold is and does; empty where it has none."""
-    known = model.calibrated
-    if known is None:
-        return ""
-    return (
-        f"Same person where the {model.metric} distance is below {known.threshold:.4g}: at a false-match rate of "
-        f"{100 * known.false_match_rate:g} % it recognises {100 * known.true_match_rate:.1f} % of the pairs of one "
-        f"person. Chosen on the test images of {known.measured_on}; on other people expect somewhat worse."
-    )
+    return "" if model.calibrated is None else model.calibrated.words(model.metric)
 
 
 def card_text(card: Card) -> str:

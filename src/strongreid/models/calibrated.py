@@ -5,9 +5,11 @@ Calibrating writes the file anew with the same weights.
 
 import json
 import math
+import operator
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from strongreid.errors import InputError
 from strongreid.files import inside
@@ -16,6 +18,26 @@ from strongreid.models.weights import CHECKSUM_KEY, read_weights, save_weights, 
 
 CALIBRATED_KEY: Final = "strongreid_calibrated"
 """Where in the file's metadata the threshold is."""
+
+
+@dataclass(frozen=True)
+class CalibratedOn:
+    """Whom a threshold was measured on. Checked when made (`InputError`)."""
+
+    people: int
+    cameras: int
+    different_pairs: int
+    """Pairs of images of different people."""
+    tested: bool
+    """Whether the model's figures are reported on the same people: the rate is then a little too good."""
+    interval: tuple[float, float]
+    """95 % interval of the false-match rate on other people, 0..1, by bootstrap over people."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.interval[0] <= self.interval[1] <= 1:
+            raise InputError(f"The interval of a false-match rate lies in 0..1 and rises, unlike {self.interval}.")
+        if min(self.people, self.cameras, self.different_pairs) < 1:
+            raise InputError("A threshold is measured on people, cameras and pairs; none of their numbers can be 0.")
 
 
 @dataclass(frozen=True)
@@ -30,7 +52,9 @@ class Calibrated:
     true_match_rate: float
     """Share of pairs of the same person that is recognised, 0..1."""
     measured_on: str
-    """The set whose test images it was measured on."""
+    """The set whose images it was measured on."""
+    on: CalibratedOn | None = None
+    """Whom of that set; None where an earlier version calibrated, on the run's own test people."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.threshold) and self.threshold >= 0):
@@ -39,10 +63,34 @@ class Calibrated:
             if not 0 <= rate <= 1:
                 raise InputError(f"The rates of a threshold lie in 0..1, not {rate}.")
 
+    def words(self, metric: str) -> str:
+        """Say what it does, on whom that was measured and how far to trust it; `metric`: the model's."""
+        rate, recognised = f"{100 * self.false_match_rate:g} %", f"{100 * self.true_match_rate:.1f} %"
+        said = (
+            f"The same person where the {metric} distance is below {self.threshold:.4g}: at a false-match rate of "
+            f"{rate} (at most {rate} of the pairs of different people are taken for one) {recognised} of the pairs of "
+            "one person are recognised."
+        )
+        if self.on is None:
+            return f"{said} Measured on the test images of {self.measured_on}; on other people expect somewhat worse."
+        low, high = (100 * end for end in self.on.interval)
+        return (
+            f"{said} Measured on {self.on.people:,} people of {self.measured_on}, {self.on.cameras:,} cameras, "
+            f"{self.on.different_pairs:,} pairs of different people; 95 % interval of that rate {low:.2g} to "
+            f"{high:.2g} %, by bootstrap over people. {_TESTED if self.on.tested else _NOT_TESTED}"
+        )
+
+
+_TESTED: Final = (
+    "The model's figures are reported on these people too, so that on others somewhat worse rates are to be expected."
+)
+_NOT_TESTED: Final = "Nobody of them was learned from or reported on."
+
 
 def calibrated_text(calibrated: Calibrated) -> str:
     """Write a threshold as JSON, for the file's metadata."""
-    return json.dumps(asdict(calibrated))
+    plain = asdict(calibrated)
+    return json.dumps({name: value for name, value in plain.items() if value is not None})
 
 
 def read_calibrated(path: str | Path) -> Calibrated | None:
@@ -55,16 +103,24 @@ def read_calibrated(path: str | Path) -> Calibrated | None:
         return None
     try:
         fields = json.loads(text)
+        on = fields.get("on")
         return Calibrated(
             threshold=float(fields["threshold"]),
             false_match_rate=float(fields["false_match_rate"]),
             true_match_rate=float(fields["true_match_rate"]),
             measured_on=str(fields["measured_on"]),
+            on=None if on is None else _calibrated_on(on),
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"The entry {CALIBRATED_KEY} in the header of {model_file(path)} is damaged ({error!r}). Copy it again."
         ) from error
+
+
+def _calibrated_on(fields: Mapping[str, Any]) -> CalibratedOn:
+    low, high = map(float, fields["interval"])
+    people, cameras, pairs = (operator.index(fields[name]) for name in ("people", "cameras", "different_pairs"))
+    return CalibratedOn(people, cameras, pairs, bool(fields["tested"]), (low, high))
 
 
 def write_calibrated(path: str | Path, calibrated: Calibrated) -> None:

@@ -78,7 +78,7 @@ def _section(kind: type[Any], content: Any, name: str, *, exact: bool) -> Any:
         if key in content:
             found[key] = checked(hints[key], content[key], prefix + key, exact=exact)
         elif exact and (later := re.sub(r"\[\d+\]", "[]", prefix + key)) in ADDED_FIELDS:
-            found[key] = ADDED_FIELDS[later]
+            found[key] = checked(hints[key], ADDED_FIELDS[later], later)
         elif exact or (item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING):
             raise InputError(f"{prefix}{key} is missing.")
     try:

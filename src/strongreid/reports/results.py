@@ -125,7 +125,8 @@ def learning_section(log: Sequence[Mapping[str, float]], recorded: Mapping[str, 
 
     Args:
         log: lines of the run's log.
-        recorded: the run's `result.json`, measured after the last epoch: the end of the curve.
+        recorded: the run's `result.json`, measured after the last epoch: the end of the curve, unless the epoch was
+            chosen by people held out, whose curve it then is.
         epochs: the last epoch.
     """
     if not log:
@@ -146,9 +147,15 @@ def learning_section(log: Sequence[Mapping[str, float]], recorded: Mapping[str, 
             Text("No losses were logged: an earlier version wrote none in fewer steps than runtime.log_every.")
         )
     if any("mean_ap" in line for line in log):
+        chosen = recorded.get("chosen_epoch")
         ended = [*log, {"epoch": epochs, **{name: recorded[name] for name in HEADLINE}}]
-        figure = curves_figure({"": ended}, HEADLINE, label="on the test set", percent=True)
-        caption = "mAP and rank-1 on the way. No weights were chosen by it: the result is the last epoch's."
+        shown, label = (ended, "on the test set") if chosen is None else (log, "on people held out")
+        figure = curves_figure({"": shown}, HEADLINE, label=label, percent=True)
+        caption = (
+            "mAP and rank-1 on the way. No weights were chosen by it: the result is the last epoch's."
+            if chosen is None
+            else f"mAP and rank-1 on the way, of people held out of training and test, who chose epoch {chosen}."
+        )
         pictures.append(figure_picture(figure, "mAP and rank-1 over epochs", caption))
     else:
         notes.append(

@@ -1,22 +1,27 @@
-"""Calibrating a run: the distance below which two images are taken for the same person, put into its model file.
+"""Calibrating: the distance below which two images are taken for the same person, put into the model's file.
 
-The threshold is chosen on the run's own test images, the only ones of people that the model has not learned: their
-rates are a little better than those on other people will be, and the commands say so.
+The rates of a threshold are honest on people who were neither learned from nor reported on: another set, or people whom
+a run holds out for it (`data.threshold_share`). A run's own test people are what is left where there are no others.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from strongreid.config_sections import SetConfig
 from strongreid.evaluation import Calibration, Verification
+from strongreid.evaluation.embeddings import JUNK
 from strongreid.evaluation.verification import require_rate
 from strongreid.files import write_json
-from strongreid.models import Calibrated, write_calibrated
+from strongreid.models import Calibrated, CalibratedOn, write_calibrated
 from strongreid.reports.console import Console
 from strongreid.runs.card import write_run_card
-from strongreid.runs.evaluate_features import Protocol, announce, load_test
+from strongreid.runs.evaluate import prepare_other
+from strongreid.runs.evaluate_features import EmbeddedTest, Protocol, announce, load_test
 from strongreid.runs.folder import Run
-from strongreid.runs.test_sets import prepare_own_tests
+from strongreid.runs.test_sets import TestSet, prepare_own_tests, prepare_threshold_test
 
 FEWEST_FALSE_MATCHES: Final = 30
 """With 30 errors seen, the true rate is within 30 % of the measured one in nine of ten cases ("rule of 30", Doddington
@@ -24,71 +29,120 @@ et al. 2000)."""
 
 
 @dataclass(frozen=True)
-class RunCalibration:
-    """What a run's test images say about "same person or not", and the threshold chosen from it."""
+class Found:
+    """What images say about "same person or not", and the threshold chosen from it."""
 
     verification: Verification
     chosen: Calibration
+    on: CalibratedOn
 
 
-def calibrate_run(folder: Path, false_match_rate: float, data_root: Path | None, console: Console) -> RunCalibration:
-    """Choose the threshold for a wanted false-match rate, 0..1, on a run's test set, and store it in its model."""
+def calibrate_run(
+    folder: Path, false_match_rate: float, data_root: Path | None, console: Console, other: SetConfig | None = None
+) -> Found:
+    """Choose the threshold for a wanted false-match rate, 0..1, and store it in a run's model.
+
+    On the people of another set, where it is given; else on those whom the run holds out for it, else on those that it
+    was tested on. data_root: where the run's own set lies now, if it was moved since the training.
+    """
     require_rate(false_match_rate)
     run = Run(folder, data_root)
     model = run.model()
-    (test,) = prepare_own_tests(run, console, further=False)
+    test, tested = _people_for(run, other, console)
     announce(len(test.query.table), len(test.gallery.table), model.width, False, console)
-    found = test.embed(model, console).verify(console)
-    chosen = found.calibrate(false_match_rate)
-    stored = Calibrated(
-        threshold=chosen.threshold,
-        false_match_rate=false_match_rate,
-        true_match_rate=chosen.true_match_rate,
-        measured_on=test.data.name,
-    )
-    write_calibrated(folder, stored)
-    model.calibrated = stored
-    write_run_card(folder, model)
-    return RunCalibration(found, chosen)
+    found = calibrate_on(test.embed(model, console), false_match_rate, console, tested=tested)
+    model.calibrated = stored(found, test.data.name)
+    write_calibrated(run.folder, model.calibrated)
+    write_run_card(run.folder, model)
+    return found
+
+
+def _people_for(run: Run, other: SetConfig | None, console: Console) -> tuple[TestSet, bool]:
+    """Return whom to calibrate on, and whether the run's figures are reported on them too."""
+    if other is not None:
+        test = prepare_other(run, other, console)
+        query = test.query.table.fingerprint()
+        reported = run.record["data"]["fingerprint"] if run.recorded else {}
+        return test, query in (reported.get("query"), *(one["query"] for one in reported.get("tested", {}).values()))
+    if (held_out := prepare_threshold_test(run, console)) is not None:
+        return held_out, False
+    (test,) = prepare_own_tests(run, console, further=False)
+    return test, True
 
 
 def calibrate_features(
     query: Path, gallery: Path, false_match_rate: float, console: Console, protocol: Protocol | None = None
-) -> RunCalibration:
+) -> Found:
     """Choose the threshold for a wanted false-match rate, 0..1, on features of any model: two .npz files."""
     require_rate(false_match_rate)
     test = load_test(query, gallery, protocol)
     test.warn(console)
+    return calibrate_on(test, false_match_rate, console, tested=True)
+
+
+def calibrate_on(test: EmbeddedTest, false_match_rate: float, console: Console, *, tested: bool) -> Found:
+    """Choose the threshold for a wanted false-match rate; `tested`: whether figures are reported on these people."""
     found = test.verify(console)
-    return RunCalibration(found, found.calibrate(false_match_rate))
+    chosen = found.calibrate(false_match_rate)
+    interval = test.false_matches(chosen.threshold).interval()
+    people, cameras = (
+        len(
+            np.unique(np.concatenate([getattr(side, name)[side.person != JUNK] for side in (test.query, test.gallery)]))
+        )
+        for name in ("person", "camera")
+    )
+    return Found(
+        found, chosen, CalibratedOn(people, cameras, found.different_pairs, tested, (interval.low, interval.high))
+    )
 
 
-def write(calibration: RunCalibration, path: Path) -> None:
+def stored(found: Found, name: str) -> Calibrated:
+    """Return what the model keeps of a calibration on the set `name`."""
+    chosen = found.chosen
+    return Calibrated(
+        chosen.threshold, chosen.wanted_false_match_rate, chosen.true_match_rate, measured_on=name, on=found.on
+    )
+
+
+def write(found: Found, path: Path) -> None:
     """Write threshold and rates as JSON."""
-    found = calibration.verification
-    more = {name: getattr(found, name) for name in ("equal_error_rate", "same_pairs", "different_pairs")}
-    write_json(path, {**calibration.chosen.to_json(), **more})
+    more = {name: getattr(found.verification, name) for name in ("equal_error_rate", "same_pairs", "different_pairs")}
+    on = {
+        "people": found.on.people,
+        "cameras": found.on.cameras,
+        "tested_on": found.on.tested,
+        "false_match_rate_interval": list(found.on.interval),
+        "interval_confidence": 0.95,
+    }
+    write_json(path, {**found.chosen.to_json(), **more, **on})
 
 
-def show(calibration: RunCalibration, console: Console) -> None:
+def show(calibration: Found, console: Console) -> None:
     """Write the rates as a table, and what to keep in mind about them."""
-    found, chosen = calibration.verification, calibration.chosen
+    found, chosen, on = calibration.verification, calibration.chosen, calibration.on
     wanted = chosen.wanted_false_match_rate
+    low, high = (100 * end for end in on.interval)
     console.table(
         f"Same person where the {chosen.metric} distance is below the threshold",
-        ("wanted false-match rate", "threshold", "true-match rate", "equal error rate"),
+        ("wanted false-match rate", "95 % interval", "threshold", "true-match rate", "equal error rate"),
         [
             [
                 f"{100 * wanted:g} %",
+                f"{low:.2g} to {high:.2g} %",
                 f"{chosen.threshold:.4g}",
                 f"{100 * chosen.true_match_rate:.1f} %",
                 f"{100 * found.equal_error_rate:.1f} %",
             ]
         ],
     )
+    whom = (
+        "the very people whom the figures are reported on: on other people expect somewhat worse rates"
+        if on.tested
+        else "people who were neither learned from nor reported on"
+    )
     console.say(
         f"Measured on {found.same_pairs:,} pairs of the same person and {found.different_pairs:,} of different people, "
-        "the very test images that the threshold was chosen on: on other people expect somewhat worse rates."
+        f"of {on.people:,} people and {on.cameras:,} cameras, {whom}. The interval is by bootstrap over people."
     )
     if wanted * found.different_pairs < FEWEST_FALSE_MATCHES:
         console.say(

@@ -92,11 +92,13 @@ def _terms_of(name: str) -> str:
 
 
 def _recipe(config: Config) -> str:
-    schedule, batch = config.schedule, config.batch
+    schedule, batch, first = config.schedule, config.batch, config.model.start or config.model.weights
+    result = "result is the last epoch's: no checkpoint was chosen by a test metric."
+    if config.data.stop_share:
+        result = "epoch was chosen by people who were neither learned from nor are reported on."
     return (
         f"{schedule.epochs} epochs, learning rate {schedule.base_rate:g}, batches of {batch.people_per_batch} people x "
-        f"{batch.images_per_person} images, first weights: {config.model.weights or 'random'}, seed {config.seed}. The "
-        "result is the last epoch's: no checkpoint was chosen by a test metric."
+        f"{batch.images_per_person} images, first weights: {first or 'random'}, seed {config.seed}. The {result}"
     )
 
 

@@ -15,7 +15,7 @@ from strongreid.data.layouts import Counts, Cuhk03
 from strongreid.data.listing import Finding
 from strongreid.errors import InputError
 from strongreid.reports.console import Console
-from strongreid.runs.test_sets import tell_disk_need
+from strongreid.runs.disk import tell_disk_need
 
 SHOWN_FINDINGS = 50
 """Findings that are written out; the rest is counted."""

@@ -8,7 +8,7 @@ from strongreid.data import is_split_by_seed
 from strongreid.reports.console import Console
 from strongreid.runs.evaluate_features import Evaluation, Protocol, announce
 from strongreid.runs.folder import Run
-from strongreid.runs.test_sets import prepare_main_test, prepare_own_tests
+from strongreid.runs.test_sets import TestSet, prepare_main_test, prepare_own_tests
 
 
 def evaluate_run(
@@ -18,16 +18,7 @@ def evaluate_run(
 
     Where `other` is given, on that set alone: train on one, test on another.
     """
-    if other is None:
-        tests = prepare_own_tests(run, console)
-    else:
-        _warn_of_another_split(run.config, other, console)
-        cache = run.config.data.cache
-        data = DataConfig(other.name, other.root, other.split_seed, cache, other.layout, other.columns)
-        # no batches are made, so none can be impossible
-        tests = [
-            prepare_main_test(replace(run.config, data=data, batch=BatchConfig()), console, learned=run.config.data)
-        ]
+    tests = prepare_own_tests(run, console) if other is None else [prepare_other(run, other, console)]
     model = run.model()
     found = {}
     for test in tests:
@@ -36,6 +27,15 @@ def evaluate_run(
         embedded.warn(console, protocol)
         found[test.name] = Evaluation(embedded.evaluate(console, protocol))
     return found
+
+
+def prepare_other(run: Run, other: SetConfig, console: Console) -> TestSet:
+    """Read and decode another set than a run's own, as its model takes images."""
+    _warn_of_another_split(run.config, other, console)
+    cache = run.config.data.cache
+    data = DataConfig(other.name, other.root, other.split_seed, cache, other.layout, other.columns)
+    # no batches are made, so none can be impossible
+    return prepare_main_test(replace(run.config, data=data, batch=BatchConfig()), console, learned=run.config.data)
 
 
 def _warn_of_another_split(config: Config, other: SetConfig, console: Console) -> None:

@@ -28,6 +28,7 @@ from strongreid.evaluation import (
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.embeddings import JUNK
 from strongreid.evaluation.facts import AveragePrecision
+from strongreid.evaluation.false_matches import FalseMatches, count_false_matches
 from strongreid.evaluation.ground_truth import SameCamera
 from strongreid.files import write_json
 from strongreid.reports.console import Console
@@ -81,6 +82,12 @@ class EmbeddedTest:
         """Compare all pairs of a query and a gallery image, with a progress bar."""
         with console.bar("Comparing all pairs") as report:
             return verify(self.query, self.gallery, metric=self.metric, same_camera=self.same_camera, progress=report)
+
+    def false_matches(self, threshold: float) -> FalseMatches:
+        """Count who is taken for whom at a threshold."""
+        return count_false_matches(
+            self.query, self.gallery, threshold, metric=self.metric, same_camera=self.same_camera
+        )
 
     def doubts(self, protocol: Protocol | None = None) -> list[str]:
         """Return what makes figures doubtful, though they can be computed, in sentences."""

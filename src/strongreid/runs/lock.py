@@ -17,6 +17,7 @@ WRITTEN: Final = (
     "checkpoints",
     "model.safetensors",
     "result.npz",
+    "before.npz",
     "result.json",
     "model.card.md",
 )

@@ -9,10 +9,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 
 from strongreid.config import Config, as_plain
+from strongreid.data import ReIDData
 from strongreid.reports.console import Console
 from strongreid.runs.test_sets import Prepared
 from strongreid.training.checkpoint import damaged, read_state
@@ -25,7 +27,12 @@ def record_of(config: Config, prepared: Prepared, fabric: Fabric) -> dict[str, A
     return {
         "config": as_plain(config),
         "seed": config.seed,
-        "data": {"name": data.name, "protocol": data.protocol, "fingerprint": prepared.fingerprint},
+        "data": {
+            "name": data.name,
+            "protocol": data.protocol,
+            "fingerprint": prepared.fingerprint,
+            "held_out": {name: _people(part.data) for name, part in prepared.held_out.items()},
+        },
         "label_map": data.label_map,
         "environment": {
             "python": platform.python_version(),
@@ -36,6 +43,11 @@ def record_of(config: Config, prepared: Prepared, fabric: Fabric) -> dict[str, A
             **{name: version(name) for name in ("strongreid", "torch", "torchvision", "timm", "lightning", "pillow")},
         },
     }
+
+
+def _people(data: ReIDData) -> list[int]:
+    """People who are tested on, rising."""
+    return [int(person) for person in np.union1d(data.query.person, data.gallery.person)]
 
 
 def recorded_in(checkpoint: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Searching pictures in a folder or in a file of features: the nearest, in the order in which `evaluate` ranks them."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from strongreid.data.pictures import list_pictures, read_pictures
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings, NearestImages, find_nearest
 from strongreid.files import write_json
+from strongreid.models.calibrated import calibrated_text
 from strongreid.reports.console import Console
 from strongreid.reports.found import (
     COLUMNS,
@@ -135,11 +137,7 @@ def words(used: UsedModel) -> str:
             f"Distances are {metric}. The model is not calibrated, so nobody can say below which distance two pictures "
             "show the same person: not sure."
         )
-    return (
-        f"The same person where the {metric} distance is below {known.threshold:.4f}: measured on {known.measured_on}, "
-        f"of pairs of different people at most {100 * known.false_match_rate:g} % are taken for the same, of pairs of "
-        f"the same person {100 * known.true_match_rate:.1f} % are recognised."
-    )
+    return known.words(metric)
 
 
 def write_html(search: Search, path: Path) -> None:
@@ -174,7 +172,8 @@ def write_found(search: Search, path: Path) -> None:
         for one in search.found
     ]
     threshold = None if known is None else known.threshold
-    write_json(path, {"metric": search.used.network.metric, "threshold": threshold, "queries": queries})
+    content = {"metric": search.used.network.metric, "threshold": threshold, "queries": queries}
+    write_json(path, content if known is None else {**content, "calibrated": json.loads(calibrated_text(known))})
 
 
 def _named(side: StoredFeatures) -> NamedPictures:

@@ -5,11 +5,8 @@ One way for all that test a model (training, `evaluate`, `calibrate`, `report`, 
 What decoded images will take of the disk is said before the first of them is written.
 """
 
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,15 +16,23 @@ from torch import Tensor
 
 from strongreid import build
 from strongreid.config import Config
-from strongreid.config_sections import DataConfig, set_label
+from strongreid.config_sections import DataConfig
 from strongreid.data import ImageTable, PackedImages, ReIDData, refuse_leaks
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings
 from strongreid.models.model_file import Metric
 from strongreid.reports.console import Console
 from strongreid.runs.cameras import LearnedCameras, learned_cameras, sets_of
+from strongreid.runs.disk import tell_disk_need
 from strongreid.runs.evaluate_features import EmbeddedTest
 from strongreid.runs.folder import Run
+from strongreid.runs.same_images import (
+    data_may_have_moved,
+    fingerprint_of,
+    held_out_of,
+    refuse_other_images,
+    sides_of,
+)
 
 EMBED_BATCH = 128
 """Images that go through the network at once when features are made."""
@@ -95,6 +100,8 @@ class Prepared:
     """What it is tested on, the main set first."""
     fingerprint: dict[str, Any]
     """Which images these are, as run.json has it."""
+    held_out: Mapping[str, TestSet]
+    """People held out of the main set, by what for: `stop`, `threshold`."""
 
 
 def prepare(config: Config, console: Console, recorded: Mapping[str, Any] | None = None) -> Prepared:
@@ -102,17 +109,19 @@ def prepare(config: Config, console: Console, recorded: Mapping[str, Any] | None
 
     recorded: the fingerprint of the images that these must be; `InputError` for others, before any is decoded.
     """
-    with _data_may_have_moved(config if recorded is not None else None):
+    with data_may_have_moved(config if recorded is not None else None):
         sets = build.build_tests(config)
         data = build.build_joined(config, next(iter(sets.values())))
-        fingerprint = _fingerprint(sets, data.train)
+        fingerprint = fingerprint_of(sets, data.train)
     if recorded is not None:
-        _refuse_other_images(config, recorded, fingerprint)
+        refuse_other_images(config, recorded, fingerprint)
     refuse_leaks(data.train, sets)
     _warn([data, *list(sets.values())[1:]], console)
-    _tell_disk_need(config, [data.train, *_sides(sets)], console)
+    held_out = held_out_of(data)
+    _tell_disk_need(config, [data.train, *_sides([*sets.values(), *held_out.values()])], console)
     tests = _decoded(config, sets, console, config.data)
-    return Prepared(data, _packed(config, "training", data.train, console), tests, fingerprint)
+    held = {name: _decoded_part(config, name, part, tests[0], console) for name, part in held_out.items()}
+    return Prepared(data, _packed(config, "training", data.train, console), tests, fingerprint, held)
 
 
 def prepare_own_tests(run: Run, console: Console, *, further: bool = True) -> list[TestSet]:
@@ -127,11 +136,29 @@ def prepare_own_tests(run: Run, console: Console, *, further: bool = True) -> li
             f"{run.folder} has a relative path to its data set, {config.data.root}, and no run.json that would say "
             "which images these were. Name the folder: --data.root DIR."
         )
-    with _data_may_have_moved(config):
+    with data_may_have_moved(config):
         sets = build.build_tests(config)
     if run.recorded:
-        _refuse_other_images(config, run.record["data"]["fingerprint"], _fingerprint(sets))
+        refuse_other_images(config, run.record["data"]["fingerprint"], fingerprint_of(sets))
     return _prepared(config, sets, console, config.data)
+
+
+def prepare_threshold_test(run: Run, console: Console) -> TestSet | None:
+    """Read and decode the people whom a run holds out of its test for the threshold; None where it holds nobody out.
+
+    Raises `InputError` for other images than its training had.
+    """
+    if not run.config.data.threshold_share:
+        return None
+    (test,) = prepare_own_tests(run, console, further=False)
+    part = test.data.threshold
+    assert part is not None
+    if run.recorded and sides_of(part) != run.record["data"]["fingerprint"].get("threshold"):
+        raise InputError(
+            f"The images of the people whom {run.folder} holds out for its threshold are not those of its training "
+            "(their fingerprints differ). Restore them, or calibrate on other people: --data.name NAME --data.root DIR."
+        )
+    return _decoded_part(run.config, "threshold", part, test, console)
 
 
 def prepare_main_test(config: Config, console: Console, *, learned: DataConfig | None = None) -> TestSet:
@@ -151,47 +178,8 @@ def _prepared(
     config: Config, sets: Mapping[str, ReIDData], console: Console, learned: DataConfig | None
 ) -> list[TestSet]:
     _warn(sets.values(), console)
-    _tell_disk_need(config, _sides(sets), console)
+    _tell_disk_need(config, _sides(sets.values()), console)
     return _decoded(config, sets, console, learned)
-
-
-def _fingerprint(sets: Mapping[str, ReIDData], train: ImageTable | None = None) -> dict[str, Any]:
-    """Return which images these are: of the main set's parts by their names, of other sets' below `tested`."""
-    main, *others = (
-        {"query": data.query.fingerprint(), "gallery": data.gallery.fingerprint()} for data in sets.values()
-    )
-    found: dict[str, Any] = main if train is None else {"train": train.fingerprint(), **main}
-    return {**found, "tested": dict(zip(list(sets)[1:], others, strict=True))} if others else found
-
-
-def _refuse_other_images(config: Config, recorded: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    """Raise `InputError` where images are not those with which a run was started."""
-    for part in [part for part in found if part != "tested"]:
-        if found[part] != recorded.get(part):
-            raise InputError(
-                f"The {part} images of {config.data.name} in {config.data.root} are not those with which this run was "
-                "started (their fingerprints differ). Restore them, or name the folder where they lie: --data.root DIR."
-            )
-    before = recorded.get("tested", {})
-    for one, (name, now) in zip(config.data.tested, found.get("tested", {}).items(), strict=True):
-        if now != before.get(name, before.get(set_label(one))):  # older runs have drawn people by another name
-            raise InputError(
-                f"The images of {name} in {one.root} are not those on which this run was to be tested (their "
-                f"fingerprints differ). Restore them, or name the folder where they lie: --moved {set_label(one)}=DIR."
-            )
-
-
-@contextmanager
-def _data_may_have_moved(of_run: Config | None) -> Iterator[None]:
-    """Add to what cannot be read in the block that the data sets of a run may lie elsewhere now."""
-    try:
-        yield
-    except InputError as error:
-        if of_run is None:
-            raise
-        others = dict.fromkeys(f"--moved {set_label(one)}=DIR" for one in (*of_run.data.joined, *of_run.data.tested))
-        hint = f"If a data set of the run was moved, name its folder: {', '.join(['--data.root DIR', *others])}."
-        raise InputError(f"{error} {hint}") from error
 
 
 def _warn(sets: Iterable[ReIDData], console: Console) -> None:
@@ -202,8 +190,8 @@ def _warn(sets: Iterable[ReIDData], console: Console) -> None:
             console.say(data.protocol)
 
 
-def _sides(sets: Mapping[str, ReIDData]) -> list[ImageTable]:
-    return [table for data in sets.values() for table in (data.query, data.gallery)]
+def _sides(sets: Iterable[ReIDData]) -> list[ImageTable]:
+    return [table for data in sets for table in (data.query, data.gallery)]
 
 
 def _tell_disk_need(config: Config, tables: Sequence[ImageTable], console: Console) -> None:
@@ -227,24 +215,15 @@ def _decoded(
     ]
 
 
+def _decoded_part(config: Config, name: str, part: ReIDData, of: TestSet, console: Console) -> TestSet:
+    """Decode people who were held out of the set `of`."""
+    query, gallery = (
+        TestImages(table, _packed(config, f"{name} {side}", table, console))
+        for side, table in (("query", part.query), ("gallery", part.gallery))
+    )
+    return replace(of, data=part, query=query, gallery=gallery)
+
+
 def _packed(config: Config, title: str, table: ImageTable, console: Console) -> PackedImages:
     with console.bar(f"Decoding {title} images") as report:
         return build.build_packed(config, table, report)
-
-
-def tell_disk_need(needed: int, folder: Path, console: Console) -> None:
-    """Say how many bytes decoded images will take in `folder`, which need not exist yet; nothing if there are none.
-
-    Raises `InputError` where so many are not free.
-    """
-    if needed:
-        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-        free = shutil.disk_usage(there).free
-        said = f"Decoded images will take {_size(needed)} in {folder}, where {_size(free)} are free."
-        if needed > free:
-            raise InputError(f"{said} Make room there or choose another folder for them (data.cache, --cache).")
-        console.say(f"{said} It is done once.")
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

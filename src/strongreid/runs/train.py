@@ -4,14 +4,14 @@ RUN/config.yaml         the whole configuration; `strongreid train --recipe RUN/
 RUN/run.json            versions, machine, seed, data fingerprint, label map
 RUN/log.jsonl           the curve; tensorboard/ holds the same numbers
 RUN/checkpoints/        the newest checkpoint, from which `--resume` goes on
-RUN/model.safetensors   the last epoch's weights, loadable by themselves; model.card.md says what they are
+RUN/model.safetensors   the last epoch's weights, or those that people held out found best, loadable by themselves;
+                        model.card.md says what they are
 RUN/result.npz          the figures of each query, for `strongreid compare`
 RUN/result.json         the metrics of these weights, on further sets under `tested`; written last, marks a finished run
 
 Under torchrun each process goes through all of this; the first one alone writes, evaluates and says what happens.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,27 +22,23 @@ from lightning.fabric import Fabric
 
 from strongreid import build
 from strongreid.config import Config, as_plain
-from strongreid.config_sections import BatchConfig, DataConfig, SetConfig
+from strongreid.config_sections import BatchConfig, DataConfig, ModelConfig, SetConfig
 from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
-from strongreid.files import atomic_folder, inside, path_part, write_json, write_text
+from strongreid.files import atomic_folder, path_part, write_json, write_text
 from strongreid.losses import Objective
 from strongreid.models import ReIDModel
 from strongreid.models.model_file import read_arguments
 from strongreid.models.start import own_model
 from strongreid.reports.console import Console
-from strongreid.runs.card import Measured, write_run_card
 from strongreid.runs.evaluate_features import COLUMNS, figure_cells
 from strongreid.runs.folder import Run, refuse_changed, with_absolute_paths
 from strongreid.runs.lock import lock_new_run, lock_run, sweep_finished
-from strongreid.runs.record import (
-    forget_peak_memory,
-    images_per_second,
-    peak_memory_mb,
-    record_of,
-    recorded_in,
-    warn_of_another_machine,
-)
+from strongreid.runs.outcome import Trained, write_outcome
+from strongreid.runs.record import forget_peak_memory, record_of, recorded_in, warn_of_another_machine
 from strongreid.runs.test_sets import Prepared, prepare
+from strongreid.runs.verdict import verdict_of
+from strongreid.training.averaging import AveragedWeights
+from strongreid.training.best_epoch import BestEpoch
 from strongreid.training.checkpoint import newest_checkpoint
 from strongreid.training.collapse import CollapseWatch
 from strongreid.training.images import TrainingImages
@@ -61,7 +57,7 @@ def start(config: Config, folder: Path, console: Console) -> Run:
     config = _found_from_anywhere(config)
     with lock_new_run(folder, console):
         parts = _assemble(config, console)
-        _tell_start(config.model.weights, console)
+        _tell_start(config.model, console)
         parts.fabric.barrier()  # no process may find the folder that the first one makes
         if parts.fabric.is_global_zero:
             with atomic_folder(folder) as partial:
@@ -93,7 +89,7 @@ def resume(run: Run, console: Console, data: DataConfig | None = None) -> Run:
             config if data is None else replace(config, data=data),
             console,
             recorded or run.record,
-            go_on=bool(checkpoint),
+            checkpoint=checkpoint,
         )
         if recorded is not None:
             warn_of_another_machine(recorded, parts.record, console)
@@ -105,6 +101,8 @@ def show(run: Run, console: Console) -> None:
     tests = {run.name: run.metrics, **run.metrics.get("tested", {})}
     rows = [[name, *figure_cells(figures)] for name, figures in tests.items()]
     console.table(run.metrics["protocol"], ("", *COLUMNS), rows)
+    if (verdict := verdict_of(run)) is not None:
+        console.say(f"Verdict: {verdict.sentence}.")
     console.say(f"Files: {run.folder}")
 
 
@@ -118,20 +116,31 @@ class _Parts:
     fabric: Fabric
     images: TrainingImages
     model: ReIDModel
+    averaged: AveragedWeights | None
     objective: Objective
+
+    @property
+    def judged(self) -> ReIDModel:
+        """The model that is measured, and the result: with the average of the weights, where there is one."""
+        return self.model if self.averaged is None else self.averaged.model
 
 
 def _found_from_anywhere(config: Config) -> Config:
     """Return settings without relative paths, as config.yaml keeps them."""
     config, weights = with_absolute_paths(config), config.model.weights
+    if config.model.start is not None:
+        return replace(config, model=replace(config.model, start=str(Path(config.model.start).absolute())))
     if weights is None or weights == "imagenet":
         return config
     return replace(config, model=replace(config.model, weights=str(Path(weights).absolute())))
 
 
-def _tell_start(weights: str | None, console: Console) -> None:
+def _tell_start(model: ModelConfig, console: Console) -> None:
     """Say what a training takes from a model of ours."""
-    if weights not in (None, "imagenet") and (file := own_model(Path(weights))) is not None:
+    weights = model.weights
+    if model.start is not None:
+        console.say(f"Goes on from the model {model.start}; the classifier is new.")
+    elif weights not in (None, "imagenet") and (file := own_model(Path(weights))) is not None:
         arguments, _ = read_arguments(file)
         console.say(
             f"Starts from the backbone in {file}, a model of {arguments['people']:,} people; neck and classifier are "
@@ -140,11 +149,11 @@ def _tell_start(weights: str | None, console: Console) -> None:
 
 
 def _assemble(
-    config: Config, console: Console, recorded: Mapping[str, Any] | None = None, *, go_on: bool = False
+    config: Config, console: Console, recorded: Mapping[str, Any] | None = None, *, checkpoint: Path | None = None
 ) -> _Parts:
     """Build all that a training needs; what can be refused is refused here.
 
-    recorded: what was written of the training that goes on; go_on: from a checkpoint, which has the weights.
+    recorded: what was written of the training that goes on; checkpoint: which has its weights.
     """
     forget_peak_memory()
     fabric = build.build_fabric(config)
@@ -152,14 +161,18 @@ def _assemble(
     train = prepared.data.train
     config = _with_smaller_batches(config, len(train.people), fabric, console)
     images = build.build_training_images(config, train, prepared.train)
-    start = replace(config, model=replace(config.model, weights=None)) if go_on else config
-    model = build.build_model(start, len(train.people), fabric, cameras=len(train.cameras))
-    if not go_on:  # written down, because one that goes on does not look at the first weights
+    first = config
+    if checkpoint is not None:  # nothing of the first weights' files is needed any more
+        start = config.model.start and str(checkpoint)
+        first = replace(config, model=replace(config.model, weights=None, start=start))
+    model = build.build_model(first, len(train.people), fabric, cameras=len(train.cameras))
+    if checkpoint is None:  # written down, because one that goes on does not look at the first weights
         mean, std = model.normalisation.mean, model.normalisation.std
         config = replace(config, model=replace(config.model, mean=mean, std=std))
     objective = build.build_objective(config, len(train.people), model.width)
     fabric.launch()
-    return _Parts(config, prepared, record_of(config, prepared, fabric), fabric, images, model, objective)
+    averaged = build.build_averaged(config, model)
+    return _Parts(config, prepared, record_of(config, prepared, fabric), fabric, images, model, averaged, objective)
 
 
 def _with_smaller_batches(config: Config, people: int, fabric: Fabric, console: Console) -> Config:
@@ -183,6 +196,7 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
     def warn(text: str) -> None:
         console.say(f"Warning: {text}")
 
+    stop = parts.prepared.held_out.get("stop")
     people, warmup_epochs = len(parts.prepared.data.train.people), config.schedule.warmup_epochs
     watch = CollapseWatch(parts.objective, people, warmup_epochs, warn)
     with console.training_bar(folder.name, config.schedule.epochs) as report:
@@ -195,11 +209,12 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             report(step.epoch, step.step / step.steps, step.values)
 
         def measure() -> dict[str, float]:
-            metrics = _headline(parts.prepared.tests[0].embed(model, console).evaluate(console))
+            metrics = _headline((stop or parts.prepared.tests[0]).embed(parts.judged, console).evaluate(console))
             if last is not None:
                 report(last.epoch, 1.0, {**last.values, **metrics})
             return metrics
 
+        best = BestEpoch(parts.judged, measure) if stop is not None else None
         progress = fit(
             model,
             parts.objective,
@@ -210,39 +225,17 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             folder=folder,
             record=parts.record,
             resume=checkpoint,
-            evaluate=measure,
+            after_step=[] if parts.averaged is None else [parts.averaged],
+            evaluate=best or (lambda epoch: measure()),
             on_step=on_step,
             warn=warn,
         )
     if fabric.is_global_zero:
-        _test(parts, folder, progress.seconds, console)
+        result = parts.judged if best is None else best.model
+        trained = Trained(result, progress.seconds, None if best is None else int(best.epoch))
+        write_outcome(config, parts.prepared, trained, folder, console)
     fabric.barrier()  # nobody looks for the result before it is there
     return Run(folder)
-
-
-def _test(parts: _Parts, folder: Path, training_seconds: float, console: Console) -> None:
-    """Test the last epoch's weights, and write them and their result, the file that marks a finished run last."""
-    config, model, (first, *further) = parts.config, parts.model, parts.prepared.tests
-    began = time.perf_counter()
-    embedded = first.embed(model, console)
-    embedded.warn(console)
-    result = embedded.evaluate(console)
-    others = {test.name: test.embed(model, console).evaluate(console).to_json() for test in further}
-    metrics: dict[str, Any] = {
-        **result.to_json(),
-        **({"tested": others} if others else {}),
-        "feature": config.evaluation.feature,
-        "stem_relu": config.model.stem_relu,
-        "epoch": config.schedule.epochs,
-        "training_seconds": round(training_seconds, 1),
-        "evaluation_seconds": round(time.perf_counter() - began, 1),
-        "images_per_second": images_per_second(folder),
-        "peak_memory_mb": peak_memory_mb(),
-    }
-    model.save(inside(folder, "model.safetensors"))
-    result.save(inside(folder, "result.npz"))
-    write_run_card(folder, model, Measured(result, metrics))
-    write_json(inside(folder, "result.json"), metrics)
 
 
 def _headline(result: RetrievalResult) -> dict[str, float]:

@@ -36,6 +36,7 @@ class Learner:
         objective: the losses.
         optimizers: one or more; the first is the one whose rate is set and logged.
         after_step: called after each step, in that order.
+        kept: more modules that are saved with the checkpoints.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Learner:
         objective: Objective,
         optimizers: Sequence[Optimizer],
         after_step: Sequence[AfterStep] = (),
+        kept: Mapping[str, nn.Module] | None = None,
     ) -> None:
         if not optimizers:
             raise InputError("Training needs at least one optimiser in `optimizers`.")
@@ -57,9 +59,11 @@ class Learner:
         self.sums: Final = torch.zeros(len(objective.names) + 2, device=fabric.device)
         """Sums since the last line of the log: total, each term, then the number of steps; float32 [terms + 2]."""
         self._after_step: Final = tuple(after_step)
-        for hook in after_step:
-            if isinstance(hook, nn.Module):
-                hook.to(fabric.device)
+        steps = {f"after_step.{number}": hook for number, hook in enumerate(after_step) if isinstance(hook, nn.Module)}
+        self._kept: Final = {**steps, **(kept or {})}
+        for module in self._kept.values():
+            module.to(fabric.device)
+        self._trained: Final = [parameter for parameter in model.backbone.parameters() if parameter.requires_grad]
         self._fabric: Final = fabric
 
     def step(self, total: Tensor) -> None:
@@ -71,6 +75,21 @@ class Learner:
             optimizer.step()
         for hook in self._after_step:
             hook()
+
+    def begin_epoch(self, *, frozen: bool) -> None:
+        """Put all into training mode; `frozen`: the backbone's weights and statistics stay as they are until the next.
+
+        Raises `InputError` for a frozen one with several processes, which would wait for its gradients.
+        """
+        self.module.train()
+        if frozen and self._fabric.world_size > 1:
+            raise InputError("A frozen backbone (`frozen_epochs`) is for one process: start without torchrun.")
+        for parameter in self._trained:
+            parameter.requires_grad_(not frozen)
+        if frozen:
+            self.model.backbone.eval()
+            for parameter in self._trained:
+                parameter.grad = None
 
     @property
     def rate(self) -> float:
@@ -132,13 +151,11 @@ class Learner:
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
     def _module_tensors(self) -> dict[str, Tensor]:
-        """Parameters and buffers of losses and hooks, by name."""
-        modules = {f"after_step.{number}": hook for number, hook in enumerate(self._after_step)}
-        modules["objective"] = self.objective.losses
+        """Parameters and buffers of losses, hooks and what else is kept, by name."""
+        modules: dict[str, nn.Module] = {**self._kept, "objective": self.objective.losses}
         return {
             f"{prefix}.{name}": tensor
             for prefix, module in modules.items()
-            if isinstance(module, nn.Module)
             for name, tensor in module.state_dict().items()
         }
 

@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
 from strongreid.errors import InputError, command_line
-from strongreid.files import inside, open_regular, open_to_append, parse_json, why
+from strongreid.files import inside, make_folder, open_regular, open_to_append, parse_json, why
 
 
 class RunLog:
@@ -96,6 +96,19 @@ class RunLog:
             f"The log {self._path} cannot be written ({why(error)}). Fix that, then go on with: "
             f"{command_line('train', '--resume', self._path.parent)}"
         )
+
+
+def open_log(
+    folder: Path | None, warn: Callable[[str], None], *, keep_bytes: int, keep_steps: int
+) -> AbstractContextManager[RunLog | None]:
+    """Open the log in a folder, which is made if need be; None: there is none, as in all processes but the first."""
+    if folder is None:
+        return nullcontext()
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise InputError(f"The `folder` {folder} cannot be made ({why(error)}). Choose another.") from error
+    return RunLog(folder, warn, keep_bytes=keep_bytes, keep_steps=keep_steps)
 
 
 class _Board:

@@ -5,14 +5,13 @@ same batches, the same flips and the same rectangles. A batch is this process's 
 features are gathered with gradient before the losses see them, so that what is mined does not depend on the number of
 processes. Only the first process writes and evaluates. Numbers leave the device every `log_every` steps and at an
 epoch's end only; a flag on the device remembers the first step whose loss was not finite. The result of a training is
-its last epoch's: nothing here chooses weights by a metric.
+its last epoch's: nothing here chooses weights by a metric, unless `evaluate` keeps some.
 """
 
 import signal
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,10 +19,10 @@ from typing import Any, Final
 import numpy as np
 import torch
 from lightning.fabric import Fabric
+from torch import nn
 from torch.optim import Optimizer
 
 from strongreid.errors import InputError
-from strongreid.files import make_folder, why
 from strongreid.losses.objective import TOTAL, Objective
 from strongreid.models import ReIDModel
 from strongreid.training.checkpoint import (
@@ -36,7 +35,7 @@ from strongreid.training.checkpoint import (
 )
 from strongreid.training.images import TrainingImages
 from strongreid.training.learner import AfterStep, Learner
-from strongreid.training.log import RunLog
+from strongreid.training.log import open_log
 from strongreid.training.optimizer import paper_optimizers
 from strongreid.training.processes import gather, share
 from strongreid.training.schedule import Schedule
@@ -61,12 +60,22 @@ class Plan:
     """Epochs between two checkpoints."""
     evaluate_every: int = 0
     """Epochs between two evaluations for the curve; 0 for none."""
+    evaluate_last: bool = False
+    """Evaluate after the last epoch too."""
+    frozen_epochs: int = 0
+    """Epochs at the start in which the backbone stays as it is, its statistics too."""
 
     def __post_init__(self) -> None:
-        least = {"epochs": 1, "seed": 0, "log_every": 1, "checkpoint_every": 1, "evaluate_every": 0}
+        least = {"epochs": 1, "seed": 0, "log_every": 1, "checkpoint_every": 1, "evaluate_every": 0, "frozen_epochs": 0}
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise InputError(f"`{name}` is {getattr(self, name)}; it must be at least {value}.")
+
+    def evaluates(self, epoch: int) -> bool:
+        """Whether there is an evaluation after an epoch."""
+        if epoch == self.epochs:
+            return self.evaluate_last
+        return self.evaluate_every > 0 and epoch % self.evaluate_every == 0
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ def fit(
     folder: Path | None = None,
     record: Mapping[str, Any] | None = None,
     resume: Path | None = None,
-    evaluate: Callable[[], dict[str, float]] | None = None,
+    evaluate: Callable[[int], Mapping[str, float]] | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     warn: Callable[[str], None] = warnings.warn,
 ) -> Progress:
@@ -110,7 +119,8 @@ def fit(
         folder: where log and checkpoints (`checkpoints/`) are written; made if need be. None: nothing is written.
         record: goes into each checkpoint.
         resume: the checkpoint to go on from. Several processes read it from one folder.
-        evaluate: returns metrics for the curve, in the first process, every `plan.evaluate_every` epochs but the last.
+        evaluate: returns metrics for the curve after an epoch, in the first process, where `plan.evaluates` says so;
+            one that is a module, as `BestEpoch`, is saved with the checkpoints.
         on_step: called after each step, in all processes.
         warn: is told what does not stop a training.
 
@@ -125,7 +135,8 @@ def fit(
     fabric = fabric or Fabric(accelerator="auto", devices=1)
     if optimizers is None:
         optimizers = paper_optimizers(model, objective)
-    learner = Learner(fabric, model, objective, optimizers, after_step)
+    kept = {"evaluate": evaluate} if isinstance(evaluate, nn.Module) else {}
+    learner = Learner(fabric, model, objective, optimizers, after_step, kept)
     progress = Progress()
     if resume is not None:
         progress = restore_checkpoint(resume, learner)
@@ -142,14 +153,15 @@ def fit(
             save_checkpoint(folder / CHECKPOINTS, learner, progress, dict(record or {}))
         fabric.barrier()
 
-    with _log(fabric, folder, progress, warn) as log, stop_requests() as asked:
+    counts = {"keep_bytes": progress.log_bytes, "keep_steps": progress.total_steps}
+    with open_log(folder if fabric.is_global_zero else None, warn, **counts) as log, stop_requests() as asked:
         if log is not None and resume is not None:
             remove_older(resume)
         while progress.epoch <= plan.epochs:
             epoch = progress.epoch
             steps = images.steps(epoch)
             first_bad = torch.full((), -1, device=fabric.device)
-            learner.module.train()
+            learner.begin_epoch(frozen=epoch <= plan.frozen_epochs)
             clock, timed_steps = time.perf_counter(), 0
 
             for step, indices in enumerate(images.sampler):
@@ -200,9 +212,8 @@ def fit(
                     raise Stopped(asked() or signal.SIGINT)
 
             progress.epoch, progress.step = epoch + 1, 0
-            due = plan.evaluate_every and epoch % plan.evaluate_every == 0 and epoch < plan.epochs
-            if due and evaluate is not None and fabric.is_global_zero:
-                progress.metrics = evaluate()
+            if plan.evaluates(epoch) and evaluate is not None and fabric.is_global_zero:
+                progress.metrics = dict(evaluate(epoch))
                 if log is not None:
                     log.write(progress.total_steps, {"epoch": epoch, **progress.metrics})
             interrupted = _any(asked() is not None, fabric)
@@ -211,19 +222,6 @@ def fit(
             if interrupted:
                 raise Stopped(asked() or signal.SIGINT)
     return progress
-
-
-def _log(
-    fabric: Fabric, folder: Path | None, progress: Progress, warn: Callable[[str], None]
-) -> AbstractContextManager[RunLog | None]:
-    """Open the log in the first process; the others have none."""
-    if folder is None or not fabric.is_global_zero:
-        return nullcontext()
-    try:
-        make_folder(folder)
-    except OSError as error:
-        raise InputError(f"The `folder` {folder} cannot be made ({why(error)}). Choose another.") from error
-    return RunLog(folder, warn, keep_bytes=progress.log_bytes, keep_steps=progress.total_steps)
 
 
 def _any(decision: bool, fabric: Fabric) -> bool:
