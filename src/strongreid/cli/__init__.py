@@ -17,6 +17,7 @@ from strongreid.cli.converting import CONVERTING
 from strongreid.cli.datasets import DATASETS
 from strongreid.cli.evaluating import EVALUATING
 from strongreid.cli.exporting import EXPORTING
+from strongreid.cli.finetuning import FINETUNING
 from strongreid.cli.importing import IMPORTING
 from strongreid.cli.reporting import REPORTING
 from strongreid.cli.searching import SEARCHING
@@ -30,6 +31,7 @@ from strongreid.reports.terminal import guarded_streams, printable
 
 COMMANDS: dict[str, Command] = {
     **TRAINING,
+    **FINETUNING,
     **EVALUATING,
     **REPORTING,
     **COMPARING,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.checks import require_file, require_set
+from strongreid.cli.checks import refuse_lone_folder, require_file, require_set
 from strongreid.cli.command import parser_of
 from strongreid.config_sections import SetConfig
 from strongreid.errors import InputError
+from strongreid.recipes.parsing import Given
 from strongreid.runs.finding import require_run
 
 if TYPE_CHECKING:
@@ -163,3 +164,34 @@ def require_own_set(data: OtherSet) -> None:
             "--data.name and the like go with a model file; a run is reported on its own set. On another it is tested "
             "by: strongreid evaluate RUN --data.name NAME --data.root DIR"
         )
+
+
+def put_first(parser: ArgumentParser, names: Sequence[str]) -> None:
+    """Put the options that matter first in front of the others in a parser's help, in that order."""
+    first = parser.add_argument_group("What matters first")
+    *others, _ = parser._action_groups
+    actions = {action.dest: action for action in parser._actions}
+    for name in names:
+        for group in others:
+            if actions[name] in group._group_actions:
+                group._group_actions.remove(actions[name])
+        first._group_actions.append(actions[name])
+    parser._action_groups = [first, *others]
+
+
+def set_words(given: Given, command: str) -> list[str]:
+    """Return the options for NAME DIR, the words that stand alone, of a command."""
+    match given.alone:
+        case []:
+            return []
+        case [name, root]:
+            if given.options.keys() & {"data.name", "data.root"}:
+                raise InputError(
+                    f"{name} {root} and --data.name or --data.root both name the data set; give one of them."
+                )
+            return [f"--data.name={name}", f"--data.root={root}"]
+        case [one]:
+            refuse_lone_folder([one], command)
+            raise InputError(f"{one} stands alone; a data set takes two words: strongreid {command} NAME DIR")
+        case _:
+            raise InputError(f"Two words, NAME DIR, name the data set, but {len(given.alone)} came: {given.alone}.")

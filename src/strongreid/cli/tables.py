@@ -54,7 +54,8 @@ def reproduce(
     and --other.root.
 
     Args:
-        table: tricks, cross_domain, bnneck, batch, size or backbones; own: the table in the YAML file of --file.
+        table: tricks, cross_domain, bnneck, batch, size, backbones or generalise; own: the table in the YAML file of
+            --file.
         data: The data set; None: people are drawn.
         other: The second data set of a table across domains.
         settings: Settings of all rows, by dotted name.
@@ -62,7 +63,8 @@ def reproduce(
         seeds: Seeds of the trainings, such as 0 1 2.
         rows: Numbers of the rows to fill, from 1; default all.
         epochs: Epochs of each training; warm-up and milestones keep their shares of it.
-        scale: The paper's recipes, or the small ones for CPUs; default: paper with a data set, cpu on drawn people.
+        scale: The paper's recipes, or the small ones for CPUs; default: paper with a data set, cpu on drawn people and
+            for generalise, which has both.
         plan: Only say what would be done, and how long it may take.
         output: The folder for everything.
         file: The YAML file of the table own; see docs/tables.md.
@@ -78,12 +80,15 @@ def reproduce(
 
     from strongreid.reports.console import Console
     from strongreid.tables import fill
+    from strongreid.tables.matrix import matrix_directions
     from strongreid.tables.plan import plan_sweep
 
     console = Console()
     content = replace(content, rows=tuple(_ranked_again(row, reranking) for row in content.rows))
-    scale = scale or ("paper" if data is not None else "cpu")
-    if data is not None:
+    scale = scale or ("paper" if data is not None and not content.matrix else "cpu")
+    if content.matrix:
+        directions = matrix_directions(content.matrix, fill.matrix_sets(content, data, output, console))
+    elif data is not None:
         as_paper = as_in_paper(scale, epochs, settings)
         directions = fill.data_directions(data, other, across=content.across, papers_settings=as_paper)
     else:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.checks import refuse_lone_folder, require_set
+from strongreid.cli.checks import require_set
 from strongreid.cli.command import Command
-from strongreid.cli.options import add_moved, moved_sets, where
+from strongreid.cli.options import add_moved, moved_sets, put_first, set_words, where
 from strongreid.config import Config
 from strongreid.config_sections import DataConfig, ScheduleConfig
 from strongreid.errors import InputError, command_line
@@ -67,7 +67,7 @@ def train(config: Config, recipe: str, by_default: bool) -> None:
     folder = training.run_folder(config, recipe)
     if by_default and recipe == CPU_RECIPE:
         console.say(f"No GPU here: {CPU_RECIPE}, a recipe for CPUs. The paper's own is --recipe {GPU_RECIPE}.")
-    with _resumable(folder):
+    with resumable(folder):
         finished = training.start(config, folder, console)
     training.show(finished, console)
     console.suggest("report", folder)
@@ -86,14 +86,14 @@ def resume(folder: Path, data_root: Path | None, moved: Mapping[str, Path]) -> N
     from strongreid.runs import train as training
     from strongreid.runs.folder import Run
 
-    with _resumable(folder):
+    with resumable(folder):
         finished = training.resume(Run(folder, data_root, moved), console)
     training.show(finished, console)
     console.suggest("report", folder, *where(data_root))
 
 
 @contextmanager
-def _resumable(folder: Path) -> Iterator[None]:
+def resumable(folder: Path) -> Iterator[None]:
     """Say after Ctrl-C or SIGTERM in the block how to go on, if there is anything to go on with."""
     try:
         yield
@@ -127,15 +127,7 @@ def train_parser() -> ArgumentParser:
     )
     add_moved(parser, "With --resume:")
     add_settings(parser)
-    first = parser.add_argument_group("What matters first")
-    *others, _ = parser._action_groups
-    actions = {action.dest: action for action in parser._actions}
-    for name in FIRST:
-        for group in others:
-            if actions[name] in group._group_actions:
-                group._group_actions.remove(actions[name])
-        first._group_actions.append(actions[name])
-    parser._action_groups = [first, *others]
+    put_first(parser, FIRST)
     return parser
 
 
@@ -178,29 +170,11 @@ def _config(parser: ArgumentParser, given: Given, recipe: str) -> Config | Input
         schedule = scaled_schedule(ScheduleConfig(**base.schedule.as_dict()), epochs)
         for name, value in asdict(schedule).items():
             base[f"schedule.{name}"] = value
-    values = parse(parser, [*given.with_dashes, *_set_words(given)], base)
+    values = parse(parser, [*given.with_dashes, *set_words(given, "train")], base)
     try:
         return config_from(parser, values)
     except InputError as error:
         return error
-
-
-def _set_words(given: Given) -> list[str]:
-    """Return the options for NAME DIR, the words that stand alone."""
-    match given.alone:
-        case []:
-            return []
-        case [name, root]:
-            if given.options.keys() & {"data.name", "data.root"}:
-                raise InputError(
-                    f"{name} {root} and --data.name or --data.root both name the data set; give one of them."
-                )
-            return [f"--data.name={name}", f"--data.root={root}"]
-        case [one]:
-            refuse_lone_folder([one], "train")
-            raise InputError(f"{one} stands alone; a data set takes two words: strongreid train NAME DIR")
-        case _:
-            raise InputError(f"Two words, NAME DIR, name the data set, but {len(given.alone)} came: {given.alone}.")
 
 
 def _run_to_resume(given: Given) -> tuple[Path, Path | None, dict[str, Path]]:

@@ -22,7 +22,9 @@ LastStride = Literal[1, 2]
 
 SMALL = "resnet10_small"
 """Our own network for CPUs: a ResNet of BasicBlocks, one a stage, with 32, 64, 128 and 256 channels."""
-OURS = (SMALL, *IBN_NETS, *OSNETS)
+SMALL_IBN = f"{SMALL}_ibn_a"
+"""The same with IBN-a; nobody has ImageNet weights of either."""
+OURS = (SMALL, SMALL_IBN, *IBN_NETS, *OSNETS)
 """Networks by name that timm does not have."""
 ActivatedBatchNorm = BatchNormAct2d
 """timm's batch normalisation that applies dropout and an activation too."""
@@ -81,8 +83,8 @@ def _create_network(name: str, image_size: tuple[int, int]) -> nn.Module:
         )
     if name in OSNETS:
         return create_osnet(name)
-    if name in IBN_NETS:
-        return to_ibn_a(timm.create_model(name.removesuffix("_ibn_a"), pretrained=False, num_classes=0, global_pool=""))
+    if name in (SMALL_IBN, *IBN_NETS):
+        return to_ibn_a(_create_network(name.removesuffix("_ibn_a"), image_size))
     if not timm.is_model(name) or ("." in name and not timm.models.is_model_pretrained(name)):
         close = difflib.get_close_matches(name, [*OURS, *timm.list_models(), *timm.list_pretrained()], n=3)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""

@@ -1,4 +1,4 @@
-"""What a part calls its argument, a setting is called with its section: errors of parts, told by the settings' names."""
+"""Errors of parts, which name their arguments, told by the names that the settings have for these."""
 
 import re
 from collections.abc import Iterator

@@ -19,9 +19,11 @@ from strongreid.runs.evaluate_features import Protocol
 from strongreid.runs.folder import Run
 from strongreid.runs.test_sets import TestSet, prepare_main_test
 from strongreid.tables.cost import estimate
+from strongreid.tables.matrix import matrix_tables
 from strongreid.tables.outcome import RowOutcome, outcomes
 from strongreid.tables.page import write_sweep_page
 from strongreid.tables.plan import Direction, Measurement, Sweep
+from strongreid.tables.spec import DRAWN_WORLD, ResultTable
 from strongreid.tables.write import explanation, table_cells, write_table
 
 PAPER_SETS = ("market1501", "dukemtmc_reid")
@@ -30,19 +32,37 @@ PAPER_SETS = ("market1501", "dukemtmc_reid")
 
 def drawn_directions(output: Path, across: bool, console: Console) -> list[Direction]:
     """Draw people where they are not drawn yet: one set, or for a table across domains two that differ."""
-    folders = [output / f"drawn-{domain}" for domain in ((0, 1) if across else (0,))]
-    for domain, folder in enumerate(folders):
-        with _sole_work_on(folder, console):
-            if not folder.is_dir():
-                with console.bar(f"Drawing people, domain {domain}") as report:
-                    draw_people(folder, domain=domain, progress=report)
-    sets = [DataConfig(root=folder) for folder in folders]
+    sets = [_drawn_set(output, domain, console) for domain in ((0, 1) if across else (0,))]
     if not across:
         return [Direction("drawn people", sets[0], sets[0], PAPER_SETS[0])]
     return [
         Direction("drawn 0 -> drawn 1", sets[0], sets[1], " -> ".join(PAPER_SETS)),
         Direction("drawn 1 -> drawn 0", sets[1], sets[0], " -> ".join(reversed(PAPER_SETS))),
     ]
+
+
+def _drawn_set(output: Path, domain: int, console: Console) -> DataConfig:
+    folder = output / f"drawn-{domain}"
+    with _sole_work_on(folder, console):
+        if not folder.is_dir():
+            with console.bar(f"Drawing people, domain {domain}") as report:
+                draw_people(folder, domain=domain, progress=report)
+    return DataConfig(root=folder)
+
+
+def matrix_sets(table: ResultTable, data: DataConfig | None, output: Path, console: Console) -> dict[str, DataConfig]:
+    """Return the sets of a matrix that there are, by name: drawn people, drawn where need be, and the user's set."""
+    name = None if data is None else set_name(data.name, data.root or Path())
+    if name is not None and name not in table.matrix:
+        listed = " or ".join(one for one in table.matrix if not one.startswith(DRAWN_WORLD))
+        raise InputError(f"{table.name} takes {listed}, not {name}; what is not given is missing in its matrix.")
+    found = {}
+    for one in table.matrix:
+        if one.startswith(DRAWN_WORLD):
+            found[one] = _drawn_set(output, int(one.removeprefix(DRAWN_WORLD)), console)
+        elif one == name and data is not None:
+            found[one] = data
+    return found
 
 
 def data_directions(
@@ -149,6 +169,8 @@ def _trained(item: Measurement, console: Console) -> Run:
 
 def show(sweep: Sweep, found: Sequence[RowOutcome], console: Console) -> None:
     """Write the table to the console and say where its files are."""
+    for table in matrix_tables(sweep, found):
+        console.table(table.title, table.columns, table.rows)
     columns, rows = table_cells(found)
     console.table(sweep.table.title, columns, rows)
     console.say(explanation(sweep, found))

@@ -6,7 +6,7 @@ between trainings: the standard deviation over seeds stands beside each figure, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mean
+from statistics import mean, stdev
 
 import numpy as np
 import numpy.typing as npt
@@ -124,3 +124,11 @@ def _cost(items: Sequence[Measurement]) -> dict[str, float | None]:
         known = [record[name] for record in records if record.get(name) is not None]
         found[name] = mean(known) if len(known) == len(records) else None
     return found
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return the mean over seeds in percent, with its standard deviation where there are several; empty for none."""
+    if not values:
+        return ""
+    percent = [100 * value for value in values]
+    return f"{mean(percent):.1f}" + (f" ± {stdev(percent):.1f}" if len(percent) > 1 else "")

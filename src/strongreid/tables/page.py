@@ -18,6 +18,7 @@ from strongreid.reports.plots import cmc_figure, curves_figure, gains_figure, lo
 from strongreid.runs.compare import differences
 from strongreid.runs.folder import Run
 from strongreid.runs.report import run_sections
+from strongreid.tables.matrix import matrix_tables
 from strongreid.tables.outcome import RowOutcome
 from strongreid.tables.plan import Direction, Measurement, Sweep
 from strongreid.tables.write import cost_cells, explanation, table_cells
@@ -29,7 +30,9 @@ NOT_ITS_OWN = ("name", "output", "seed", "data")
 def write_sweep_page(sweep: Sweep, found: Sequence[RowOutcome], console: Console) -> Path:
     """Write report.html and its pictures beside the table, the last training's report included; return the page."""
     *tables, last_table = _tables(sweep, found, table_cells)
+    matrices = matrix_tables(sweep, found)
     sections = [
+        *([Section("Matrix", matrices)] if matrices else []),
         Section("Table", [*tables, replace(last_table, note=explanation(sweep, found))]),
         *_gains(sweep, found),
         *_curves(sweep, found),
@@ -79,7 +82,7 @@ def _changes(sweep: Sweep) -> list[list[str]]:
         if item.seed != sweep.seeds[0] or item.direction != sweep.directions[0]:
             continue
         now = {name: value for name, value in as_plain(item.training.config).items() if name not in NOT_ITS_OWN}
-        words = [f"the recipe {sweep.table.recipe}"] if before is None else []
+        words = [f"the recipe {sweep.table.recipe_of(item.row)}"] if before is None or item.row.recipe else []
         if before is not None:
             words += [f"{name}: {old} → {new}" for name, (old, new) in differences([before, now]).items()]
         words += ["re-ranked"] if item.row.reranking else []

@@ -20,7 +20,7 @@ from strongreid.data import ReIDData
 from strongreid.errors import InputError, did_you_mean
 from strongreid.evaluation import Reranking
 from strongreid.files import dotted, path_part
-from strongreid.recipes import read_config, recipe_path, scaled_schedule
+from strongreid.recipes import read_config, recipe_names, recipe_path, scaled_schedule
 from strongreid.recipes.values import with_values
 from strongreid.tables.spec import ResultTable, Row
 
@@ -44,6 +44,8 @@ class Direction:
     """The key of the paper's figures to show beside."""
     like_paper: bool = False
     """Whether what is measured can be set against them: the paper's own data sets and settings."""
+    cell: tuple[tuple[str, ...], str] | None = None
+    """Of a matrix: the sets that are trained on, and the set to test on."""
 
 
 @dataclass(frozen=True)
@@ -178,15 +180,16 @@ def row_config(
                 own[name] = tricks[name]
         if wrong := own.keys() & OF_THE_SWEEP:
             raise InputError(f"{', '.join(sorted(wrong))} cannot be set by a row.")
-        return with_values(_scaled(table.recipe, scale, epochs, values or {}), own)
+        return with_values(_scaled(table.recipe_of(row), scale, epochs, values or {}), own)
     except InputError as error:
         raise InputError(f"{table.where}, row {row.name!r}: {error}") from error
 
 
 def _scaled(recipe: str, scale: Scale, epochs: int | None, values: Mapping[str, Any]) -> Config:
     """Return a recipe's settings, trained for another number of epochs with its events at the same fractions."""
-    small = "_small" if scale == "cpu" and recipe in ("bag_of_tricks", "standard_baseline") else ""
-    config = with_values(read_config(recipe_path(recipe + small)), values)
+    small = f"{recipe}_small"
+    name = small if scale == "cpu" and small in recipe_names() else recipe
+    config = with_values(read_config(recipe_path(name)), values)
     if epochs is None:
         return config
     return replace(config, schedule=scaled_schedule(config.schedule, epochs))

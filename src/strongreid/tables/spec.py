@@ -1,9 +1,9 @@
 """The paper's tables as data: `tables/paper/*.yaml`, one file a table; a table of one's own has the same form.
 
-A row is a name, what it changes and the paper's figures. It starts from the row that `from` names, or from the table's
-recipe. `take` names fields whose value comes from `bag_of_tricks`: that is how a trick is switched on, at any size,
-with its value written once, in the recipe. `set` gives values, `cpu` other ones for CPU size. `reranking: true` ranks
-again, by other settings where they stand there: `reranking: {k1: 10}`.
+A row is a name, what it changes and the paper's figures. It starts from the row that `from` names, from a `recipe` of
+its own, or from the table's. `take` names fields whose value comes from `bag_of_tricks`: that is how a trick is
+switched on, at any size, with its value written once, in the recipe. `set` gives values, `cpu` other ones for CPU size.
+`reranking: true` ranks again, by other settings where they stand there: `reranking: {k1: 10}`.
 """
 
 import reprlib
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TABLES = Path(__file__).parent / "paper"
 """The folder of the tables that come with the package."""
+DRAWN_WORLD = "drawn "
+"""What the names of drawn sets in a matrix begin with; the number of their world follows."""
 MARKS = {
     "R": "from the authors' README",
     "N": "from public notes that transcribe the paper",
@@ -54,7 +56,9 @@ class Row:
 
     name: str
     start: str | None = None
-    """Name of the row it starts from; None: the table's recipe."""
+    """Name of the row it starts from; None: a recipe."""
+    recipe: str | None = None
+    """Which recipe, where it starts from one; None: the table's."""
     take: tuple[str, ...] = ()
     """Fields that take the value of the recipe `bag_of_tricks`."""
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -83,16 +87,27 @@ class ResultTable:
     """Fields that have these values in every row."""
     across: bool = False
     """Trained on one data set and tested on another, both ways."""
+    matrix: tuple[str, ...] = ()
+    """Sets that are trained on one by one and joined, and tested on by the trainings that do not know them: `drawn N`
+    for drawn people of world N, and names of data sets, which the user has."""
     where: str = "The table"
     """How messages name it."""
 
     def __post_init__(self) -> None:
         if not self.rows:
             raise InputError(f"{self.where} has no rows: write them as a list, each with a name and what it sets.")
+        for name in self.matrix:
+            world = name.removeprefix(DRAWN_WORLD)
+            if self.matrix.count(name) > 1 or (name != world and not world.isdecimal()):
+                raise InputError(
+                    f"{self.where}: `matrix` has {name!r}; each set stands there once, drawn ones as drawn 0."
+                )
         known: list[str] = []
         for row in self.rows:
             if row.name in known:
                 raise InputError(f"{self.where} has two rows named {row.name!r}.")
+            if row.start is not None and row.recipe is not None:
+                raise InputError(f"{self.where}, row {row.name!r}: it starts from a row or from a recipe, not both.")
             if row.start is not None and row.start not in known:
                 near = did_you_mean(row.start, known)
                 raise InputError(f"{self.where}, row {row.name!r}: `from` names {row.start!r}, no row above it.{near}")
@@ -113,6 +128,10 @@ class ResultTable:
             values, take = self.changes(self.row(row.start), scale)
         own = row.cpu_values if scale == "cpu" and row.cpu_values else row.values
         return {**values, **own}, tuple(name for name in take if name not in own) + row.take
+
+    def recipe_of(self, row: Row) -> str:
+        """Return the recipe that a row starts from, by way of its starting rows."""
+        return row.recipe or (self.recipe if row.start is None else self.recipe_of(self.row(row.start)))
 
     def row(self, name: str) -> Row:
         """Return the row of that name."""
@@ -136,7 +155,7 @@ def read_table(name: str, file: Path | None = None) -> ResultTable:
     path = file or TABLES / f"{name}.yaml"
     where = f"The table {path}"
     content = read_yaml(path)
-    _only(content, {"title", "source", "recipe", "set", "across", "rows"}, where)
+    _only(content, {"title", "source", "recipe", "set", "across", "matrix", "rows"}, where)
     rows = content.get("rows", [])
     if not isinstance(rows, list):
         raise InputError(f"{where}: `rows` is {reprlib.repr(rows)}; it must be a list of rows.")
@@ -148,13 +167,14 @@ def read_table(name: str, file: Path | None = None) -> ResultTable:
         recipe=checked(str, content.get("recipe", "bag_of_tricks"), f"{where}: `recipe`"),
         values=_mapping(content, "set", where),
         across=checked(bool, content.get("across", False), f"{where}: `across`"),
+        matrix=checked(tuple[str, ...], content.get("matrix", []), f"{where}: `matrix`"),
         where=where,
     )
 
 
 def _row(item: Any, number: int, where: str) -> Row:
     where = f"{where}, row {number}"
-    _only(item, {"name", "from", "take", "set", "cpu", "reranking", "paper"}, where)
+    _only(item, {"name", "from", "recipe", "take", "set", "cpu", "reranking", "paper"}, where)
     if "name" not in item:
         raise InputError(f"{where} has no name: {reprlib.repr(item)}.")
     name = checked(str, item["name"], f"{where}: `name`")
@@ -167,6 +187,7 @@ def _row(item: Any, number: int, where: str) -> Row:
     return Row(
         name=name,
         start=checked(str | None, item.get("from"), f"{where}: `from`"),
+        recipe=checked(str | None, item.get("recipe"), f"{where}: `recipe`"),
         take=checked(tuple[str, ...], item.get("take", []), f"{where}: `take`"),
         values=_mapping(item, "set", where),
         cpu_values=_mapping(item, "cpu", where),

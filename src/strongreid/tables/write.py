@@ -4,13 +4,13 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict
-from statistics import mean, stdev
 from typing import Any
 
 from strongreid.evaluation import HEADLINE, PairedTest
 from strongreid.files import inside, write_json, write_text
 from strongreid.reports.results import DASH, duration
-from strongreid.tables.outcome import RowOutcome, VersusPaper
+from strongreid.tables.matrix import MISSING, matrix_tables
+from strongreid.tables.outcome import RowOutcome, VersusPaper, spread
 from strongreid.tables.plan import Sweep
 from strongreid.tables.spec import MARKS
 
@@ -34,7 +34,7 @@ def table_cells(found: Sequence[RowOutcome]) -> tuple[list[str], list[list[str]]
     rows = []
     for item in found:
         cells = [item.row.name, *([item.direction.label] if several else [])]
-        cells += [_spread(item.values["rank_1"]), _spread(item.values["mean_ap"]), *_gain(item.gains.get("mean_ap"))]
+        cells += [spread(item.values["rank_1"]), spread(item.values["mean_ap"]), *_gain(item.gains.get("mean_ap"))]
         cells.append(item.paper.text if item.paper else "")
         cells.append(f"{item.paper_gain:+.1f}" if item.paper_gain is not None else "")
         if like_paper:
@@ -55,13 +55,6 @@ def cost_cells(found: Sequence[RowOutcome]) -> tuple[list[str], list[list[str]]]
             cells += [DASH if speed is None else f"{speed:,.0f}", DASH if memory is None else f"{memory:,.0f} MB"]
             rows.append(cells)
     return ["", "training", "images/s", "peak memory"], rows
-
-
-def _spread(values: Sequence[float]) -> str:
-    if not values:
-        return ""
-    percent = [100 * value for value in values]
-    return f"{mean(percent):.1f}" + (f" ± {stdev(percent):.1f}" if len(percent) > 1 else "")
 
 
 def _gain(test: PairedTest | None) -> tuple[str, str]:
@@ -96,6 +89,11 @@ def explanation(sweep: Sweep, found: Sequence[RowOutcome]) -> str:
         parts.append(
             "Minus paper's: measured minus published; it may be chance where the published figure lies within the 95 % "
             "bootstrap interval of the measured one. The authors put the spread between trainings at about 0.5."
+        )
+    if sweep.table.matrix:
+        parts.append(
+            "In the matrix: mAP (rank-1), in brackets mAP minus that of the row above, the same training and test set; "
+            f"{MISSING}: a set that was not given."
         )
     if sweep.table.source:
         parts.append(f"Source of the paper's figures: {sweep.table.source}.")
@@ -141,10 +139,16 @@ def write_table(sweep: Sweep, found: Sequence[RowOutcome]) -> None:
     write_json(inside(sweep.folder, "table.json"), as_json(sweep, found))
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in [columns, *rows]]
-    lines.insert(1, "|" + "---|" * len(columns))
+    matrices = [f"{table.title}\n\n{_markdown(table.columns, table.rows)}\n" for table in matrix_tables(sweep, found)]
     write_text(inside(sweep.folder, "table.csv"), text.getvalue())
     write_text(
         inside(sweep.folder, "table.md"),
-        f"# {sweep.table.title}\n\n" + "\n".join(lines) + f"\n\n{explanation(sweep, found)}\n",
+        "\n".join([f"# {sweep.table.title}\n", *matrices, f"{_markdown(columns, rows)}\n", explanation(sweep, found)])
+        + "\n",
     )
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in [columns, *rows]]
+    lines.insert(1, "|" + "---|" * len(columns))
+    return "\n".join(lines)

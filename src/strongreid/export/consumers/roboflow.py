@@ -18,7 +18,7 @@ from strongreid.errors import InputError
 from strongreid.export.graph import ExportGraph
 from strongreid.export.profile import Exported, Format, Infer, Profile
 from strongreid.files import read_json
-from strongreid.models.backbones import SMALL, timms_network
+from strongreid.models.backbones import SMALL, SMALL_IBN, timms_network
 from strongreid.models.weights import load_exactly, read_weights, save_weights
 
 CONFIG, WEIGHTS, PREFIX = "reid_config.json", "weights.safetensors", "timm:"
@@ -66,7 +66,7 @@ def _differences(graph: ExportGraph) -> str:
     model, settings = graph.model, graph.settings
     arguments = model.arguments
     wrong = {
-        "a backbone that timm does not have": "backbone" in model.own or arguments["backbone"] == SMALL,
+        "a backbone that timm does not have": "backbone" in model.own or arguments["backbone"] in (SMALL, SMALL_IBN),
         "the last stage's stride is 1": arguments.get("last_stride", 1) != 2,
         "there is no ReLU after its stem": not arguments.get("stem_relu", True),
         "its features come after a neck": arguments.get("neck") != "none" and model.feature != "pooled",

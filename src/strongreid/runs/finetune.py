@@ -1,0 +1,157 @@
+"""Fine-tuning: from a model that knows people to one that knows people of these cameras.
+
+There is no second training here: what is chosen from the size of the data becomes settings of an ordinary run, which
+trains, resumes and is reported like any other. Each choice has its reason, and gives way to what the user sets.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from strongreid import build
+from strongreid.config import Config
+from strongreid.config_sections import EvaluationConfig
+from strongreid.data import ReIDData
+from strongreid.models.going_on import made_with
+from strongreid.recipes.values import with_values
+from strongreid.reports.console import Console
+from strongreid.runs.calibrate import FEWEST_FALSE_MATCHES
+
+FEWEST_TO_STOP_BY: Final = 32
+"""With fewer people to learn from all are learned from: a quarter of them could choose an epoch by luck alone."""
+STOP_SHARE: Final = 0.25
+FEWEST_TO_CALIBRATE_ON: Final = 16
+"""With fewer people to test on all of them are tested on, and calibrated on."""
+THRESHOLD_SHARE: Final = 0.5
+STEPS: Final = 300
+"""Steps that a network that knows people needs, roughly, however small the data."""
+EPOCHS: Final = (10, 60)
+"""Fewest and most epochs."""
+RATE: Final = 3.5e-4
+CHECKPOINTS: Final = 12
+"""Of small data an epoch takes less time than a checkpoint: so many are written."""
+AVERAGED_SHARE: Final = 0.1
+"""Share of the steps over which weights are averaged."""
+
+
+@dataclass
+class Defaults:
+    """Settings chosen from the model and the data, each with its reason; what is given stays as it is."""
+
+    given: Mapping[str, Any]
+    values: dict[str, Any] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+
+    def choose(self, name: str, value: Any, reason: str) -> Any:
+        """Return the setting `name`: as given, else `value`, for which there is a reason."""
+        if name in self.given:
+            return self.given[name]
+        self.values[name] = value
+        shown = " x ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}" if value else "none"
+        self.reasons.append(f"{name} {shown}: {reason}")
+        return value
+
+
+def finetuning(model: Path, given: Mapping[str, Any], console: Console) -> Config:
+    """Choose the settings of a training that goes on from a model, and say each with its reason.
+
+    model: its file, or the folder of its run; given: settings by dotted name, among them the data set's. Raises
+    `InputError` for a model or a set that cannot be used, and for settings that do not go together.
+    """
+    defaults = Defaults(given)
+    of_evaluation = vars(EvaluationConfig())
+    for name, value in made_with(model).items():
+        defaults.values[f"{'evaluation' if name in of_evaluation else 'model'}.{name}"] = value
+    defaults.values |= {"model.start": str(model), "model.weights": None}
+    start = with_values(Config(), {**defaults.values, **given})
+    console.say(
+        f"Images {start.model.image_size[0]} x {start.model.image_size[1]}, features and distance: as the model has "
+        "them. From the size of the data, each to be set otherwise by its option:"
+    )
+    _choose_groups(defaults, build.build_data(start))
+    data = build.build_data(with_values(start, {**defaults.values, **given}))
+    steps = _choose_batches(defaults, data, start)
+    _choose_schedule(defaults, steps)
+    _choose_rate_of_false_matches(defaults, data)
+    console.say(*(f"  {reason}" for reason in defaults.reasons))
+    return with_values(start, {**defaults.values, **given})
+
+
+def _choose_groups(defaults: Defaults, data: ReIDData) -> None:
+    """Divide people: who is learned from, who stops it, who judges it, who calibrates it."""
+    learned, tested = len(data.train.people), len(np.unique(data.query.person))
+    if learned >= FEWEST_TO_STOP_BY:
+        count = round(learned * STOP_SHARE)
+        reason = f"{learned - count} people are learned from; {count} others choose the epoch (early stopping)"
+        defaults.choose("data.stop_share", STOP_SHARE, reason)
+    else:
+        reason = f"{learned} people to learn from, below {FEWEST_TO_STOP_BY}: a fixed number of epochs, nobody stops it"
+        defaults.choose("data.stop_share", 0.0, reason)
+    if tested >= FEWEST_TO_CALIBRATE_ON:
+        count = round(tested * THRESHOLD_SHARE)
+        reason = f"{tested - count} people are for the verdict; {count} others for the threshold alone"
+        defaults.choose("data.threshold_share", THRESHOLD_SHARE, reason)
+    else:
+        reason = (
+            f"{tested} people to test on, below {FEWEST_TO_CALIBRATE_ON}: verdict and threshold are both of them, so "
+            "that the threshold's rate is a little too good"
+        )
+        defaults.choose("data.threshold_share", 0.0, reason)
+
+
+def _choose_batches(defaults: Defaults, data: ReIDData, start: Config) -> int:
+    """Choose P x K and the augmentation; return the number of steps of an epoch."""
+    people, images = np.unique(data.train.person, return_counts=True)
+    middle = int(np.median(images))
+    defaults.choose("batch.people_per_batch", min(16, len(people)), f"of {len(people)} people to learn from")
+    defaults.choose("batch.images_per_person", min(4, max(2, middle)), f"half of the people have at least {middle}")
+    height = start.model.image_size[0]
+    padding = round(10 * height / 256)
+    defaults.choose("augment.padding", padding, f"pixels; the paper's 10 are for a height of 256, not {height}")
+    config = with_values(start, {**defaults.values, **defaults.given})
+    sampler = build.build_sampler(config, data.train)
+    sampler.set_epoch(1)
+    return len(sampler)
+
+
+def _choose_schedule(defaults: Defaults, steps: int) -> None:
+    """Choose how long and how fast, from the number of steps of an epoch."""
+    fewest, most = EPOCHS
+    count = min(max(math.ceil(STEPS / steps), fewest), most)
+    epochs = defaults.choose(
+        "schedule.epochs", count, f"of {steps} steps each; the model knows people, about {STEPS} are enough"
+    )
+    defaults.choose("schedule.base_rate", RATE, "below what a first training takes, so that it forgets little")
+    frozen = defaults.choose(
+        "schedule.frozen_epochs",
+        epochs // 10 or int(epochs > 2),
+        "epochs at first in which only neck and classifier learn",
+    )
+    defaults.choose("schedule.warmup_epochs", min(epochs, 2 * frozen), "epochs in which the rate rises")
+    milestones = tuple(sorted({max(1, epochs * tenths // 10) for tenths in (6, 9)}))
+    defaults.choose(
+        "schedule.milestones", milestones, "epochs at which the rate falls to a tenth, late in the training"
+    )
+    window = max(5.0, AVERAGED_SHARE * epochs * steps)
+    decay = min(round(1 - 1 / window, 4), 0.999)
+    defaults.choose(
+        "schedule.averaging", decay, f"weights are averaged over about the last {1 / (1 - decay):.0f} steps"
+    )
+    every = max(1, epochs // CHECKPOINTS)
+    defaults.choose("runtime.checkpoint_every", every, "epochs between two checkpoints")
+    if {**defaults.values, **defaults.given}["data.stop_share"]:
+        defaults.choose("evaluation.every_epochs", every, "epochs between two looks at those who choose the epoch")
+
+
+def _choose_rate_of_false_matches(defaults: Defaults, data: ReIDData) -> None:
+    calibrated_on = data.threshold or data
+    pairs = len(calibrated_on.query) * len(calibrated_on.gallery)
+    rate = next((rate for rate in (0.001, 0.01) if rate * pairs >= FEWEST_FALSE_MATCHES), 0.01)
+    reason = f"of the threshold, on about {pairs:,} pairs of images"
+    if rate * pairs < FEWEST_FALSE_MATCHES:
+        reason += ", which are few, so that it is uncertain"
+    defaults.choose("evaluation.false_match_rate", rate, reason)

@@ -1,0 +1,92 @@
+"""The matrix: which trainings and cells there are, what a missing set leaves, and that it is filled by one command."""
+
+from pathlib import Path
+
+import pytest
+
+from strongreid.cli import main
+from strongreid.config_sections import DataConfig
+from strongreid.errors import InputError
+from strongreid.recipes import read_config, recipe_path
+from strongreid.tables.matrix import matrix_directions, trained_on
+from strongreid.tables.plan import row_config
+from strongreid.tables.spec import ResultTable, Row, read_table
+
+SETS = ("drawn 0", "drawn 1", "cuhk01")
+
+
+def test_each_set_and_each_two_are_trained_on_and_the_others_tested() -> None:
+    found = {name: DataConfig(root=Path(name)) for name in SETS}
+    directions = matrix_directions(SETS, found)
+    cells = {direction.cell for direction in directions}
+    expected = {((one,), other) for one in SETS for other in SETS if one != other}
+    expected |= {
+        (("drawn 0", "drawn 1"), "cuhk01"),
+        (("drawn 0", "cuhk01"), "drawn 1"),
+        (("drawn 1", "cuhk01"), "drawn 0"),
+    }
+    assert cells == expected
+    assert len(directions) == len(expected) == 9
+    for direction in directions:
+        assert direction.cell is not None
+        chosen, tested = direction.cell
+        assert [direction.train.root, *(one.root for one in direction.train.joined)] == [Path(name) for name in chosen]
+        assert direction.test.root == Path(tested)
+        assert not direction.test.joined
+
+
+def test_a_set_that_is_not_there_leaves_its_cells() -> None:
+    found = {name: DataConfig(root=Path(name)) for name in SETS[:2]}
+    assert [one.cell for one in matrix_directions(SETS, found)] == [
+        (("drawn 0",), "drawn 1"),
+        (("drawn 1",), "drawn 0"),
+    ]
+    assert len(trained_on(SETS)) == 6
+    assert trained_on(SETS[:2]) == [("drawn 0",), ("drawn 1",)]
+
+
+@pytest.mark.parametrize(("scale", "end"), [("paper", ""), ("cpu", "_small")])
+def test_its_rows_are_the_two_recipes(scale: str, end: str) -> None:
+    table = read_table("generalise")
+    for row, name in zip(table.rows, ("bag_of_tricks", "generalise"), strict=True):
+        assert row_config(table, row, scale) == read_config(recipe_path(name + end))  # type: ignore[arg-type]
+
+
+def test_the_recipe_differs_from_the_bag_of_tricks_in_what_it_says() -> None:
+    for end in ("", "_small"):
+        found, bag = (read_config(recipe_path(name + end)) for name in ("generalise", "bag_of_tricks"))
+        assert found.model.backbone == f"{bag.model.backbone}_ibn_a"
+        assert found.augment.erase_probability == 0
+        assert min(found.augment.colour_jitter) > 0
+        assert found.batch.domain_balanced
+        assert 0 < found.schedule.averaging < 1
+
+
+@pytest.mark.parametrize("matrix", [("drawn one",), ("drawn 0", "drawn 0")])
+def test_impossible_sets_are_refused(matrix: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="`matrix` has"):
+        ResultTable("own", (Row("one"),), matrix=matrix)
+
+
+def test_a_row_starts_from_one_thing() -> None:
+    with pytest.raises(InputError, match="not both"):
+        ResultTable("own", (Row("one"), Row("two", start="one", recipe="generalise")))
+
+
+def test_it_is_filled_by_one_command_with_what_there_is(
+    drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for world in (0, 1):
+        (tmp_path / f"drawn-{world}").symlink_to(drawn)
+    words = ["reproduce", "generalise", f"--output={tmp_path}", "--epochs=1", "--model.image_size=[64,32]"]
+    more = ["--batch.people_per_batch=4", "--batch.images_per_person=2", "--rows", "1"]
+    assert main([*words, *more]) == 0
+    said = capsys.readouterr().err
+    (page,) = tmp_path.glob("generalise-*/report.html")
+    text = page.read_text()
+    for part in ("Matrix", "missing", "drawn 0 + drawn 1", "cuhk01"):
+        assert part in text
+    assert "missing" in said
+    assert "bag of tricks: mAP (rank-1), tested on" in (page.parent / "table.md").read_text()
+    assert main([*words, "--data.name=folder", f"--data.root={drawn}"]) == 2
+    assert "takes cuhk01, not" in capsys.readouterr().err
