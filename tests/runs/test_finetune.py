@@ -72,7 +72,7 @@ def test_the_verdict_is_of_the_model_before_on_the_same_people(
     verdict = verdict_of(run)
     assert verdict is not None
     assert said["better"] == verdict.better == (test.difference.value > 0 and test.p_value < 0.05)
-    assert said["model"] == str(trained / "model.safetensors")
+    assert said["model"] == str(trained)
     assert main(["evaluate", str(finetuned), f"--result={tmp_path / 'again.npz'}"]) == 0
     again = RetrievalResult.load(tmp_path / "again.npz")
     assert np.array_equal(again.first_match_rank, after.first_match_rank)
@@ -199,7 +199,7 @@ def test_slips_are_refused_with_what_to_do(
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("*/config.yaml"))
 
 
-def test_settings_of_the_run_start_it_again(finetuned: Path) -> None:
+def test_settings_are_recorded_in_full(finetuned: Path, trained: Path) -> None:
     plain = yaml.safe_load((finetuned / "config.yaml").read_text())
-    assert plain["model"]["start"].endswith("model.safetensors")
+    assert plain["model"]["start"] == str(trained)
     assert json.loads((finetuned / "run.json").read_text())["config"] == plain

@@ -78,7 +78,7 @@ def test_the_best_epoch_is_the_earlier_of_two_equals() -> None:
         assert best(epoch) == {"mean_ap": {1: 0.3, 2: 0.5, 3: 0.5, 4: 0.4}[epoch]}
         kept.append((int(best.epoch), float(best.model.classifier.weight[0, 0])))
     assert kept == [(1, 1), (2, 2), (2, 2), (2, 2)]
-    assert float(model.classifier.weight[0, 0]) == 4
+    assert float(model.classifier.weight[0, 0].detach()) == 4
 
 
 class Whole:

@@ -147,8 +147,7 @@ class Augmentation:
                 "give uint8 [B, 3, H, W] and B draws."
             )
         fill = torch.tensor(IMAGENET_MEAN if self.erase_fill == "reference" else (0.0, 0.0, 0.0)).view(3, 1, 1)
-        if draws.colours is not None:
-            images = jittered(images, draws.colours)
+        images = images if draws.colours is None else jittered(images, draws.colours)
         apply = apply_on_cpu if images.device.type == "cpu" else apply_on_gpu
         return apply(images, draws, self.padding, fill, out, normalisation)
 

@@ -14,31 +14,36 @@ Jitter = tuple[float, float, float, float]
 
 COLOUR_STREAM = 0xC01
 """Second word of the generator's key: keeps these draws apart from others made with the same seed."""
+NEUTRAL = (1.0, 1.0, 1.0, 0.0)
+"""Factors of brightness, contrast and saturation, and a turn of hue, that change nothing."""
 _GREY = (0.2989, 0.587, 0.114)
 """Shares of red, green and blue in grey (ITU-R BT.601)."""
 
 
-def draw_colours(jitter: Jitter, count: int, *, seed: int, epoch: int, step: int) -> Tensor | None:
+def draw_colours(jitter: Jitter, count: int, *, seed: int, epoch: int, step: int) -> Tensor:
     """Draw for `count` images: factors of brightness, contrast, saturation, and a turn of hue, float32 [count, 4].
 
-    None where nothing is changed. A pure function of its arguments.
+    A pure function of its arguments.
     """
-    if not any(jitter):
-        return None
     rng = np.random.Generator(np.random.Philox(key=[seed, COLOUR_STREAM], counter=[0, 0, step, epoch]))
     change = rng.uniform(-1, 1, (count, 4)) * np.array(jitter)
-    return torch.from_numpy((change + np.array([1, 1, 1, 0])).astype(np.float32))
+    return torch.from_numpy((change + np.array(NEUTRAL)).astype(np.float32))
 
 
 def jittered(images: Tensor, colours: Tensor) -> Tensor:
-    """Change the colours of uint8 [B, 3, H, W] as drawn, float32 [B, 4] on the CPU: uint8, rounded, on its device."""
+    """Change the colours of uint8 [B, 3, H, W] as drawn, float32 [B, 4] on the CPU: uint8, rounded, on its device.
+
+    Images of which nothing is to be changed come back themselves.
+    """
+    if (colours == torch.tensor(NEUTRAL)).all():
+        return images
     changed = change_colours(images.float().div_(255), colours)
     return changed.mul_(255).add_(0.5).to(torch.uint8)
 
 
 def change_colours(images: Tensor, colours: Tensor) -> Tensor:
     """Change the colours of float [B, 3, H, W], 0 to 1, by brightness, contrast, saturation and hue [B, 4]."""
-    wanted = [bool((column != neutral).any()) for column, neutral in zip(colours.T, (1, 1, 1, 0), strict=True)]
+    wanted = [bool((column != neutral).any()) for column, neutral in zip(colours.T, NEUTRAL, strict=True)]
     columns = colours.to(images, non_blocking=True).T[:, :, None, None, None]
     brightness, contrast, saturation, hue = columns
     if wanted[0]:

@@ -55,6 +55,11 @@ class Defaults:
         self.reasons.append(f"{name} {shown}: {reason}")
         return value
 
+    def config(self, *, schedule: bool = True) -> Config:
+        """Return all settings so far; without the `schedule`, which can be impossible until all of it is chosen."""
+        values = {**self.values, **self.given}
+        return with_values(Config(), {n: v for n, v in values.items() if schedule or not n.startswith("schedule.")})
+
 
 def finetuning(model: Path, given: Mapping[str, Any], console: Console) -> Config:
     """Choose the settings of a training that goes on from a model, and say each with its reason.
@@ -67,29 +72,33 @@ def finetuning(model: Path, given: Mapping[str, Any], console: Console) -> Confi
     for name, value in made_with(model).items():
         defaults.values[f"{'evaluation' if name in of_evaluation else 'model'}.{name}"] = value
     defaults.values |= {"model.start": str(model), "model.weights": None}
-    start = with_values(Config(), {**defaults.values, **given})
-    console.say(
-        f"Images {start.model.image_size[0]} x {start.model.image_size[1]}, features and distance: as the model has "
-        "them. From the size of the data, each to be set otherwise by its option:"
-    )
-    _choose_groups(defaults, build.build_data(start))
-    data = build.build_data(with_values(start, {**defaults.values, **given}))
-    steps = _choose_batches(defaults, data, start)
-    _choose_schedule(defaults, steps)
+    _choose_groups(defaults, build.build_data(defaults.config(schedule=False)))
+    data = build.build_data(defaults.config(schedule=False))
+    _choose_schedule(defaults, _choose_batches(defaults, data))
     _choose_rate_of_false_matches(defaults, data)
-    console.say(*(f"  {reason}" for reason in defaults.reasons))
-    return with_values(start, {**defaults.values, **given})
+    config = defaults.config()
+    height, width = config.model.image_size
+    console.say(
+        f"Images {height} x {width}, features and distance: as the model has them. From the size of the data, each to "
+        "be set otherwise by its option:",
+        *(f"  {reason}" for reason in defaults.reasons),
+    )
+    return config
 
 
 def _choose_groups(defaults: Defaults, data: ReIDData) -> None:
     """Divide people: who is learned from, who stops it, who judges it, who calibrates it."""
     learned, tested = len(data.train.people), len(np.unique(data.query.person))
-    if learned >= FEWEST_TO_STOP_BY:
+    findable = _findable(data)
+    if findable >= FEWEST_TO_STOP_BY:
         count = round(learned * STOP_SHARE)
         reason = f"{learned - count} people are learned from; {count} others choose the epoch (early stopping)"
         defaults.choose("data.stop_share", STOP_SHARE, reason)
     else:
-        reason = f"{learned} people to learn from, below {FEWEST_TO_STOP_BY}: a fixed number of epochs, nobody stops it"
+        reason = (
+            f"of {learned} people to learn from {findable} could be found again, below {FEWEST_TO_STOP_BY}: a fixed "
+            "number of epochs, nobody stops it"
+        )
         defaults.choose("data.stop_share", 0.0, reason)
     if tested >= FEWEST_TO_CALIBRATE_ON:
         count = round(tested * THRESHOLD_SHARE)
@@ -103,17 +112,24 @@ def _choose_groups(defaults: Defaults, data: ReIDData) -> None:
         defaults.choose("data.threshold_share", 0.0, reason)
 
 
-def _choose_batches(defaults: Defaults, data: ReIDData, start: Config) -> int:
+def _findable(data: ReIDData) -> int:
+    """Count the training people who could be looked for: seen by two cameras, without cameras on two images."""
+    table = data.train
+    seen = np.unique(np.stack((table.person, table.camera), 1), axis=0)[:, 0]
+    people = seen if data.same_camera == "exclude" else table.person
+    return int((np.unique(people, return_counts=True)[1] >= 2).sum())
+
+
+def _choose_batches(defaults: Defaults, data: ReIDData) -> int:
     """Choose P x K and the augmentation; return the number of steps of an epoch."""
     people, images = np.unique(data.train.person, return_counts=True)
     middle = int(np.median(images))
     defaults.choose("batch.people_per_batch", min(16, len(people)), f"of {len(people)} people to learn from")
     defaults.choose("batch.images_per_person", min(4, max(2, middle)), f"half of the people have at least {middle}")
-    height = start.model.image_size[0]
+    height = defaults.config(schedule=False).model.image_size[0]
     padding = round(10 * height / 256)
     defaults.choose("augment.padding", padding, f"pixels; the paper's 10 are for a height of 256, not {height}")
-    config = with_values(start, {**defaults.values, **defaults.given})
-    sampler = build.build_sampler(config, data.train)
+    sampler = build.build_sampler(defaults.config(schedule=False), data.train)
     sampler.set_epoch(1)
     return len(sampler)
 
