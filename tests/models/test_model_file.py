@@ -6,6 +6,7 @@ import random
 import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from strongreid.errors import InputError
-from strongreid.models import Calibrated, ReIDModel, read_header, write_calibrated
+from strongreid.models import Calibrated, CalibratedOn, ReIDModel, read_header, write_calibrated
 
 FOUND = Calibrated(threshold=0.1 + 0.2, false_match_rate=1e-3, true_match_rate=0.875, measured_on="drawn")
+ON = CalibratedOn(people=12, cameras=3, different_pairs=4_567, tested=False, interval=(1e-4, 0.01))
 
 
 @pytest.fixture
@@ -155,3 +157,57 @@ def test_what_is_no_threshold_or_no_model_is_refused(file: Path, tmp_path: Path)
     save_file({"weight": torch.zeros(2)}, tmp_path / "bare.safetensors")
     with pytest.raises(InputError, match="was not written by strongreid"):
         write_calibrated(tmp_path / "bare.safetensors", FOUND)
+
+
+@pytest.mark.parametrize("on", [None, ON, CalibratedOn(2, 1, 1, True, (0.0, 1.0)), CalibratedOn(2, 1, 9, None, (0, 0))])
+def test_whom_it_was_measured_on_is_kept_and_said(file: Path, on: CalibratedOn | None) -> None:
+    stored = replace(FOUND, on=on)
+    write_calibrated(file, stored)
+    assert ReIDModel.load(file).calibrated == stored
+    said = stored.words("cosine")
+    assert "below 0.3" in said
+    assert "at a false-match rate of 0.1 %" in said
+    assert "87.5 %" in said
+    if on is None:
+        assert "somewhat worse" in said
+    else:
+        for part in (f"{on.people} people of drawn", f"{on.cameras} cameras", f"{on.different_pairs:,} pairs", "95 %"):
+            assert part in said
+        assert ("expect somewhat worse" in said) == (on.tested is True)
+        assert ("Nobody of them" in said) == (on.tested is False)
+
+
+def test_an_earlier_versions_threshold_is_read(file: Path) -> None:
+    write_calibrated(file, replace(FOUND, on=ON))
+    header = read_header(file)
+    entry = json.loads(header["strongreid_calibrated"])
+    del entry["on"]
+    save_file(load_file(file), file, {**without_checksum(header), "strongreid_calibrated": json.dumps(entry)})
+    assert ReIDModel.load(file).calibrated == FOUND
+
+
+@pytest.mark.parametrize(
+    "on",
+    [
+        7,
+        [],
+        {},
+        {"people": 2},
+        {"people": 2.5, "cameras": 1, "different_pairs": 3, "tested": True, "interval": [0, 1]},
+        {"people": 0, "cameras": 1, "different_pairs": 3, "tested": True, "interval": [0, 1]},
+        {"people": 2, "cameras": 1, "different_pairs": 3, "tested": True, "interval": [1, 0]},
+        {"people": 2, "cameras": 1, "different_pairs": 3, "tested": True, "interval": [0, 1, 2]},
+        {"people": 2, "cameras": 1, "different_pairs": 3, "tested": True, "interval": ["nan", 1]},
+    ],
+)
+def test_damage_to_whom_it_was_measured_on_is_named(file: Path, on: object) -> None:
+    write_calibrated(file, replace(FOUND, on=ON))
+    header = read_header(file)
+    entry = {**json.loads(header["strongreid_calibrated"]), "on": on}
+    save_file(load_file(file), file, {**without_checksum(header), "strongreid_calibrated": json.dumps(entry)})
+    with pytest.raises(InputError, match="strongreid_calibrated"):
+        ReIDModel.load(file)
+
+
+def without_checksum(header: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in header.items() if name != "strongreid_sha256"}

@@ -10,6 +10,7 @@ from strongreid.cli.any_model import (
     NOT_ONNX,
     OnnxChoice,
     is_model,
+    is_onnx,
     open_model,
     require_model_and_set,
     require_no_onnx,
@@ -31,6 +32,7 @@ from strongreid.cli.options import (
 )
 from strongreid.config_sections import SetConfig
 from strongreid.errors import InputError
+from strongreid.runs.finding import is_on_hub
 
 
 def evaluate_model(
@@ -125,7 +127,7 @@ def calibrate(
     Args:
         run: The folder of a run; its model.safetensors gets the threshold. It is measured on people who were neither
             learned from nor tested on: another set, or those whom the run holds out for it (data.threshold_share);
-            without these on its own test people, and that is said.
+            without these on its own test people, and that is said. Or a model file, with --data.name and --data.root.
         embeddings: Query and gallery file (.npz).
         false_match_rate: How often, 0 to 1, different people may be taken for the same.
         data: Another set.
@@ -133,8 +135,16 @@ def calibrate(
         same_camera: exclude (by default) or include, for embeddings, as in `evaluate`; a run has its own.
         json: File to write the threshold and the rates to.
     """
-    require_source(run, embeddings, of_run=data != OWN_SET, of_files=bool(metric or same_camera))
-    other = other_set(data)
+    alone = is_model(run)
+    if run is not None and alone:
+        if is_onnx(run) or is_on_hub(run):
+            raise InputError(
+                f"{run} cannot keep a threshold: name the folder of a run, or a model file (.safetensors)."
+            )
+        other: SetConfig | None = require_model_and_set(run, embeddings, data, NOT_ONNX)
+    else:
+        require_source(run, embeddings, of_run=data != OWN_SET, of_files=bool(metric or same_camera))
+        other = other_set(data)
     require_output_file("--json", json, "threshold.json")
 
     from strongreid.reports.console import Console
@@ -142,7 +152,10 @@ def calibrate(
     from strongreid.runs.evaluate_features import Protocol
 
     console = Console()
-    if run is not None:
+    if run is not None and alone:
+        assert other is not None
+        found = calibration.calibrate_file(run, other, false_match_rate, console)
+    elif run is not None:
         root = None if other else data.root
         found = calibration.calibrate_run(run, false_match_rate, root, console, other)
     else:
@@ -153,10 +166,14 @@ def calibrate(
     if json is not None:
         calibration.write(found, json)
     if run is not None:
-        console.say(f"Stored in {run / 'model.safetensors'}: ReIDModel.load({str(run)!r}).threshold")
+        file = run / "model.safetensors" if run.is_dir() else run
+        console.say(f"Stored in {file}: ReIDModel.load({str(run)!r}).threshold")
         if found.on.tested and other is None:
             console.say("Other people give an honest rate: --data.name NAME --data.root DIR calibrates on them.")
-        console.suggest("report", run, *where(None if other else data.root))
+        if alone:
+            console.suggest("search", "PERSON.jpg", "--in", "PICTURES", "--model", run)
+        else:
+            console.suggest("report", run, *where(None if other else data.root))
     elif embeddings is not None:
         console.suggest("report", "--embeddings", *embeddings)
 

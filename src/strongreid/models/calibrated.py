@@ -28,8 +28,9 @@ class CalibratedOn:
     cameras: int
     different_pairs: int
     """Pairs of images of different people."""
-    tested: bool
-    """Whether the model's figures are reported on the same people: the rate is then a little too good."""
+    tested: bool | None
+    """Whether the model's figures are reported on the same people: the rate is then a little too good; None: nobody
+    here knows."""
     interval: tuple[float, float]
     """95 % interval of the false-match rate on other people, 0..1, by bootstrap over people."""
 
@@ -77,14 +78,15 @@ class Calibrated:
         return (
             f"{said} Measured on {self.on.people:,} people of {self.measured_on}, {self.on.cameras:,} cameras, "
             f"{self.on.different_pairs:,} pairs of different people; 95 % interval of that rate {low:.2g} to "
-            f"{high:.2g} %, by bootstrap over people. {_TESTED if self.on.tested else _NOT_TESTED}"
+            f"{high:.2g} %, by bootstrap over people. {_TESTED[self.on.tested]}"
         )
 
 
-_TESTED: Final = (
-    "The model's figures are reported on these people too, so that on others somewhat worse rates are to be expected."
-)
-_NOT_TESTED: Final = "Nobody of them was learned from or reported on."
+_TESTED: Final = {
+    True: "The model's figures are reported on these people too; on others expect somewhat worse.",
+    False: "Nobody of them was learned from or reported on.",
+    None: "Whether the model had learned from them is not recorded.",
+}
 
 
 def calibrated_text(calibrated: Calibrated) -> str:
@@ -120,7 +122,8 @@ def read_calibrated(path: str | Path) -> Calibrated | None:
 def _calibrated_on(fields: Mapping[str, Any]) -> CalibratedOn:
     low, high = map(float, fields["interval"])
     people, cameras, pairs = (operator.index(fields[name]) for name in ("people", "cameras", "different_pairs"))
-    return CalibratedOn(people, cameras, pairs, bool(fields["tested"]), (low, high))
+    tested = None if fields["tested"] is None else bool(fields["tested"])
+    return CalibratedOn(people, cameras, pairs, tested, (low, high))
 
 
 def write_calibrated(path: str | Path, calibrated: Calibrated) -> None:

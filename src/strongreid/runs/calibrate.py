@@ -22,6 +22,8 @@ from strongreid.runs.evaluate import prepare_other
 from strongreid.runs.evaluate_features import EmbeddedTest, Protocol, announce, load_test
 from strongreid.runs.folder import Run
 from strongreid.runs.test_sets import TestSet, prepare_own_tests, prepare_threshold_test
+from strongreid.runs.used_model import load_model
+from strongreid.runs.without_a_run import embed_test
 
 FEWEST_FALSE_MATCHES: Final = 30
 """With 30 errors seen, the true rate is within 30 % of the measured one in nine of ten cases ("rule of 30", Doddington
@@ -70,6 +72,15 @@ def _people_for(run: Run, other: SetConfig | None, console: Console) -> tuple[Te
     return test, True
 
 
+def calibrate_file(file: Path, people: SetConfig, false_match_rate: float, console: Console) -> Found:
+    """Choose the threshold for a wanted false-match rate, 0..1, on a set, and store it in a model file of no run."""
+    require_rate(false_match_rate)
+    test, embedded = embed_test(load_model(file), people, Protocol(), console)
+    found = calibrate_on(embedded, false_match_rate, console, tested=None)
+    write_calibrated(file, stored(found, test.data.name))
+    return found
+
+
 def calibrate_features(
     query: Path, gallery: Path, false_match_rate: float, console: Console, protocol: Protocol | None = None
 ) -> Found:
@@ -77,10 +88,10 @@ def calibrate_features(
     require_rate(false_match_rate)
     test = load_test(query, gallery, protocol)
     test.warn(console)
-    return calibrate_on(test, false_match_rate, console, tested=True)
+    return calibrate_on(test, false_match_rate, console, tested=None)
 
 
-def calibrate_on(test: EmbeddedTest, false_match_rate: float, console: Console, *, tested: bool) -> Found:
+def calibrate_on(test: EmbeddedTest, false_match_rate: float, console: Console, *, tested: bool | None) -> Found:
     """Choose the threshold for a wanted false-match rate; `tested`: whether figures are reported on these people."""
     found = test.verify(console)
     chosen = found.calibrate(false_match_rate)
@@ -135,11 +146,11 @@ def show(calibration: Found, console: Console) -> None:
             ]
         ],
     )
-    whom = (
-        "the very people whom the figures are reported on: on other people expect somewhat worse rates"
-        if on.tested
-        else "people who were neither learned from nor reported on"
-    )
+    whom = {
+        True: "the very people whom the figures are reported on: on other people expect somewhat worse rates",
+        False: "people who were neither learned from nor reported on",
+        None: "whom the model may have learned from: then on other people expect somewhat worse rates",
+    }[on.tested]
     console.say(
         f"Measured on {found.same_pairs:,} pairs of the same person and {found.different_pairs:,} of different people, "
         f"of {on.people:,} people and {on.cameras:,} cameras, {whom}. The interval is by bootstrap over people."

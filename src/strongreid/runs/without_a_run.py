@@ -22,7 +22,7 @@ from strongreid.runs.used_model import UsedModel
 
 def evaluate_model(used: UsedModel, tested: SetConfig, protocol: Protocol, console: Console) -> dict[str, Evaluation]:
     """Evaluate a model on a set; the result by the set's name."""
-    test, embedded = _embedded(used, tested, protocol, console)
+    test, embedded = embed_test(used, tested, protocol, console)
     embedded.warn(console, protocol)
     return {test.name: Evaluation(embedded.evaluate(console, protocol))}
 
@@ -34,7 +34,7 @@ def report_model(used: UsedModel, tested: SetConfig, output: Path | None, protoc
     """
     path = output or used.folder / "report.html"
     require_target(path)
-    test, embedded = _embedded(used, tested, protocol, console)
+    test, embedded = embed_test(used, tested, protocol, console)
     result = embedded.evaluate(console)
     images = ImageGallery(test.query.table, test.query.packed), ImageGallery(test.gallery.table, test.gallery.packed)
     found, _ = retrieval_sections(embedded, result, *images, console)
@@ -47,7 +47,10 @@ def report_model(used: UsedModel, tested: SetConfig, output: Path | None, protoc
     return path
 
 
-def _embedded(used: UsedModel, tested: SetConfig, protocol: Protocol, console: Console) -> tuple[TestSet, EmbeddedTest]:
+def embed_test(
+    used: UsedModel, tested: SetConfig, protocol: Protocol, console: Console
+) -> tuple[TestSet, EmbeddedTest]:
+    """Read and decode a set as a model takes images, and embed it."""
     console.say(used.words())
     network = used.network
     data = DataConfig(tested.name, tested.root, tested.split_seed, layout=tested.layout, columns=tested.columns)
