@@ -58,7 +58,7 @@ SHAPES = {
 PRODUCTS = ("gallery @ query.T", "query @ gallery.T")
 OURS = ("evaluate", "evaluate, re-ranked")
 PEERS = ("torchreid", "torchreid, re-ranked")
-VERIFY = "verify"
+PAIRS = ("verify", "open set")
 ONE_THREAD = ", one thread"
 """Ends the names of tasks that are measured beside busy processes: more workers should not be slower than one."""
 
@@ -200,8 +200,8 @@ def planned(shape: Shape, given: argparse.Namespace) -> list[tuple[int, str]]:
     tasks = [
         *PRODUCTS,
         *OURS,
-        VERIFY,
-        *([task + ONE_THREAD for task in (*OURS, VERIFY)] if given.busy else []),
+        *PAIRS,
+        *([task + ONE_THREAD for task in (*OURS, *PAIRS)] if given.busy else []),
         *(PEERS if given.torchreid and shape.fits_peers else ()),
     ]
     asked = (given.reranking_repeats, shape.reranking_repeats, given.repeats)

@@ -16,7 +16,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from strongreid.evaluation import Embeddings, Reranking, RetrievalResult, evaluate, verify
+from strongreid.evaluation import (
+    Embeddings,
+    Reranking,
+    RetrievalResult,
+    evaluate,
+    fnir_interval,
+    identify_at_sizes,
+    split_enrolled,
+    verify,
+)
 
 QUERIES_AT_ONCE = 512
 
@@ -38,6 +47,13 @@ def product(query: Embeddings, gallery: Embeddings, gallery_first: bool) -> dict
 
 def figures(result: RetrievalResult) -> dict[str, Any]:
     return {"mean_ap": result.mean_ap, "rank_1": result.rank(1)}
+
+
+def open_set(query: Embeddings, gallery: Embeddings) -> dict[str, Any]:
+    """All that a report measures of strangers: half of the people enrolled, four sizes, two intervals."""
+    sizes = identify_at_sizes(*split_enrolled(query, gallery), same_camera="exclude")
+    found = sizes[max(sizes)]
+    return {f"fnir_{rate}": fnir_interval(found, rate).value for rate in (0.01, 0.1)}
 
 
 def peer(folder: Path, file: str) -> ModuleType:
@@ -105,6 +121,7 @@ def tasks(folder: Path) -> dict[str, Callable[[Embeddings, Embeddings], dict[str
         "evaluate": lambda q, g: figures(evaluate(q, g)),
         "evaluate, re-ranked": lambda q, g: figures(evaluate(q, g, reranking=Reranking())),
         "verify": lambda q, g: {"equal_error_rate": verify(q, g).equal_error_rate},
+        "open set": open_set,
         "torchreid": lambda q, g: peer_evaluate(q, g, folder),
         "torchreid, re-ranked": lambda q, g: peer_rerank(q, g, folder),
     }

@@ -18,8 +18,13 @@ import torch
 from PIL import Image
 
 from strongreid.reports.console import Console
+from strongreid.reports.drawing import save
+from strongreid.reports.open_set import open_set_figure
 from strongreid.reports.strips import QueryRow, draw_strips
 from strongreid.runs.demo import DemoResult, run_demo
+from strongreid.runs.folder import Run
+from strongreid.runs.identify import identify_run
+from strongreid.runs.open_set import USUAL
 
 DOCS = Path(__file__).resolve().parent
 COLOURS = 160
@@ -33,12 +38,13 @@ def main() -> None:
     given = parser.parse_args()
     found = run_demo(given.demo, 0, Console())
     draw(found)
+    draw_strangers(Run(given.demo / "bag_of_tricks"))
     if given.tricks is not None:
         shutil.copyfile(given.tricks / "gains.png", DOCS / "gains.png")
     for page in (DOCS.parent / "README.md", DOCS / "results.md"):
         fill(page, found)
     screenshot(found.page, DOCS / "report.png")
-    for name in ("strips.png", "search.png", "gains.png", "report.png"):
+    for name in ("strips.png", "search.png", "gains.png", "report.png", "open_set.png"):
         make_smaller(DOCS / name)
 
 
@@ -49,6 +55,12 @@ def draw(found: DemoResult) -> None:
     first, *_, last = middle.strips
     rows = [QueryRow(middle.query, {first: middle.strips[first], last: middle.strips[last]}, middle.label)]
     draw_strips(rows, DOCS / "search.png", title="Who is this? One search, before and after a minute of training")
+
+
+def draw_strangers(run: Run) -> None:
+    """Draw FNIR over FPIR on the run's own test set, for several numbers of enrolled people."""
+    (found,) = identify_run(run, USUAL, Console()).values()
+    save(open_set_figure(found.sizes), DOCS / "open_set.png", "png")
 
 
 def fill(page: Path, found: DemoResult) -> None:

@@ -24,11 +24,14 @@ def features() -> Embeddings:
     return Embeddings(values, np.arange(12) % 3, np.arange(12) % 2)
 
 
-def evaluated(path: Path, drawn: Path, trained: Path) -> int:
-    for name in ("query", "gallery"):
-        features().save(path.parent / f"{name}.npz")
-    query, gallery = (str(path.parent / f"{name}.npz") for name in ("query", "gallery"))
-    return main(["evaluate", "--embeddings", query, gallery, "--same_camera=include", f"--json={path}"])
+def measured(command: str, option: str) -> Writes:
+    def measure(path: Path, drawn: Path, trained: Path) -> int:
+        files = [path.parent / f"{name}.npz" for name in ("query", "gallery")]
+        for file in files:
+            features().save(file)
+        return main([command, "--embeddings", *map(str, files), "--same_camera=include", f"--{option}={path}"])
+
+    return measure
 
 
 def checked(path: Path, drawn: Path, trained: Path) -> int:
@@ -58,7 +61,9 @@ def searched(option: str) -> Writes:
 
 
 OPTIONS = {
-    "json": (evaluated, b"{"),
+    "json": (measured("evaluate", "json"), b"{"),
+    "open_set_json": (measured("identify", "json"), b"{"),
+    "open_set_result": (measured("identify", "result"), b"PK"),
     "sheet": (checked, b"\x89PNG"),
     "output": (reported, b"<!doctype html>"),
     "features": (saved_features, b"PK"),
@@ -103,7 +108,17 @@ def test_a_pipe_gets_what_was_written_and_a_null_device_takes_it(
         assert stat.S_ISCHR(null.lstat().st_mode)
 
 
-@pytest.mark.parametrize("writes", [evaluated, checked, reported, searched("json"), searched("html")])
+@pytest.mark.parametrize(
+    "writes",
+    [
+        measured("evaluate", "json"),
+        measured("identify", "result"),
+        checked,
+        reported,
+        searched("json"),
+        searched("html"),
+    ],
+)
 def test_a_folder_is_refused(
     tmp_path: Path, drawn: Path, trained: Path, writes: Writes, capsys: pytest.CaptureFixture[str]
 ) -> None:

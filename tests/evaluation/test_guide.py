@@ -9,6 +9,7 @@ import pytest
 from strongreid.cli import main
 
 ROOT = Path(__file__).parents[2]
+ON_FEATURES = ("evaluate --embeddings", "identify --embeddings", "reassociate")
 BLOCK = re.compile(r"```(python)?\n(.*?)```", re.DOTALL)
 
 
@@ -20,7 +21,7 @@ def run_examples(text: str) -> dict[str, Any]:
             exec(compile(block, "example", "exec"), names)
         else:
             for line in block.splitlines():
-                assert line.startswith("strongreid evaluate --embeddings"), line
+                assert line.startswith(tuple(f"strongreid {word}" for word in ON_FEATURES)), line
                 assert main(line.split()[1:]) == 0
     return names
 
@@ -38,6 +39,10 @@ def test_the_guide_runs_and_says_what_is_true(tmp_path: Path, monkeypatch: pytes
     assert said["features"].shape == (4, said["model"].width)
     assert said["chosen"].false_match_rate <= 0.01
     assert said["interval"].low < result < said["interval"].high
+    assert said["sure"].low <= said["identified"].fnir(0.1) <= said["sure"].high
+    assert (tmp_path / "open_set.json").is_file()
+    assert len(said["tracks"]) == 60
+    assert said["met_again"].detection_rate(1) > 0.5
 
 
 def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

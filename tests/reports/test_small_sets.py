@@ -9,10 +9,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from strongreid.data import PackedImages
-from strongreid.evaluation import Embeddings, evaluate, verify
+from strongreid.evaluation import Embeddings, evaluate, identify_at_sizes, split_enrolled, verify
+from strongreid.evaluation.enrolment import people_in_both
 from strongreid.models import ReIDModel
 from strongreid.reports import results, showing
 from strongreid.reports.confusions import hardest_pairs
+from strongreid.reports.open_set import open_set_section
 from strongreid.reports.page import Section, Tile, Tiles, write_page
 from strongreid.reports.ranked import ImageGallery, pick_queries, ranked_lists
 
@@ -53,6 +55,9 @@ def sections(query: Embeddings, gallery: Embeddings, model: ReIDModel | None, lo
         showing.confusions_section(hardest_pairs(query, gallery, 3), *shown),
         results.better_worse_section("one", result, "two", result),
     ]
+    if len(people_in_both(query, gallery)) > 1:
+        sizes = identify_at_sizes(*split_enrolled(query, gallery), same_camera="exclude")
+        found.append(open_set_section(sizes, (0.0, 0.5), [None, None]))
     if model is not None:
         found.append(results.learning_section(log, RECORDED, 1))
         found.append(showing.activation_section(model, [one for lists in strips.values() for one in lists], *shown))
@@ -87,7 +92,7 @@ def test_the_smallest_sets_have_every_section(model: ReIDModel, queries: list[in
     people = sorted(set(queries))
     gallery = Embeddings(np.eye(3)[people], people, [1] * len(people))
     found = {section.title: section for section in sections(query, gallery, model if images else None, [LINE])}
-    assert len(found) == (8 if images else 6)
+    assert len(found) == (8 if images else 6) + (len(people) > 1)
     groups = [block for block in found["What it finds"].blocks if isinstance(block, Tiles)]
     shown = [row for block in groups for row in block.rows]
     assert len(shown) == len({row.title for row in shown}) == min(len(queries), 3 * len(people))

@@ -88,6 +88,7 @@ def test_every_section_is_there_in_order_and_filled(sections: dict[str, Section]
         "Result",
         "Learning",
         "Ranking and thresholds",
+        "Strangers",
         "What it finds",
         "Where it looks",
         "Map of people",

@@ -18,6 +18,7 @@ from strongreid.cli.datasets import DATASETS
 from strongreid.cli.evaluating import EVALUATING
 from strongreid.cli.exporting import EXPORTING
 from strongreid.cli.finetuning import FINETUNING
+from strongreid.cli.identifying import IDENTIFYING
 from strongreid.cli.importing import IMPORTING
 from strongreid.cli.reporting import REPORTING
 from strongreid.cli.searching import SEARCHING
@@ -33,6 +34,7 @@ COMMANDS: dict[str, Command] = {
     **TRAINING,
     **FINETUNING,
     **EVALUATING,
+    **IDENTIFYING,
     **REPORTING,
     **COMPARING,
     **CONVERTING,

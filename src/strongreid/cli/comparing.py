@@ -13,7 +13,7 @@ from strongreid.runs.finding import require_run
 def compare(runs: list[Path]) -> None:
     """Show finished runs side by side: figures, the paired test against the first, and the settings that differ.
 
-    Results of any model can be among them: files (.npz) that `evaluate --result` wrote.
+    Results of any model can be among them: files (.npz) that `evaluate --result` or `identify --result` wrote.
     """
     if len(runs) < 2:
         raise InputError("Name at least two runs to compare.")
@@ -37,7 +37,8 @@ def compare_parser() -> ArgumentParser:
     """Return the parser of `compare`."""
     parser = parser_of(compare, skip={"runs"})
     help_text = (
-        "Folders of finished runs, or results (.npz) of `evaluate --result`; the first is the one compared with."
+        "Folders of finished runs, or results (.npz) of `evaluate --result` or `identify --result`; the first is the "
+        "one compared with."
     )
     parser.add_argument("runs", nargs="+", type=Path, help=help_text)
     return parser

@@ -43,6 +43,7 @@ def evaluate_model(
     reranking: RerankingChoice = NOT_CHOSEN,
     same_camera: Literal["exclude", "include"] | None = None,
     average_precision: Literal["rectangular", "trapezoid"] = "rectangular",
+    by: Literal["image", "track"] = "image",
     json: Path | None = None,
     result: Path | None = None,
     moved: list[str] | None = None,
@@ -62,6 +63,7 @@ def evaluate_model(
             embeddings.
         average_precision: rectangular is what the paper and most tools report; trapezoid is the rule of Market-1501's
             official MATLAB code, which reads lower. Never compare one with the other.
+        by: image, or track: the mean features of each track, for tables and files with a column track.
         json: File to write the metrics to, with the intervals of mAP and rank-1.
         result: File (.npz) to write the figures of each query to, of a run's main set, for `strongreid compare`.
         moved: Where further sets of the run lie now, NAME=DIR each.
@@ -85,7 +87,7 @@ def evaluate_model(
 
     console = Console()
     again = reranking.settings()
-    protocol = evaluate_features.Protocol(metric, same_camera, average_precision, again)
+    protocol = evaluate_features.Protocol(metric, same_camera, average_precision, again, by)
     if run is None:
         assert embeddings is not None
         found = {"features": evaluate_features.evaluate_files(*embeddings, protocol, console)}

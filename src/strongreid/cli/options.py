@@ -80,12 +80,15 @@ OWN_SET, NOT_CHOSEN = OtherSet(), RerankingChoice()
 """What stands where nothing is given."""
 
 
-def parser_with_source(command: Callable[..., None], run: str, more: str = "") -> ArgumentParser:
+def parser_with_source(
+    command: Callable[..., None], run: str, more: str = "", skip: frozenset[str] = frozenset()
+) -> ArgumentParser:
     """Return a command's parser with the two ways of naming what to work on: RUN, or --embeddings QUERY GALLERY.
 
-    run: what RUN is; more: what the files may hold beside the arrays that they must.
+    run: what RUN is; more: what the files may hold beside the arrays that they must; skip: arguments that the caller
+    adds.
     """
-    parser = parser_of(command, skip={"run", "embeddings", "moved"})
+    parser = parser_of(command, skip={"run", "embeddings", "moved", *skip})
     parser.add_argument("run", nargs="?", type=Path, help=run)
     parser.add_argument(
         "--embeddings",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from strongreid.data.sampler import PKBatchSampler
     from strongreid.data.specs import BENCHMARKS, NOT_READ, Benchmark
     from strongreid.data.table import ImageTable, ReIDData
+    from strongreid.data.track_weights import packed_weights
 
 __all__ = [
     "BENCHMARKS",
@@ -33,6 +34,7 @@ __all__ = [
     "join_sets",
     "load_benchmark",
     "pack_bytes",
+    "packed_weights",
     "refuse_leaks",
     "set_name",
 ]
@@ -43,6 +45,7 @@ _FILES = {
     "holding_out": ("hold_out",),
     "joining": ("DomainBalancedSampler", "join_sets", "refuse_leaks"),
     "packed": ("PackedImages", "bytes_to_pack", "pack_bytes"),
+    "track_weights": ("packed_weights",),
     "sampler": ("PKBatchSampler",),
     "specs": ("BENCHMARKS", "NOT_READ", "Benchmark"),
     "table": ("ImageTable", "ReIDData"),

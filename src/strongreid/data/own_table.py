@@ -47,8 +47,8 @@ def read_own_table(path: Path, split_seed: int = 0, columns: str = "") -> Readin
     of_camera = numbers_of(cameras, lambda name, allowed: table.wrong(cameras.index(name), "camera", name, allowed))
     person = np.array([numbers[value] for value in people], dtype=np.int64)
     camera = np.array([of_camera[value] for value in cameras], dtype=np.int64) if cameras else np.zeros_like(person)
-    frame = table.numbers("frame", 2**63) if "frame" in table.values else None
-    confidence = _confidence(table)
+    frame = frames(table)
+    sure = confidence(table)
     box, findings = boxes(table, person != JUNK)
     kept = person != JUNK
     if box is not None:
@@ -58,10 +58,10 @@ def read_own_table(path: Path, split_seed: int = 0, columns: str = "") -> Readin
         tuple(paths[row] for row in np.flatnonzero(kept).tolist()),
         person[kept],
         camera[kept],
-        frame=None if frame is None else np.array([round(number) for number in frame], dtype=np.int64)[kept],
+        frame=None if frame is None else frame[kept],
         box=None if box is None else box[kept],
-        track=_tracks(table, camera, kept),
-        confidence=None if confidence is None else confidence[kept],
+        track=tracks(table, camera, kept),
+        confidence=None if sure is None else sure[kept],
     )
     findings += _mixed_tracks(table, images, np.flatnonzero(kept))
     findings += doubts(str(path), [name for name in sorted(numbers) if numbers[name] != JUNK])
@@ -70,7 +70,15 @@ def read_own_table(path: Path, split_seed: int = 0, columns: str = "") -> Readin
     return own_reading("table", str(path), parts, how, known_cameras=bool(cameras))
 
 
-def _confidence(table: Columns) -> npt.NDArray[np.float64] | None:
+def frames(table: Columns) -> npt.NDArray[np.int64] | None:
+    """Each row's frame in its video: int64 [N], None without the column."""
+    if "frame" not in table.values:
+        return None
+    return np.array([round(number) for number in table.numbers("frame", 2**63)], dtype=np.int64)
+
+
+def confidence(table: Columns) -> npt.NDArray[np.float64] | None:
+    """How sure a detector was of each row's box: float64 [N], None without the column."""
     if "confidence" not in table.values:
         return None
     numbers = table.numbers("confidence", FARTHEST)
@@ -80,7 +88,7 @@ def _confidence(table: Columns) -> npt.NDArray[np.float64] | None:
     return np.array(numbers, dtype=np.float64)
 
 
-def _tracks(table: Columns, camera: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64] | None:
+def tracks(table: Columns, camera: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64] | None:
     """Numbers of the `kept` rows' tracks, of each camera by itself: int64 [kept], None without the column."""
     column = table.optional("track")
     if column is None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from strongreid.data.listing import Finding, contents
 from strongreid.data.own import JUNK, people_numbers
-from strongreid.data.own_table import boxes, image_paths, labels
+from strongreid.data.own_table import boxes, confidence, frames, image_paths, labels, tracks
 from strongreid.data.table import ImageTable
 from strongreid.data.tabular import Columns, column_names, read_columns
 from strongreid.errors import InputError
@@ -33,7 +33,7 @@ class Pictures:
     """N pictures.
 
     Attributes:
-        images: where they lie, their boxes and their cameras; its column `person` says nothing.
+        images: where they lie, their boxes, cameras, frames and tracks; its column `person` says nothing.
         person: int64 [N], whom they show; `UNKNOWN` where that is not known.
         findings: rows of the table that are no pictures.
         unread: how many files were passed over, by their ending.
@@ -51,9 +51,9 @@ class Pictures:
 def read_pictures(source: Path, columns: str = "") -> Pictures:
     """Read a table of pictures, or list those in a folder and below it.
 
-    A table (.csv, .tsv, .txt, .parquet) has a column `path` and may have `person`, `camera` and a box x, y, w, h;
-    `columns` says what they are called in it: person=pid. Raises `InputError` where there is no picture, and for what
-    cannot be read of a table.
+    A table (.csv, .tsv, .txt, .parquet) has a column `path` and may have `person`, `camera`, `frame`, a box x, y, w, h,
+    `track` and `confidence`; `columns` says what they are called in it: person=pid. Raises `InputError` where there is
+    no picture, and for what cannot be read of a table.
     """
     if not source.is_dir() and source.suffix.lower() not in image_suffixes():
         return _of_table(read_columns(source, column_names(columns)))
@@ -91,11 +91,15 @@ def _of_table(table: Columns) -> Pictures:
         raise table.wrong(row, "camera", table.values["camera"][row], "a number from 0 on, or a name")
     box, findings = boxes(table, np.ones(len(paths), dtype=np.bool_))
     kept = np.ones(len(paths), dtype=np.bool_) if box is None else box[:, 2:].min(axis=1) >= 1
+    frame, sure = frames(table), confidence(table)
     images = ImageTable(
         tuple(paths[row] for row in np.flatnonzero(kept).tolist()),
         np.zeros(int(kept.sum()), dtype=np.int64),
         camera[kept],
+        frame=None if frame is None else frame[kept],
         box=None if box is None else box[kept],
+        track=tracks(table, camera, kept),
+        confidence=None if sure is None else sure[kept],
     )
     return Pictures(images, person[kept], tuple(findings))
 

@@ -39,6 +39,8 @@ class Embeddings:
         person: `[N]` whole numbers. -1 is junk (dropped from a gallery); distractors keep a number that no query has
             (0 in Market-1501).
         camera: `[N]` whole numbers; any one number throughout where cameras are not known.
+        track: `[N]` whole numbers, which images follow one person through one camera; -1 for an image of no track. None
+            where there are no tracks.
 
     Raises `InputError` where shapes disagree, a value is not finite in float32 or so large that distances would not be
     (naming the row), or people and cameras are not whole numbers.
@@ -50,15 +52,23 @@ class Embeddings:
     """int64 `[N]`."""
     camera: npt.NDArray[np.int64]
     """int64 `[N]`."""
+    track: npt.NDArray[np.int64] | None
+    """int64 `[N]`, or None."""
 
     def __init__(
-        self, features: Tensor | npt.ArrayLike, person: Tensor | npt.ArrayLike, camera: Tensor | npt.ArrayLike
+        self,
+        features: Tensor | npt.ArrayLike,
+        person: Tensor | npt.ArrayLike,
+        camera: Tensor | npt.ArrayLike,
+        *,
+        track: Tensor | npt.ArrayLike | None = None,
     ) -> None:
         self.features = float32_rows(features)
         self.person = _whole_numbers("person", person)
         self.camera = _whole_numbers("camera", camera)
-        for name, column in (("person", self.person), ("camera", self.camera)):
-            if len(column) != len(self.features):
+        self.track = None if track is None else _whole_numbers("track", track)
+        for name, column in (("person", self.person), ("camera", self.camera), ("track", self.track)):
+            if column is not None and len(column) != len(self.features):
                 raise InputError(
                     f"There are {len(self.features)} rows of features but {len(column)} values of {name}. "
                     "Give one for each image, in the same order."
@@ -73,27 +83,35 @@ class Embeddings:
     def to(self, device: torch.device | str) -> "Embeddings":
         """The same with the features on `device`; this very value where they are there already."""
         moved = self.features.to(device)
-        return self if moved is self.features else Embeddings(moved, self.person, self.camera)
+        return self if moved is self.features else self.with_features(moved)
+
+    def with_features(self, features: Tensor) -> "Embeddings":
+        """The same images with other features, `[N, D]`."""
+        return Embeddings(features, self.person, self.camera, track=self.track)
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Embeddings":
         """The images at `rows` (indices, or a mask `[N]`), as a copy."""
         chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else np.asarray(rows, dtype=np.int64)
         features = self.features[torch.from_numpy(chosen).to(self.features.device)]
-        return Embeddings(features, self.person[chosen], self.camera[chosen])
+        track = None if self.track is None else self.track[chosen]
+        return Embeddings(features, self.person[chosen], self.camera[chosen], track=track)
 
     def save(self, path: str | Path) -> None:
-        """Write arrays `features`, `person` and `camera` as an uncompressed .npz file, atomically."""
+        """Write arrays `features`, `person`, `camera` and, if any, `track` as an uncompressed .npz file, atomically."""
+        arrays = {"features": self.features.cpu().numpy(), "person": self.person, "camera": self.camera}
+        if self.track is not None:
+            arrays["track"] = self.track
         with atomic_file(Path(path)) as partial, partial.open("wb") as stream:
-            np.savez(stream, features=self.features.cpu().numpy(), person=self.person, camera=self.camera)
+            np.savez(stream, **arrays)  # type: ignore[arg-type]  # its `allow_pickle` is none of these names
 
     @classmethod
     def load(cls, path: str | Path) -> "Embeddings":
-        """Read a .npz file that holds `features`, `person` and `camera`, of this or of any other program.
+        """Read a .npz file that holds `features`, `person`, `camera` and perhaps `track`, of this or any other program.
 
         Raises `InputError` where the file is missing, is no .npz, holds pickled objects or lacks an array.
         """
         path = Path(path)
-        arrays = read_arrays(path, ("features", "person", "camera"))
+        arrays = read_arrays(path, ("features", "person", "camera"), optional=("track",))
         try:
             return cls(**arrays)
         except InputError as error:
@@ -186,11 +204,11 @@ _DAMAGED = (
 """What NumPy raises for a file that is none, or whose bytes are damaged: the last three for damage in a header."""
 
 
-def read_arrays(path: Path, *choices: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+def read_arrays(path: Path, *choices: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, npt.NDArray[Any]]:
     """Read arrays from a .npz file by their names: those of the choice of which fewest are missing.
 
-    Other arrays in the file are left alone. Raises `InputError` where the file is missing, is no .npz, holds pickled
-    objects or lacks an array.
+    `optional` ones are read where they are there; others in the file are left alone. Raises `InputError` where the file
+    is missing, is no .npz, holds pickled objects or lacks an array.
     """
     how = f"numpy.savez(path, {', '.join(f'{name}=...' for name in choices[0])})"
     try:
@@ -208,7 +226,8 @@ def read_arrays(path: Path, *choices: tuple[str, ...]) -> dict[str, npt.NDArray[
                     f"{path} holds the arrays {', '.join(loaded.files) or 'none'}; missing: {', '.join(missing)}. "
                     f"Save all of them with {how}."
                 )
-            return {name: loaded[name] for name in names}
+            there = [name for name in optional if name in loaded.files]
+            return {name: loaded[name] for name in (*names, *there)}
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}.") from error
     except InputError:

@@ -88,6 +88,9 @@ class MatchIndex:
 
 def check(query: Embeddings, gallery: Sequence[Embeddings], metric: str, same_camera: str) -> None:
     """Raise `InputError` for what cannot be evaluated: choices, no query, an empty gallery, widths, devices."""
+    for name, side in (("query", query), *(("gallery", part) for part in gallery)):
+        if not isinstance(side, Embeddings):
+            raise InputError(f"The {name} is a {type(side).__name__}; give Embeddings(features, person, camera).")
     for name, value, allowed in (
         ("metric", metric, get_args(Metric)),
         ("same_camera", same_camera, get_args(SameCamera)),

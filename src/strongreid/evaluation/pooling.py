@@ -28,7 +28,7 @@ _SMALLEST_NORM: Final = 1e-12
 def normalised(images: Embeddings) -> Embeddings:
     """The same images with features of length 1, as a copy; a feature of length 0 stays 0."""
     lengths = images.features.norm(dim=1, keepdim=True).clamp_min(_SMALLEST_NORM)
-    return Embeddings(images.features / lengths, images.person, images.camera)
+    return images.with_features(images.features / lengths)
 
 
 def flip_average(features: Tensor | npt.ArrayLike, flipped: Tensor | npt.ArrayLike) -> Tensor:
@@ -81,7 +81,7 @@ def average_query_expansion(
     for block in slices(len(query), _ROWS_AT_ONCE):
         for column in range(count):
             expanded[block] += gallery.features[nearest[block, column]]
-    return Embeddings(expanded.div_(count + 1), query.person, query.camera)
+    return query.with_features(expanded.div_(count + 1))
 
 
 def database_side_augmentation(gallery: Embeddings, count: int = 5, *, metric: Metric = "cosine") -> Embeddings:
@@ -114,4 +114,4 @@ def database_side_augmentation(gallery: Embeddings, count: int = 5, *, metric: M
     augmented = mean if len(kept) == len(gallery) else gallery.features.clone()
     if augmented is not mean:
         augmented[torch.from_numpy(kept).to(mean.device)] = mean
-    return Embeddings(augmented, gallery.person, gallery.camera)
+    return gallery.with_features(augmented)

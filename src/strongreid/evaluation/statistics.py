@@ -104,6 +104,14 @@ def paired_test(
     return PairedTest(found, interval, _sign_flip(difference, resamples, seed))
 
 
+def require_resampling(confidence: float, resamples: int) -> None:
+    """Raise `InputError` for a confidence outside 0..1 and for fewer than 1 resample."""
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence is {confidence}; it must lie between 0 and 1.")
+    if resamples < 1:
+        raise InputError(f"resamples is {resamples}; it must be at least 1.")
+
+
 def _per_query(result: RetrievalResult, metric: RetrievalMetric) -> npt.NDArray[np.float64]:
     if metric.per_query is None:
         raise InputError(f"{metric.label} is no mean over queries, so that there is no interval and no test for it.")
@@ -111,10 +119,7 @@ def _per_query(result: RetrievalResult, metric: RetrievalMetric) -> npt.NDArray[
 
 
 def _bootstrap(values: npt.NDArray[np.float64], confidence: float, resamples: int, seed: int) -> Interval:
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence is {confidence}; it must lie between 0 and 1.")
-    if resamples < 1:
-        raise InputError(f"resamples is {resamples}; it must be at least 1.")
+    require_resampling(confidence, resamples)
     rng = np.random.default_rng((seed, 0))
     size = max(1, _AT_ONCE // len(values))
     means = np.concatenate(

@@ -4,6 +4,7 @@ On a terminal progress is one line, drawn again and again in the width that ther
 it is plain lines: one an epoch of a training, and of other work one at its end and one every half minute until then.
 """
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -131,6 +132,11 @@ class Console:
             redirect_stderr(Outlet(sys.stderr, harmless=True)),
         ):
             yield
+
+
+def in_percent(fraction: float) -> str:
+    """Write a fraction in percent, with up to three digits; a dash for NaN."""
+    return "-" if math.isnan(fraction) else f"{100 * fraction:.3g} %"
 
 
 def column_widths(cells: Sequence[Sequence[str]], room: int) -> list[int]:

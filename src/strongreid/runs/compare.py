@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from strongreid.config import as_plain
 from strongreid.errors import InputError
-from strongreid.evaluation import HEADLINE, RetrievalResult, paired_test
+from strongreid.evaluation import HEADLINE, Identification, RetrievalResult, compare_misses, paired_test
+from strongreid.evaluation.identification_result import USUAL_RATES
 from strongreid.files import dotted
 from strongreid.reports.console import Console
 from strongreid.reports.plots import better_equal_worse
@@ -22,10 +24,10 @@ NOT_COMPARED = ("name", "output", "data.cache")
 
 @dataclass(frozen=True)
 class _Compared:
-    """A finished run, or a result of any model."""
+    """A finished run, or what any model found: of each query, or of each search among enrolled people."""
 
     name: str
-    source: Run | RetrievalResult
+    source: Run | RetrievalResult | Identification
 
     @property
     def run(self) -> Run | None:
@@ -34,12 +36,23 @@ class _Compared:
 
     @property
     def result(self) -> RetrievalResult:
-        """The figures of each query."""
+        """The figures of each query; `InputError` where it is searches alone."""
+        if isinstance(self.source, Identification):
+            raise InputError(f"{self.name} holds searches among enrolled people (strongreid identify --result) alone.")
         return self.source.result if isinstance(self.source, Run) else self.source
+
+    @property
+    def identification(self) -> Identification | None:
+        """The searches among enrolled people, where they are known."""
+        if isinstance(self.source, Run):
+            return self.source.identification
+        return self.source if isinstance(self.source, Identification) else None
 
     @property
     def cells(self) -> list[str]:
         """Its row of the table."""
+        if isinstance(self.source, Identification):
+            return [self.name, *figure_cells({}), duration(None)]
         figures = self.source.metrics if isinstance(self.source, Run) else self.source.to_json()
         return [self.name, *figure_cells(figures), duration(figures.get("training_seconds"))]
 
@@ -47,8 +60,8 @@ class _Compared:
 def compare_runs(paths: Sequence[Path], console: Console) -> None:
     """Write a table of runs, the paired test of each against the first, and the settings in which they differ.
 
-    paths: folders of finished runs, or results that `RetrievalResult.save` wrote (.npz), of which settings are not
-    known. Raises `InputError` for what is neither, and for fewer than two.
+    paths: folders of finished runs, or files (.npz) that `RetrievalResult.save` or `Identification.save` wrote, of
+    which settings are not known. Raises `InputError` for what is neither, and for fewer than two.
     """
     if len(paths) < 2:
         raise InputError("Name at least two runs to compare.")
@@ -57,7 +70,9 @@ def compare_runs(paths: Sequence[Path], console: Console) -> None:
     for one in compared[1:]:
         for sentence in _tests(compared[0], one):
             console.say(f"{one.name} against {compared[0].name}: {sentence}")
-    console.say("The tests are over queries; they do not know how much trainings with other seeds differ.")
+    console.say(
+        "The tests are over queries, of FNIR over people; they do not know how much trainings with other seeds differ."
+    )
     settings = [as_plain(one.run.config) for one in compared if one.run is not None]
     if len(settings) < 2:
         return
@@ -72,6 +87,8 @@ def compare_runs(paths: Sequence[Path], console: Console) -> None:
 
 def _compared(path: Path) -> _Compared:
     if path.suffix == ".npz":
+        with suppress(InputError):
+            return _Compared(path.name, Identification.load(path))
         try:
             return _Compared(path.name, RetrievalResult.load(path))
         except InputError as error:
@@ -107,6 +124,16 @@ def _tests(first: _Compared, other: _Compared) -> list[str]:
     if len(queries) > 1:
         return ["no paired test, because they were tested with other query images."]
     try:
-        return comparison_sentences(first.result, other.result)
+        misses = _miss_sentences(first.identification, other.identification)
+        if misses and isinstance(first.source, Identification) and isinstance(other.source, Identification):
+            return misses
+        return [*comparison_sentences(first.result, other.result), *misses]
     except InputError as error:
         return [f"no paired test. {error}"]
+
+
+def _miss_sentences(first: Identification | None, other: Identification | None) -> list[str]:
+    """Say how the share of enrolled people that is missed differs, where it is known of both."""
+    if first is None or other is None or not (first.enrolled_searches and first.unknown_searches):
+        return []
+    return [compare_misses(first, other, rate).sentence for rate in USUAL_RATES]

@@ -18,6 +18,7 @@ import torch
 from strongreid.data.decoding import decoded_batches
 from strongreid.data.listing import Finding
 from strongreid.data.pictures import UNKNOWN, Pictures, read_pictures
+from strongreid.data.track_weights import sharpness, track_weights
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings
 from strongreid.evaluation.embeddings import float32_rows
@@ -75,22 +76,26 @@ def embed_pictures(
     Raises `InputError` where some cannot be read, after naming them, or where they shall be left out and none is left.
     """
     images = pictures.images
+    tracked = images.track is not None  # then a picture's sharpness is kept behind its features
     keys = [picture_key(images, row) for row in range(len(images))]
     with (
         TemporaryDirectory() as folder,
-        UnfinishedFeatures(file or Path(folder) / "kept", used.made_by.fingerprint, used.network.width) as kept,
+        UnfinishedFeatures(
+            file or Path(folder) / "kept", used.made_by.fingerprint, used.network.width + tracked
+        ) as kept,
     ):
         problems = _embed_missing(pictures, keys, used, choices, kept, console, title)
         found = [*pictures.findings, *(Finding(images.path[row], problem) for row, problem in problems.items())]
         _refuse_bad(found, len(images) + len(pictures.findings), choices.skip_bad, file is not None, console)
         rows = np.array([row for row in range(len(images)) if row not in problems], dtype=np.int64)
         features = kept.take([keys[row] for row in rows.tolist()])
-    return StoredFeatures(
-        Embeddings(features, pictures.person[rows], images.camera[rows]),
-        tuple(images.path[row] for row in rows.tolist()),
-        None if images.box is None else images.box[rows],
-        used.made_by,
-    )
+    images = images.select(rows)
+    weight = None
+    if tracked:
+        features, sharp = features[:, :-1], features[:, -1].astype(np.float64)
+        weight = track_weights(images, sharp, used.network.image_size)
+    embeddings = Embeddings(features, pictures.person[rows], images.camera, track=images.track)
+    return StoredFeatures(embeddings, images.path, images.box, used.made_by, weight, images.frame)
 
 
 def _embed_missing(
@@ -117,10 +122,10 @@ def _embed_missing(
             if batch.rows:
                 pixels = torch.from_numpy(batch.pixels)
                 network = network or _network(used, total, pixels, choices.engine, console.say)
-                kept.add(
-                    [keys[row] for row in batch.rows],
-                    _finite(network.embed(pixels, batch_size=BATCH), batch.rows, pictures),
-                )
+                features = _finite(network.embed(pixels, batch_size=BATCH), batch.rows, pictures)
+                if pictures.images.track is not None:
+                    features = np.column_stack((features, sharpness(batch.pixels).astype(np.float32)))
+                kept.add([keys[row] for row in batch.rows], features)
             done += len(rows)
             report(done, total)
     return problems

@@ -4,14 +4,15 @@ Knows neither settings nor models, so that evaluating two files does not wait fo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from strongreid.errors import InputError
 from strongreid.evaluation import (
     HEADLINE,
     METRICS,
@@ -20,14 +21,16 @@ from strongreid.evaluation import (
     Reranking,
     RetrievalResult,
     Verification,
+    average_tracks,
     bootstrap_interval,
     estimate_cost,
     evaluate,
+    normalised,
     verify,
 )
 from strongreid.evaluation.distance import Metric
-from strongreid.evaluation.embeddings import JUNK
-from strongreid.evaluation.facts import AveragePrecision
+from strongreid.evaluation.embeddings import JUNK, read_arrays
+from strongreid.evaluation.facts import AveragePrecision, Floats
 from strongreid.evaluation.false_matches import FalseMatches, count_false_matches
 from strongreid.evaluation.ground_truth import SameCamera
 from strongreid.files import write_json
@@ -42,6 +45,10 @@ COLUMNS: Final = [metric.label for metric in METRICS.values()]
 _BYTES_PER_NUMBER: Final = 4
 
 
+By = Literal["image", "track"]
+"""What is searched, and what for: images, or the mean features of tracks."""
+
+
 @dataclass(frozen=True)
 class Protocol:
     """How to evaluate."""
@@ -53,6 +60,8 @@ class Protocol:
     average_precision: AveragePrecision = "rectangular"
     reranking: Reranking | None = None
     """Settings of k-reciprocal re-ranking; None: not re-ranked."""
+    by: By = "image"
+    """Images or tracks."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +72,29 @@ class EmbeddedTest:
     gallery: Embeddings
     metric: Metric = "cosine"
     same_camera: SameCamera = "exclude"
+    query_weight: Floats | None = None
+    """How much each image counts in the mean of its track, float64 [Q]; None: all alike."""
+    gallery_weight: Floats | None = None
+    """Likewise, float64 [G]."""
+
+    def by_track(self) -> "EmbeddedTest":
+        """Return the test of tracks: the mean features of each, of query and gallery by themselves.
+
+        For cosine distances features are brought to length 1 first. Raises `InputError` as `average_tracks` does.
+        """
+        sides = (self.query, self.gallery)
+        if self.metric == "cosine":
+            sides = normalised(self.query), normalised(self.gallery)
+        query, gallery = map(average_tracks, sides, (self.query_weight, self.gallery_weight))
+        return EmbeddedTest(query, gallery, self.metric, self.same_camera)
 
     def evaluate(self, console: Console, protocol: Protocol | None = None) -> RetrievalResult:
         """Rank the gallery for each query, with a progress bar."""
         protocol = protocol or Protocol()
+        if protocol.by == "track":
+            tracks = replace(self, metric=protocol.metric or self.metric).by_track()
+            result = tracks.evaluate(console, replace(protocol, by="image"))
+            return replace(result, protocol=f"{result.protocol}, mean features of tracks")
         with console.bar("Ranking") as report:
             return evaluate(
                 self.query,
@@ -99,6 +127,16 @@ class EmbeddedTest:
                 "person, and the camera rule does not leave them out): they find themselves first, so the figures are "
                 "too good. Take them out of the gallery."
             )
+        if protocol.by == "track" and (protocol.same_camera or self.same_camera) == "include":
+            sides = (
+                [] if s.track is None else zip(s.track, s.person, s.camera, strict=True)
+                for s in (self.query, self.gallery)
+            )
+            if both := set.intersection(*map(set, sides)):
+                found.append(
+                    f"{len(both):,} tracks have images among the queries and in the gallery: they find themselves, so the "
+                    "figures are too good. Put all images of a track on one side."
+                )
         if protocol.reranking is not None:
             images = len(self.query) + int((self.gallery.person != JUNK).sum())
             if (small := protocol.reranking.warning(images)) is not None:
@@ -141,10 +179,21 @@ class Evaluation:
 
 
 def load_test(query: Path, gallery: Path, protocol: Protocol | None = None) -> EmbeddedTest:
-    """Read features of any model: two .npz files with the arrays features, person and camera."""
+    """Read features of any model: two .npz files with the arrays features, person and camera, perhaps track, weight."""
     protocol = protocol or Protocol()
     sides = Embeddings.load(query), Embeddings.load(gallery)
-    return EmbeddedTest(*sides, protocol.metric or "cosine", protocol.same_camera or "exclude")
+    weights = map(_weights, (query, gallery), sides)
+    return EmbeddedTest(*sides, protocol.metric or "cosine", protocol.same_camera or "exclude", *weights)
+
+
+def _weights(path: Path, side: Embeddings) -> Floats | None:
+    """How much each image of a file counts in the mean of its track: its array `weight`, if it has one."""
+    found = read_arrays(path, ("features",), optional=("weight",)).get("weight")
+    if found is None:
+        return None
+    if found.shape != (len(side),) or found.dtype.kind not in "fiu":
+        raise InputError(f"{path}: The array weight is {found.dtype} {list(found.shape)}; give numbers [{len(side)}].")
+    return found.astype(np.float64)
 
 
 def evaluate_files(query: Path, gallery: Path, protocol: Protocol, console: Console) -> Evaluation:

@@ -19,12 +19,15 @@ from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.embeddings import read_arrays
+from strongreid.evaluation.facts import Floats, Indices
 from strongreid.files import atomic_file, open_regular, parse_json, unreadable
 from strongreid.runs.finding import is_on_hub
 
 SUFFIXES: Final = (".npz", ".parquet")
 BOX: Final = ("x", "y", "w", "h")
 """Columns of a box in a .parquet file, as in tables of pictures."""
+OF_TRACKS: Final = ("track", "weight", "frame")
+"""What a file has where pictures belong to tracks, and their frames where these are known."""
 _BY_EMBED: Final = "Write it with strongreid embed."
 _ARRAYS: Final = ("features", "person", "camera", "path", "model")
 
@@ -54,6 +57,10 @@ class StoredFeatures:
     box: npt.NDArray[np.int64] | None
     """x, y, width and height in pixels, int64 [N, 4]; None where pictures are whole files."""
     made_by: MadeBy
+    weight: Floats | None = None
+    """How much each picture counts in the mean of its track, float64 [N]; None where there are no tracks."""
+    frame: Indices | None = None
+    """Each picture's frame in its video, int64 [N]; None where that is not known."""
 
 
 def write_features(path: Path, stored: StoredFeatures) -> None:
@@ -68,6 +75,8 @@ def write_features(path: Path, stored: StoredFeatures) -> None:
         "person": stored.embeddings.person,
         "camera": stored.embeddings.camera,
     }
+    of_tracks = zip(OF_TRACKS, (stored.embeddings.track, stored.weight, stored.frame), strict=True)
+    columns |= {name: column for name, column in of_tracks if column is not None}
     features = stored.embeddings.features.cpu().numpy()
     if path.suffix.lower() == ".parquet":
         columns |= {} if stored.box is None else dict(zip(BOX, stored.box.T, strict=True))
@@ -95,7 +104,7 @@ def read_features(path: Path) -> StoredFeatures:
     open_regular(path, "Name a file that strongreid embed wrote.").close()
     arrays = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_npz(path)
     try:
-        embeddings = Embeddings(arrays["features"], arrays["person"], arrays["camera"])
+        embeddings = Embeddings(arrays["features"], arrays["person"], arrays["camera"], track=arrays.get("track"))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     count, names, box = len(embeddings), arrays["path"], arrays.get("box")
@@ -107,7 +116,27 @@ def read_features(path: Path) -> StoredFeatures:
         raise unreadable(path, "a path in it has a NUL", _BY_EMBED)
     made_by = _made_by(str(arrays["model"]), path)
     paths = tuple(os.path.normpath(os.path.join(_folder(path), name)) for name in names.tolist())  # noqa: PTH118 - speed
-    return StoredFeatures(embeddings, paths, None if box is None else box.astype(np.int64), made_by)
+    weight, frame = arrays.get("weight"), arrays.get("frame")
+    for name, column, kinds in (("weight", weight, "fiu"), ("frame", frame, "iu")):
+        if column is not None and (column.dtype.kind not in kinds or column.shape != (count,)):
+            wanted = "numbers" if name == "weight" else "whole numbers"
+            raise InputError(
+                f"{path}: The array {name} must be {wanted} [{count}]; it is {column.dtype} {list(column.shape)}."
+            )
+    return StoredFeatures(
+        embeddings,
+        paths,
+        None if box is None else box.astype(np.int64),
+        made_by,
+        None if weight is None else weight.astype(np.float64),
+        None if frame is None else frame.astype(np.int64),
+    )
+
+
+def metric_of(path: Path) -> Metric | None:
+    """How the features of a .npz file are compared, by the model that made them; None where it is not said."""
+    model = read_arrays(path, ("features",), optional=("model",)).get("model")
+    return None if model is None else _made_by(str(model), path).metric
 
 
 def _folder(path: Path) -> str:
@@ -117,7 +146,7 @@ def _folder(path: Path) -> str:
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     known = ("features", "person", "camera")
-    arrays = read_arrays(path, (*_ARRAYS, "box"), _ARRAYS, known, known[:1])
+    arrays = read_arrays(path, (*_ARRAYS, "box"), _ARRAYS, known, known[:1], optional=OF_TRACKS)
     if not set(_ARRAYS) <= arrays.keys():
         raise InputError(
             f"{path} holds features, but not which model made them, so nothing can be compared with them. {_BY_EMBED} "
@@ -171,6 +200,7 @@ def _read_parquet(path: Path) -> dict[str, npt.NDArray[Any]]:
         values = table["features"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         arrays = {name: np.array(table[name].to_pylist()) for name in ("path", "person", "camera")}
         arrays |= {"features": values.reshape(table.num_rows, width), "model": np.array(made_by)}
+        arrays |= {name: np.array(table[name].to_pylist()) for name in OF_TRACKS if name in table.column_names}
         if set(BOX) <= set(table.column_names):
             arrays["box"] = np.stack([np.array(table[name].to_pylist()) for name in BOX], axis=1)
     except (OSError, KeyError, ValueError, TypeError, AttributeError, arrow.ArrowException) as error:

@@ -15,7 +15,7 @@ import torch
 from strongreid.config import ADDED_FIELDS, Config, as_plain
 from strongreid.config_sections import DataConfig, EvaluationConfig, SetConfig, set_label
 from strongreid.errors import InputError, command_line
-from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
+from strongreid.evaluation import HEADLINE, METRICS, Identification, RetrievalResult
 from strongreid.files import dotted, read_json
 from strongreid.recipes.values import read_run_config
 from strongreid.runs.finding import require_run
@@ -115,6 +115,12 @@ class Run:
                 f"{error} Remove it and result.json: {command_line('train', '--resume', self.folder)} then writes both "
                 "anew."
             ) from error
+
+    @cached_property
+    def identification(self) -> Identification | None:
+        """identification.npz of a finished run: its searches among enrolled people; None without (an older run)."""
+        path = self.folder / "identification.npz"
+        return Identification.load(path) if path.exists() else None
 
     @cached_property
     def log(self) -> list[dict[str, float]]:

@@ -18,6 +18,7 @@ WRITTEN: Final = (
     "model.safetensors",
     "result.npz",
     "before.npz",
+    "identification.npz",
     "result.json",
     "model.card.md",
 )

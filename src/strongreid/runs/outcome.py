@@ -18,6 +18,7 @@ from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
 from strongreid.runs.calibrate import calibrate_on, stored
 from strongreid.runs.card import Measured, write_run_card
+from strongreid.runs.open_set import recorded_open_set
 from strongreid.runs.record import images_per_second, peak_memory_mb
 from strongreid.runs.test_sets import Prepared, TestSet
 from strongreid.runs.verdict import BEFORE, judge
@@ -48,6 +49,7 @@ def write_outcome(config: Config, prepared: Prepared, trained: Trained, folder: 
         _calibrate(model, prepared, rate, console)
     metrics: dict[str, Any] = {
         **result.to_json(),
+        **recorded_open_set(embedded, folder, console),
         **({"tested": others} if others else {}),
         **({} if before is None else {"before": judge(str(config.model.start), before, result).to_json()}),
         "feature": config.evaluation.feature,

@@ -15,14 +15,15 @@ from strongreid.evaluation import Embeddings, Reranking, RetrievalResult
 from strongreid.evaluation.embeddings import JUNK, read_arrays
 from strongreid.files import inside, require_target
 from strongreid.models import ReIDModel
-from strongreid.reports import results, showing
+from strongreid.reports import open_set, results, showing
 from strongreid.reports.confusions import hardest_pairs
 from strongreid.reports.console import Console
 from strongreid.reports.images import ImageFiles
-from strongreid.reports.page import Section, write_page
+from strongreid.reports.page import Section, Text, write_page
 from strongreid.reports.ranked import ImageGallery, RankedList, pick_queries, ranked_lists
 from strongreid.runs.evaluate_features import EmbeddedTest, Protocol, load_test
 from strongreid.runs.folder import Run, finished_run
+from strongreid.runs.open_set import doubts, usual_open_set
 from strongreid.runs.test_sets import prepare_main_test, prepare_own_tests
 
 STRIPS = 3
@@ -86,9 +87,9 @@ def run_sections(
     return [
         results.result_section(result, (len(embedded.query), len(embedded.gallery)), others, notes),
         results.learning_section(run.log, run.metrics, config.schedule.epochs),
-        *found[:2],
+        *found[:3],
         showing.activation_section(model, strips, *images),
-        *found[2:],
+        *found[3:],
         results.cost_section(run.metrics, _network(model)),
         results.settings_section(
             as_plain(config),
@@ -158,8 +159,15 @@ def retrieval_sections(
         confusions = hardest_pairs(
             test.query, test.gallery, PAIRS, metric=metric, same_camera=same_camera, progress=report
         )
+    found = usual_open_set(test, console)
+    identified = (
+        Section(open_set.TITLE, [Text("There are fewer than two people to enrol one of, and leave one out.")])
+        if found is None
+        else open_set.open_set_section(found.sizes, found.protocol.rates, found.intervals, doubts(found))
+    )
     return [
         results.thresholds_section(result, verification),
+        identified,
         showing.strips_section(strips, query, gallery, result.average_precision.tolist()),
         showing.plane_section(test.query, test.gallery, gallery, metric),
         showing.confusions_section(confusions, query, gallery),

@@ -17,7 +17,7 @@ from torch import Tensor
 from strongreid import build
 from strongreid.config import Config
 from strongreid.config_sections import DataConfig
-from strongreid.data import ImageTable, PackedImages, ReIDData, refuse_leaks
+from strongreid.data import ImageTable, PackedImages, ReIDData, packed_weights, refuse_leaks
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings
 from strongreid.models.model_file import Metric
@@ -66,7 +66,7 @@ class TestImages:
                 some = None if camera is None else camera[rows]
                 features.append(model.embed(self.packed[rows], batch_size=EMBED_BATCH, camera=some))
                 report(int(rows[-1]) + 1, count)
-        return Embeddings(torch.cat(features), self.table.person, self.table.camera)
+        return Embeddings(torch.cat(features), self.table.person, self.table.camera, track=self.table.track)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class TestSet:
         """Return the features of query and gallery, to be compared by the model's metric and the set's camera rule."""
         query = self.query.embed(model, "query", console, self.cameras)
         gallery = self.gallery.embed(model, "gallery", console, self.cameras)
-        return EmbeddedTest(query, gallery, model.metric, self.data.same_camera)
+        weights = (packed_weights(side.table, side.packed) for side in (self.query, self.gallery))
+        return EmbeddedTest(query, gallery, model.metric, self.data.same_camera, *weights)
 
 
 @dataclass(frozen=True)
@@ -204,8 +205,7 @@ def _decoded(
     trained = sets_of(learned) if learned is not None and config.model.camera_embedding else []
 
     def side(name: str, part: str, table: ImageTable) -> TestImages:
-        title = part if len(sets) == 1 else f"{name} {part}"
-        return TestImages(table, _packed(config, title, table, console))
+        return TestImages(table, _packed(config, part if len(sets) == 1 else f"{name} {part}", table, console))
 
     tested = zip([sets_of(config.data)[0], *config.data.tested], sets.values(), strict=True)
     cameras = (learned_cameras(one, data, trained) for one, data in tested)

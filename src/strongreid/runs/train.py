@@ -6,7 +6,7 @@ RUN/log.jsonl           the curve; tensorboard/ holds the same numbers
 RUN/checkpoints/        the newest checkpoint, from which `--resume` goes on
 RUN/model.safetensors   the last epoch's weights, or those that people held out found best, loadable by themselves;
                         model.card.md says what they are
-RUN/result.npz          the figures of each query, for `strongreid compare`
+RUN/result.npz          the figures of each query, for `strongreid compare`; identification.npz those of open set
 RUN/result.json         the metrics of these weights, on further sets under `tested`; written last, marks a finished run
 
 Under torchrun each process goes through all of this; the first one alone writes, evaluates and says what happens.
