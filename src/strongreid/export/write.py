@@ -15,6 +15,7 @@ from strongreid.export.profile import Exported, Profile, Where
 from strongreid.export.proof import Proof, prove
 from strongreid.files import atomic_file, inside, write_text
 from strongreid.models import ReIDModel
+from strongreid.models.calibrated import calibrated_text
 from strongreid.pixels import Colour
 
 MOST_AT_ONCE: Final = 4096
@@ -133,7 +134,9 @@ def _scaled(colour: Colour, top: int) -> Colour:
 
 def _metadata(model: ReIDModel, profile: Profile, settings: GraphSettings) -> dict[str, str]:
     """What the file says of itself."""
-    known = {} if model.threshold is None else {"threshold": f"{model.threshold:.6g}"}
+    known = {}
+    if model.calibrated is not None:
+        known = {"threshold": f"{model.threshold:.6g}", "calibrated": calibrated_text(model.calibrated)}
     said = {
         "version": version("strongreid"),
         "for": profile.title,

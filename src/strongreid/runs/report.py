@@ -25,6 +25,7 @@ from strongreid.runs.evaluate_features import EmbeddedTest, Protocol, load_test
 from strongreid.runs.folder import Run, finished_run
 from strongreid.runs.open_set import doubts, usual_open_set
 from strongreid.runs.test_sets import prepare_main_test, prepare_own_tests
+from strongreid.runs.verdict import verdict_of
 
 STRIPS = 3
 """Strips of the best, of the median and of the worst queries each."""
@@ -79,6 +80,8 @@ def run_sections(
     others: Mapping[str, Any] = {}
     if tested is None:
         notes += _differences(run.metrics, result)
+        if (verdict := verdict_of(run)) is not None:
+            notes.append(f"Verdict: {verdict.sentence}.")
         others = run.metrics.get("tested", {})
     others = {**reranked_figures(embedded, Protocol(reranking=reranking), console), **others}
     notes += [f"Note: {doubt}" for doubt in embedded.doubts(Protocol(reranking=reranking))]

@@ -27,6 +27,7 @@ from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
 from strongreid.files import atomic_folder, path_part, write_json, write_text
 from strongreid.losses import Objective
 from strongreid.models import ReIDModel
+from strongreid.models.calibrated import read_calibrated
 from strongreid.models.model_file import read_arguments
 from strongreid.models.start import own_model
 from strongreid.reports.console import Console
@@ -101,6 +102,12 @@ def show(run: Run, console: Console) -> None:
     tests = {run.name: run.metrics, **run.metrics.get("tested", {})}
     rows = [[name, *figure_cells(figures)] for name, figures in tests.items()]
     console.table(run.metrics["protocol"], ("", *COLUMNS), rows)
+    if (chosen := run.metrics.get("chosen_epoch")) is not None:
+        console.say(
+            f"Epoch {chosen} of {run.config.schedule.epochs}: the best by people who were held out to choose it."
+        )
+    if run.config.evaluation.false_match_rate is not None and (known := read_calibrated(run.folder)) is not None:
+        console.say(f"Threshold: {known.words(run.config.evaluation.metric)}")
     if (verdict := verdict_of(run)) is not None:
         console.say(f"Verdict: {verdict.sentence}.")
     console.say(f"Files: {run.folder}")
