@@ -1,11 +1,13 @@
 """The matrix: which trainings and cells there are, what a missing set leaves, and that it is filled by one command."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from strongreid.cli import main
 from strongreid.config_sections import DataConfig
+from strongreid.drawn import draw_people
 from strongreid.errors import InputError
 from strongreid.recipes import read_config, recipe_path
 from strongreid.tables.matrix import matrix_directions, trained_on
@@ -90,3 +92,30 @@ def test_it_is_filled_by_one_command_with_what_there_is(
     assert "bag of tricks: mAP (rank-1), tested on" in (page.parent / "table.md").read_text()
     assert main([*words, "--data.name=folder", f"--data.root={drawn}"]) == 2
     assert "takes cuhk01, not" in capsys.readouterr().err
+
+
+def test_a_matrix_of_one_s_own_trains_on_each_two_sets_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = {"train_people": 5, "test_people": 3, "images_per_person": 4, "distractors": 0, "junk": 0}
+    for world, folder in enumerate(("drawn-0", "drawn-1", "third")):
+        draw_people(tmp_path / folder, seed=world, domain=world, workers=1, **counts)
+    (tmp_path / "own.yaml").write_text(
+        "matrix: [drawn 0, drawn 1, folder]\nrecipe: generalise\nrows:\n  - name: all of it\n"
+    )
+    words = ["reproduce", "own", f"--file={tmp_path / 'own.yaml'}", f"--output={tmp_path}", "--scale=cpu", "--epochs=1"]
+    data = ["--data.name=folder", f"--data.root={tmp_path / 'third'}", "--data.layout=market1501"]
+    small = ["--model.image_size=[64,32]", "--batch.people_per_batch=4", "--batch.images_per_person=2"]
+    assert main([*words, *data, *small]) == 0
+    (table,) = tmp_path.glob("own-*/table.json")
+    rows = json.loads(table.read_text())["rows"]
+    assert {row["direction"] for row in rows} == {
+        *("drawn 0 -> drawn 1", "drawn 0 -> folder", "drawn 1 -> drawn 0", "drawn 1 -> folder", "folder -> drawn 0"),
+        *("folder -> drawn 1", "drawn 0 + drawn 1 -> folder", "drawn 0 + folder -> drawn 1"),
+        "drawn 1 + folder -> drawn 0",
+    }
+    assert all(len(row["mean_ap"]) == 1 for row in rows)
+    assert len({name for row in rows for name in row["trainings"]}) == 6
+    lines = (table.with_suffix(".md")).read_text().splitlines()
+    (pair,) = [line for line in lines if line.startswith("| drawn 0 + drawn 1 | ")]
+    assert pair.split(" | ")[1:3] == ["-", "-"]
+    assert "missing" not in "\n".join(lines[:12])
+    assert "all of it: mAP (rank-1), tested on" in capsys.readouterr().err

@@ -24,10 +24,11 @@ from strongreid.runs.calibrate import FEWEST_FALSE_MATCHES
 FEWEST_TO_STOP_BY: Final = 32
 """With fewer people to learn from all are learned from: a quarter of them could choose an epoch by luck alone."""
 STOP_SHARE: Final = 0.25
-FEWEST_TO_CALIBRATE_ON: Final = 16
-"""With fewer people to test on all of them are tested on, and calibrated on."""
+FEWEST_TO_CALIBRATE_ON: Final = 32
+"""With fewer people to test on all of them judge, and all of them are for the threshold: half of them could tell a gain
+of five points from chance no more, while neither of the two changes the other."""
 THRESHOLD_SHARE: Final = 0.5
-STEPS: Final = 300
+STEPS: Final = 160
 """Steps that a network that knows people needs, roughly, however small the data."""
 EPOCHS: Final = (10, 60)
 """Fewest and most epochs."""
@@ -106,8 +107,8 @@ def _choose_groups(defaults: Defaults, data: ReIDData) -> None:
         defaults.choose("data.threshold_share", THRESHOLD_SHARE, reason)
     else:
         reason = (
-            f"{tested} people to test on, below {FEWEST_TO_CALIBRATE_ON}: verdict and threshold are both of them, so "
-            "that the threshold's rate is a little too good"
+            f"{tested} people to test on, below {FEWEST_TO_CALIBRATE_ON}: verdict and threshold are both of all of "
+            "them; nobody learned from them"
         )
         defaults.choose("data.threshold_share", 0.0, reason)
 
@@ -124,7 +125,8 @@ def _choose_batches(defaults: Defaults, data: ReIDData) -> int:
     """Choose P x K and the augmentation; return the number of steps of an epoch."""
     people, images = np.unique(data.train.person, return_counts=True)
     middle = int(np.median(images))
-    defaults.choose("batch.people_per_batch", min(16, len(people)), f"of {len(people)} people to learn from")
+    chosen = min(16, max(2, len(people) // 2))
+    defaults.choose("batch.people_per_batch", chosen, f"of {len(people)} people to learn from; at most half of them")
     defaults.choose("batch.images_per_person", min(4, max(2, middle)), f"half of the people have at least {middle}")
     height = defaults.config(schedule=False).model.image_size[0]
     padding = round(10 * height / 256)
