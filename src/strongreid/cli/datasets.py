@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from strongreid.cli.any_model import NOT_ONNX, open_model, require_any_model
 from strongreid.cli.checks import refuse_lone_folder, require_output_file, require_set
 from strongreid.cli.command import Command
 from strongreid.config_sections import SetConfig
@@ -63,6 +64,8 @@ def data_check(
     sheet: Path | None = None,
     layout: Literal["market1501"] | None = None,
     columns: str = "",
+    model: Path | None = None,
+    page: Path | None = None,
 ) -> None:
     """Check a data set before the first step: counts, people in train and test, corrupt and repeated images.
 
@@ -73,9 +76,15 @@ def data_check(
         sheet: File for a contact sheet, a picture of some people (.png or .jpg).
         layout: market1501 for own data (`folder`) in Market-1501's folders and file names, with any cameras.
         columns: What a `table` calls its columns, where they have other names: person=pid,camera=camid.
+        model: A run, a model file, hf:owner/name or an ONNX file that judges the labels: one person under two ids, two
+            people under one.
+        page: HTML file for what pictures have to settle: doubted labels side by side, blurred and tiny images.
     """
     require_set(name, root)
     require_output_file("--sheet", sheet, "people.png")
+    require_output_file("--page", page, "doubts.html")
+    if model is not None:
+        require_any_model(model, NOT_ONNX)
 
     from strongreid.data import set_name
     from strongreid.reports.console import Console
@@ -83,7 +92,8 @@ def data_check(
 
     console = Console()
     one = SetConfig(name, root, split_seed, layout=layout, columns=columns)
-    if not datasets.check(one, sheet, console):
+    used = None if model is None else open_model(model, NOT_ONNX)
+    if not datasets.check(one, sheet, console, used, page):
         raise InputError(f"{root} is not ready for training; what to fix is listed above.")
     console.suggest("train", set_name(name, root), root, *_options(one))
 
@@ -149,7 +159,7 @@ DATASETS = {
     "data check": Command(
         data_check,
         "say whether a data set is ready, and what to fix if not",
-        ("data check folder people", "data check market1501 DIR --sheet people.png"),
+        ("data check folder people", "data check table people.csv --model RUN --page doubts.html"),
         refuse=partial(refuse_lone_folder, command="data check"),
     ),
     "data draw": Command(

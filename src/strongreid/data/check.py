@@ -17,7 +17,7 @@ from strongreid.data.copies import copies
 from strongreid.data.layouts import Counts
 from strongreid.data.listing import Finding
 from strongreid.data.looking import Decoded, decode_files, sizes_of
-from strongreid.data.quality import Quality, all_images, quality_of
+from strongreid.data.quality import Quality, all_images, distractors_of, quality_of
 from strongreid.data.reading import (
     Reading,
     absent_people,
@@ -71,6 +71,7 @@ class CheckReport:
         train: the training images, for a contact sheet.
         images: those of all parts that train or test, N.
         quality: which of `images` are poor; of own data only.
+        distractors: numbers that stand for many people who are none of the queries': 0 in the benchmarks' layouts.
         findings: all that is wrong or worth knowing, serious ones first.
     """
 
@@ -81,6 +82,7 @@ class CheckReport:
     train: ImageTable
     images: ImageTable
     quality: Quality
+    distractors: tuple[int, ...]
     findings: tuple[Finding, ...]
 
     @property
@@ -125,6 +127,7 @@ def check_data(
         sizes=(_pair(sizes.min(axis=0)), _pair(np.median(sizes, axis=0)), _pair(sizes.max(axis=0))),
         train=reading.parts["train"].table,
         images=images,
+        distractors=distractors_of(reading),
         quality=quality_of(reading, images, decoded) if own else Quality(),
         findings=tuple(sorted(dict.fromkeys(findings), key=lambda finding: not finding.serious)),
     )

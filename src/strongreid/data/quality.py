@@ -17,9 +17,9 @@ from strongreid.data.table import ImageTable
 
 TINY = (48, 20)
 """Height and width in pixels below which little of a person can be seen."""
-BLURRED = 60.0
+BLURRED = 40.0
 """Sharpness (`looking.Look`) below which an image is blurred."""
-ALIKE = 4.0
+ALIKE = 6.0
 """Mean difference of two small grey pictures, of 255, below which one image is almost a copy of the other."""
 
 
@@ -89,8 +89,13 @@ def people_of_one_camera(reading: Reading, images: ImageTable) -> tuple[int, ...
         return ()
     pairs = np.unique(np.stack((images.person, images.camera), axis=1), axis=0)
     people, cameras = np.unique(pairs[:, 0], return_counts=True)
-    nobody = () if np.isin(0, reading.parts["query"].table.person) else (0,)
-    return tuple(np.setdiff1d(people[cameras == 1], nobody).tolist())
+    return tuple(np.setdiff1d(people[cameras == 1], distractors_of(reading)).tolist())
+
+
+def distractors_of(reading: Reading) -> tuple[int, ...]:
+    """The number that stands for many people in the gallery: 0, unless it is a person of training or of the queries."""
+    named = [reading.parts[part].table.person for part in ("train", "query")]
+    return () if any(np.isin(0, person) for person in named) else (0,)
 
 
 def quality_of(reading: Reading, images: ImageTable, decoded: Mapping[str, Decoded]) -> Quality:

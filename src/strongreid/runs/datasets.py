@@ -16,6 +16,8 @@ from strongreid.data.listing import Finding
 from strongreid.errors import InputError
 from strongreid.reports.console import Console
 from strongreid.runs.disk import tell_disk_need
+from strongreid.runs.doubts import JudgedLabels, judge_labels, say_doubts, write_doubts
+from strongreid.runs.used_model import UsedModel
 
 SHOWN_FINDINGS = 50
 """Findings that are written out; the rest is counted."""
@@ -52,8 +54,13 @@ def list_known(console: Console) -> None:
         console.say(f"    {line}")
 
 
-def check(one: SetConfig, sheet: Path | None, console: Console) -> bool:
-    """Check a data set, write what was found and return whether it is ready for training."""
+def check(
+    one: SetConfig, sheet: Path | None, console: Console, used: UsedModel | None = None, page: Path | None = None
+) -> bool:
+    """Check a data set, write what was found and return whether it is ready for training.
+
+    `used` judges the labels; `page` is written with what pictures have to settle.
+    """
     with console.bar("Looking at images") as report:
         found = check_data(
             one.name, one.root, split_seed=one.split_seed, layout=one.layout, columns=one.columns, progress=report
@@ -62,8 +69,22 @@ def check(one: SetConfig, sheet: Path | None, console: Console) -> bool:
     if sheet is not None and len(found.train):  # it need not be ready to be looked at
         contact_sheet(found.train, sheet)
         console.say(f"Contact sheet: {sheet}")
+    if used is not None or page is not None:
+        judged = _judged(found, used, console)
+        if page is not None:
+            write_doubts(page, found, judged)
+            console.say(f"Page: {page}; open it in a browser.")
     console.say("ready" if found.ready else "Not ready: fix the errors listed above, then check again.")
     return found.ready
+
+
+def _judged(found: CheckReport, used: UsedModel | None, console: Console) -> JudgedLabels | None:
+    """Say what the model thinks of the labels; None where there is no model, or nobody to look at."""
+    if used is None or not len(found.images):
+        return None
+    judged = judge_labels(found, used, console)
+    say_doubts(judged, console)
+    return judged
 
 
 def pack(one: SetConfig, size: tuple[int, int], folder: Path, console: Console) -> None:

@@ -1,0 +1,154 @@
+"""Doubts about own data that pictures have to settle: labels that a model contradicts, and images that are poor.
+
+The rules are `evaluation.label_doubts` and `data.quality`; here the images are embedded, and the doubts are said and
+put on a page side by side.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from strongreid.data.check import CheckReport
+from strongreid.data.pictures import Pictures
+from strongreid.data.quality import Quality
+from strongreid.data.table import ImageTable
+from strongreid.evaluation import Embeddings
+from strongreid.evaluation.label_doubts import LabelDoubts, doubt_labels
+from strongreid.reports.console import Console
+from strongreid.reports.found import NamedPictures
+from strongreid.reports.page import Section, Text, Tile, TileRow, Tiles, write_page
+from strongreid.runs.embed import Choices, embed_pictures
+from strongreid.runs.used_model import UsedModel
+
+MOST_SAID: Final = 20
+"""Doubts of a kind that are written out on the console."""
+MOST_ON_PAGE: Final = 100
+"""Doubts of a kind on a page: each takes about 50 kB."""
+SHOWN_IMAGES: Final = 4
+"""Images of a person beside those of another."""
+SIDE_COLORS: Final = ("#3b6fb6", "#b8560f")
+POOR_IMAGES: Final = 24
+"""Poor images of a kind on a page."""
+
+
+class JudgedLabels:
+    """What a model says of a set's labels, with the images that it looked at."""
+
+    def __init__(self, images: ImageTable, doubts: LabelDoubts) -> None:
+        self.images = images
+        self.doubts = doubts
+
+    def name(self, person: int) -> str:
+        """Return what a person is called: a number, and one of the images, because a table's names became numbers."""
+        return f"person {person} ({self.images.path[self._rows(person)[0]]})"
+
+    def said(self) -> list[str]:
+        """Return a sentence for each doubt, the surest of each kind first."""
+        same = [
+            f"probably one person: {self.name(one.people[0])} and {self.name(one.people[1])}, {one.distance:.3f} apart"
+            for one in self.doubts.same
+        ]
+        two = [
+            f"probably two people: person {one.person}, "
+            f"{' and '.join(self.images.path[rows[0]] for rows in one.rows)}, {one.distance:.3f} apart"
+            for one in self.doubts.two
+        ]
+        return [*_first(same, MOST_SAID, "pairs of ids"), *_first(two, MOST_SAID, "ids")]
+
+    def sections(self) -> Iterator[Section]:
+        """Yield the sections of a page: the two people, or the two groups of images, of each doubt side by side."""
+        pictures = NamedPictures(self.images)
+        same = [
+            _side_by_side(
+                f"person {one.people[0]} and person {one.people[1]}, {one.distance:.3f} apart",
+                {f"person {person}": self._rows(person).tolist() for person in one.people},
+                pictures,
+            )
+            for one in self.doubts.same[:MOST_ON_PAGE]
+        ]
+        two = [
+            _side_by_side(
+                f"person {one.person}, {one.distance:.3f} apart",
+                {"one": one.rows[0].tolist(), "the other": one.rows[1].tolist()},
+                pictures,
+            )
+            for one in self.doubts.two[:MOST_ON_PAGE]
+        ]
+        for title, rows in (("Probably one person under two ids", same), ("Probably two people under one id", two)):
+            yield Section(title, [Tiles(rows)] if rows else [Text("None.")], "The surest first." if rows else "")
+
+    def _rows(self, person: int) -> npt.NDArray[np.int64]:
+        return np.flatnonzero(self.images.person == person)
+
+
+def judge_labels(found: CheckReport, used: UsedModel, console: Console) -> JudgedLabels:
+    """Embed all images of a set and judge their labels; images that cannot be read are left out.
+
+    Where person 0 is no query's, it is the distractors' number and not judged.
+    """
+    images = found.images.select(~np.isin(found.images.person, list(found.distractors)))
+    pictures = Pictures(images, images.person)
+    stored = embed_pictures(pictures, used, Choices(skip_bad=True), console, title="Embedding images")
+    features = stored.embeddings
+    seen = ImageTable(stored.path, features.person, features.camera, box=stored.box)
+    return JudgedLabels(seen, doubt_labels(Embeddings(features.features, features.person, features.camera)))
+
+
+def say_doubts(judged: JudgedLabels, console: Console) -> None:
+    """Write what a model says of the labels."""
+    doubts = judged.doubts
+    measured = (
+        f"The model: images of one person lie {doubts.within:.3f} apart, of two people {doubts.between:.3f} (medians "
+        "of cosine distances)."
+    )
+    if not doubts.judged:
+        why = "it does not tell these people apart well enough" if doubts.within >= 0 else "there are too few people"
+        console.say(f"{measured} Labels are not judged: {why}.")
+        return
+    console.say(
+        f"{measured} Labels that it doubts: {len(doubts.same)} pairs of ids that are probably one person, "
+        f"{len(doubts.two)} ids that are probably two.",
+        *(f"    {sentence}" for sentence in judged.said()),
+    )
+
+
+def write_doubts(path: Path, found: CheckReport, judged: JudgedLabels | None) -> None:
+    """Write a page of what pictures have to settle; `judged` is None where no model was asked."""
+    sections = [] if judged is None else list(judged.sections())
+    sections += _poor_images(found.quality, NamedPictures(found.images))
+    if not sections:
+        sections = [Section("Nothing to look at", [Text("No image is poor, and no model was asked about labels.")])]
+    write_page(path, f"Doubts about {found.title}", found.protocol, sections)
+
+
+def _poor_images(quality: Quality, pictures: NamedPictures) -> Iterator[Section]:
+    """Yield a section for each kind of poor images that there are."""
+    for title, rows in (("Blurred", quality.blurred), ("Tiny", quality.tiny)):
+        if rows:
+            tiles = [Tile(pictures.picture(row), label=pictures.name(row)) for row in rows[:POOR_IMAGES]]
+            yield Section(title, [Tiles([TileRow("", "", tiles)])], f"{len(rows):,} images, the worst first.")
+    if quality.repeated:
+        pairs = [
+            _side_by_side(pictures.name(row), {"before": [before], "after": [row]}, pictures)
+            for row, before in quality.repeated[:POOR_IMAGES]
+        ]
+        lead = f"{len(quality.repeated):,} images, each beside the one before it in its track."
+        yield Section("Almost copies", [Tiles(pairs, compact=True)], lead)
+
+
+def _side_by_side(title: str, sides: Mapping[str, Sequence[int]], pictures: NamedPictures) -> TileRow:
+    """Images of two sides, by what each is called, in frames of two colours."""
+    tiles = [
+        Tile(pictures.picture(row), label=side, color=color)
+        for (side, rows), color in zip(sides.items(), SIDE_COLORS, strict=True)
+        for row in rows[:SHOWN_IMAGES]
+    ]
+    return TileRow(title, ", ".join(pictures.name(rows[0]) for rows in sides.values()), tiles)
+
+
+def _first(sentences: Sequence[str], most: int, what: str) -> list[str]:
+    more = [f"... and {len(sentences) - most} more {what}; a page shows them (--page)"] if len(sentences) > most else []
+    return [*sentences[:most], *more]
