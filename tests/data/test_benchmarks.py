@@ -417,7 +417,8 @@ def test_other_files_in_a_folder_are_passed_over(drawn_copy: Path) -> None:
 
 def test_every_benchmark_says_where_it_is_from_and_on_what_terms() -> None:
     named = "market1501 market1501_500k dukemtmc_reid msmt17_v1 msmt17_v2 msmt17_v1_no_val msmt17_v2_no_val"
-    named += " cuhk03_detected cuhk03_labeled cuhk01 veri776 occluded_duke"
+    named += " cuhk03_detected cuhk03_labeled cuhk01 veri776 occluded_duke viper prid2011 grid mars ilids_vid"
+    named += " vehicleid_800 vehicleid_1600 vehicleid_2400 veri_wild_3000 veri_wild_5000 veri_wild_10000"
     assert set(named.split()) == set(BENCHMARKS)
     for name, spec in BENCHMARKS.items():
         assert spec.name == name

@@ -109,7 +109,8 @@ def test_the_list_says_of_each_set_how_one_comes_by_it(capsys: pytest.CaptureFix
         (row,) = (line for line in text.splitlines() if line.split()[:1] == [name] and "ready" in line)
         assert spec.title in row
         assert spec.getting in row
-        assert ("split seed" if name == "cuhk01" else "published") in row
+        by_seed = name in ("cuhk01", "viper", "prid2011", "grid", "ilids_vid") or name.startswith("vehicleid")
+        assert ("split seed" if by_seed else "published") in row
         assert ("data extract" in row) == name.startswith("cuhk03")
         for part in (spec.terms, spec.source, spec.url, spec.note):
             assert part in text

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from strongreid.data.benchmarks import is_split_by_seed, load_benchmark, set_name
     from strongreid.data.holding_out import hold_out
     from strongreid.data.joining import DomainBalancedSampler, join_sets, refuse_leaks
+    from strongreid.data.layouts import Benchmark
     from strongreid.data.packed import PackedImages, bytes_to_pack, pack_bytes
     from strongreid.data.sampler import PKBatchSampler
-    from strongreid.data.specs import BENCHMARKS, NOT_READ, Benchmark
+    from strongreid.data.specs import BENCHMARKS, NOT_READ
     from strongreid.data.table import ImageTable, ReIDData
     from strongreid.data.track_weights import packed_weights
 
@@ -47,7 +48,8 @@ _FILES = {
     "packed": ("PackedImages", "bytes_to_pack", "pack_bytes"),
     "track_weights": ("packed_weights",),
     "sampler": ("PKBatchSampler",),
-    "specs": ("BENCHMARKS", "NOT_READ", "Benchmark"),
+    "layouts": ("Benchmark",),
+    "specs": ("BENCHMARKS", "NOT_READ"),
     "table": ("ImageTable", "ReIDData"),
 }
 

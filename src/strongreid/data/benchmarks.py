@@ -16,15 +16,31 @@ import numpy as np
 
 from strongreid.data.cuhk01 import scan_cuhk01
 from strongreid.data.cuhk03 import scan_cuhk03
-from strongreid.data.layouts import Campus, Counts, Cuhk03, Folders, Lists, Names
+from strongreid.data.layouts import (
+    Benchmark,
+    Campus,
+    Counts,
+    Cuhk03,
+    Folders,
+    IlidsVid,
+    Lists,
+    Mars,
+    Names,
+    Pairs,
+    VehicleId,
+    VeriWild,
+)
 from strongreid.data.listing import Part, find_root, scan_folder
 from strongreid.data.msmt17 import scan_msmt17
 from strongreid.data.own import doubts, read_own_folder
 from strongreid.data.own_table import read_own_table
+from strongreid.data.pairs import scan_pairs
 from strongreid.data.reading import Reading, usable
-from strongreid.data.specs import BENCHMARKS, DRAWN, NAMES, OWN_NAMES, Benchmark
+from strongreid.data.specs import BENCHMARKS, DRAWN, NAMES, OWN_NAMES
 from strongreid.data.splitting import own_reading
 from strongreid.data.table import ImageTable, ReIDData
+from strongreid.data.tracklets import scan_ilids_vid, scan_mars
+from strongreid.data.vehicles import scan_vehicle_id, scan_veri_wild
 from strongreid.errors import InputError, did_you_mean
 from strongreid.files import read_json, unreadable
 
@@ -88,27 +104,47 @@ def set_name(name: str, root: Path) -> str:
 def is_split_by_seed(name: str, layout: Layout | None = None) -> bool:
     """Whether `split_seed` decides who trains and who tests in the data set `name`."""
     own = name == "table" or (name == "folder" and layout is None)
-    return own or (name in BENCHMARKS and isinstance(BENCHMARKS[name].layout, Campus))
+    return own or (name in BENCHMARKS and isinstance(BENCHMARKS[name].layout, Campus | Pairs | VehicleId | IlidsVid))
 
 
 def _read_benchmark(spec: Benchmark, root: Path, split_seed: int) -> Reading:
-    how = "published split"
-    match spec.layout:
-        case Folders():
-            parts = _scan_folders(spec, spec.layout, root)
-        case Lists():
-            parts = scan_msmt17(spec, spec.layout, root)
-        case Cuhk03():
-            parts = scan_cuhk03(root, spec.layout.boxes)
-        case Campus():
-            parts = scan_cuhk01(root, split_seed)
-            how = f"485/486 people with split seed {split_seed}, query camera A, gallery camera B"
+    parts, how = _scan(spec, root, split_seed)
     name, title, expected = set_name(spec.name, root), spec.title, spec.published
     if name == DRAWN:
         assert isinstance(spec.layout, Folders)
         title, expected = "Drawn people", _drawn_counts(root / "drawn.json", spec.layout)
-    protocol = f"{title}: {how}, single query, gallery images of the same person and camera left out"
-    return Reading(name, title, parts, expected, protocol, known_copies=spec.known_copies)
+    known_cameras = not isinstance(spec.layout, VehicleId)
+    counted = "gallery images of the same person and camera left out" if known_cameras else "cameras are not known"
+    protocol = f"{title}: {how}, single query, {counted}"
+    same_camera: Literal["exclude", "include"] = "exclude" if known_cameras else "include"
+    return Reading(name, title, parts, expected, protocol, same_camera, spec.known_copies)
+
+
+def _scan(spec: Benchmark, root: Path, split_seed: int) -> tuple[dict[str, Part], str]:
+    """The parts of a benchmark by its layout, and how they were made."""
+    match spec.layout:
+        case Folders() as layout:
+            return _scan_folders(spec, layout, root), "published split"
+        case Lists() as layout:
+            return scan_msmt17(spec, layout, root), "published split"
+        case Cuhk03() as layout:
+            return scan_cuhk03(root, layout.boxes), "published split"
+        case Campus():
+            how = f"485/486 people with split seed {split_seed}, query camera A, gallery camera B"
+            return scan_cuhk01(root, split_seed), how
+        case Pairs() as layout:
+            how = f"half of the people with split seed {split_seed}, queries of {layout.query}"
+            return scan_pairs(spec, layout, root, split_seed), how
+        case VehicleId() as layout:
+            how = f"published split, one image a vehicle in the gallery with seed {split_seed}"
+            return scan_vehicle_id(spec, layout, root, split_seed), how
+        case VeriWild() as layout:
+            return scan_veri_wild(spec, layout, root), "published split"
+        case Mars():
+            return scan_mars(spec, root), "published split, frames as images"
+        case IlidsVid():
+            how = f"published split {split_seed}, frames as images, queries of camera 1"
+            return scan_ilids_vid(spec, root, split_seed), how
 
 
 def _read_own_layout(root: Path) -> Reading:

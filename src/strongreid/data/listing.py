@@ -189,7 +189,7 @@ def scan_folder(folder: Path, naming: Names, cameras: int | None, junk: frozense
 def _scan_names(folder: Path, images: Sequence[str], naming: Names, cameras: int | None, junk: frozenset[int]) -> Part:
     pattern, source = re.compile(naming.pattern), os.fspath(folder)
     start = len(os.path.join(folder, ""))  # noqa: PTH118 - a Path has no such form
-    has_frame = "frame" in pattern.groupindex
+    has_camera, has_frame = ("camera" in pattern.groupindex), ("frame" in pattern.groupindex)
     # Columns, because an object for each row takes longer than all else.
     paths, people, seen_by, frames = list[str](), list[int](), list[int](), list[int]()
     findings: list[Finding] = []
@@ -199,7 +199,8 @@ def _scan_names(folder: Path, images: Sequence[str], naming: Names, cameras: int
         if match is None:
             findings.append(Finding(path, f"the name is not like {naming.example}"))
             continue
-        person, camera, frame = int(match["person"]), int(match["camera"]), int((has_frame and match["frame"]) or 0)
+        person = int(match["person"])
+        camera, frame = int((has_camera and match["camera"]) or 0), int((has_frame and match["frame"]) or 0)
         if max(person, camera, frame) > LARGEST:
             findings.append(Finding(path, f"a number in the name is above {LARGEST}"))
         elif person in junk:

@@ -8,9 +8,8 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
-from strongreid.data.layouts import Lists
+from strongreid.data.layouts import Benchmark, Lists
 from strongreid.data.listing import Finding, Part, Row, find_root, table_of
-from strongreid.data.specs import Benchmark
 from strongreid.files import read_text
 
 TEST_PEOPLE_FROM = 10_000

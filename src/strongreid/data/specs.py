@@ -1,49 +1,15 @@
 """What is known of the public benchmarks: where their files lie, how they are named, what was published of them.
 
 A benchmark is a value, not a class, and this file is all that a new one needs if its files lie in one of the known
-layouts.
+layouts. The small, the vehicles' and the video sets are in `further_specs`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
-from strongreid.data.layouts import Campus, Counts, Cuhk03, Folders, Lists, Names
+from strongreid.data.further_specs import FURTHER
+from strongreid.data.layouts import RESEARCH, Benchmark, Campus, Counts, Cuhk03, Folders, Lists, Names
 
-
-@dataclass(frozen=True)
-class Benchmark:
-    """A public benchmark.
-
-    Attributes:
-        name: as the command line takes it.
-        title: as papers print it.
-        layout: how its files lie.
-        cameras: how many cameras there are; their numbers in file names are 1 to this. None where any number will do.
-        published: the counts of "train", "query" and "gallery", as published.
-        terms: on what terms the images may be used.
-        source: who made it, and where it is described.
-        url: where its makers offer or describe it.
-        getting: how a user comes by it.
-        note: what else a user should know.
-        known_copies: names, in small letters, of files with one image as the set ships them: told when checking, but
-            no reason to stop.
-    """
-
-    name: str
-    title: str
-    layout: Folders | Lists | Campus | Cuhk03
-    cameras: int | None
-    published: Mapping[str, Counts]
-    terms: str
-    source: str
-    url: str
-    getting: str = "download by hand"
-    note: str = ""
-    known_copies: frozenset[frozenset[str]] = frozenset()
-
-
-_RESEARCH = "Real people; academic research only."
 _SUFFIX = r"(?i:\.jpg|\.png)+"
 MARKET_NAMES = Names(rf"(?P<person>-?\d+)_c(?P<camera>\d+)s\d+_(?P<frame>\d+)_\d+{_SUFFIX}", "0002_c1s1_000451_03.jpg")
 """File names of Market-1501: person, camera, sequence, frame, box."""
@@ -73,7 +39,7 @@ _ALL = (
         ),
         cameras=6,
         published=_MARKET_COUNTS,
-        terms=_RESEARCH,
+        terms=RESEARCH,
         source=_MARKET_SOURCE,
         url=_MARKET_URL,
     ),
@@ -94,7 +60,7 @@ _ALL = (
         ),
         cameras=6,
         published=_MARKET_COUNTS | {"gallery": Counts(751, None, 6)},
-        terms=_RESEARCH,
+        terms=RESEARCH,
         source=_MARKET_SOURCE,
         url=_MARKET_URL,
         note="The distractors lie in the folder `images` beside the others; they join the gallery as person 0.",
@@ -139,7 +105,7 @@ _ALL = (
             layout=Lists(*folders, lists),
             cameras=15,
             published={"train": Counts(1_041, images, 15), **_MSMT17_TEST},
-            terms=f"{_RESEARCH} To be asked for from its authors.",
+            terms=f"{RESEARCH} To be asked for from its authors.",
             source=_MSMT17_SOURCE,
             url=_MSMT17_URL,
             getting="ask its authors",
@@ -162,7 +128,7 @@ _ALL = (
                 "query": Counts(700, 1_400, 2),
                 "gallery": Counts(700, gallery, 2),
             },
-            terms=_RESEARCH,
+            terms=RESEARCH,
             source=_CUHK03_SOURCE,
             url=_CUHK03_URL,
             note="Read from CUHK03-NP's folders, or from cuhk-03.mat (extracted first) and the protocol's .mat files.",
@@ -175,7 +141,7 @@ _ALL = (
         layout=Campus(),
         cameras=2,
         published={"train": Counts(485, 1_940, 2), "query": Counts(486, 972, 1), "gallery": Counts(486, 972, 1)},
-        terms=_RESEARCH,
+        terms=RESEARCH,
         source="Li, Zhao, Wang: Human Reidentification with Transferred Metric Learning, ACCV 2012",
         url="https://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html",
         note="No published split: papers average over 10 random ones; `split_seed` chooses. Two images show another "
@@ -201,7 +167,7 @@ _ALL = (
     ),
 )
 
-BENCHMARKS: Mapping[str, Benchmark] = {benchmark.name: benchmark for benchmark in _ALL}
+BENCHMARKS: Mapping[str, Benchmark] = {benchmark.name: benchmark for benchmark in (*_ALL, *FURTHER)}
 """Every benchmark that can be read, by its name."""
 
 DRAWN = "drawn"
@@ -216,10 +182,9 @@ OWN_NAMES = Names(
 """File names of own data in Market-1501's layout: what follows the camera is free."""
 
 NOT_READ = (
-    "Video sets (MARS, LS-VID): tracklets are no images; bring them as a table of frames and boxes.",
+    "LS-VID: its lists were not looked at; bring its frames as a table with the column `track`.",
     "Search sets (CUHK-SYSU, PRW): whole frames; bring them as a table of frames and boxes.",
     "Sets with changed clothes (PRCC, LTCC) and visible-infrared sets (SYSU-MM01, RegDB): protocols of their own.",
-    "VIPeR, GRID, PRID2011, iLIDS: too small to train on; bring them as a table.",
-    "VehicleID, VERI-Wild: list formats of their own; bring them as a table.",
+    "iLIDS (single images, 119 people): no common split; bring it as a table.",
 )
 """What is not read, and what to do instead."""
