@@ -134,8 +134,8 @@ class EmbeddedTest:
             )
             if both := set.intersection(*map(set, sides)):
                 found.append(
-                    f"{len(both):,} tracks have images among the queries and in the gallery: they find themselves, so the "
-                    "figures are too good. Put all images of a track on one side."
+                    f"{len(both):,} tracks have images among the queries and in the gallery: they find themselves, so "
+                    "the figures are too good. Put all images of a track on one side."
                 )
         if protocol.reranking is not None:
             images = len(self.query) + int((self.gallery.person != JUNK).sum())
