@@ -14,6 +14,7 @@ from PIL import Image
 
 from strongreid.data.decoding import available_cores
 from strongreid.data.table import ImageTable
+from strongreid.data.track_weights import sharpness
 from strongreid.errors import InputError
 from strongreid.pixels import read_image
 
@@ -98,15 +99,11 @@ def sizes_of(table: ImageTable, decoded: Mapping[str, Decoded]) -> npt.NDArray[n
 
 def look(pixels: npt.NDArray[np.uint8]) -> Look:
     """What an image, uint8 [3, H, W], looks like."""
-    grey = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).convert("L")
-    small = np.asarray(grey.resize(SMALL_SIZE[::-1], Image.Resampling.BOX), dtype=np.uint8)
-    height, width = min(grey.height, SHARPNESS_SIZE[0]), min(grey.width, SHARPNESS_SIZE[1])
-    seen = np.asarray(grey.resize((width, height), Image.Resampling.BOX), dtype=np.float64)
-    if min(seen.shape) < 3:
-        return Look(0.0, small)
-    inner = seen[1:-1, 1:-1]
-    laplacian = seen[:-2, 1:-1] + seen[2:, 1:-1] + seen[1:-1, :-2] + seen[1:-1, 2:] - 4 * inner
-    return Look(float(laplacian.var()), small)
+    image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    small = np.asarray(image.convert("L").resize(SMALL_SIZE[::-1], Image.Resampling.BOX), dtype=np.uint8)
+    size = (min(image.width, SHARPNESS_SIZE[1]), min(image.height, SHARPNESS_SIZE[0]))
+    seen = np.asarray(image.resize(size, Image.Resampling.BOX)).transpose(2, 0, 1)
+    return Look(float(sharpness(seen[None])[0]), small)
 
 
 def _decode(path: str, boxes: Iterable[Box]) -> Decoded:
