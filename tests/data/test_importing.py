@@ -172,6 +172,15 @@ def test_what_is_no_source_is_told_what_would_be(seen: list[Seen], tmp_path: Pat
     ):
         with pytest.raises(InputError, match=said):
             import_source(source, Choices())
+    (tmp_path / "set" / "annotations").mkdir(parents=True)
+    (tmp_path / "set" / "annotations" / "people.json").write_text("{}")
+    write_mot(seen[:3], tmp_path / "mot17" / "train")
+    for source, said in (
+        (tmp_path / "set", r"people\.json\. If it is a COCO file, name it"),
+        (tmp_path / "mot17", "one level off"),
+    ):
+        with pytest.raises(InputError, match=said):
+            import_source(source, Choices())
     (tmp_path / "empty").mkdir()
     (tmp_path / "x.mp4").write_bytes(b"")
     for source, said in ((tmp_path / "empty", "no sequences and no pictures"), (tmp_path / "x.mp4", "neither a COCO")):
@@ -244,6 +253,9 @@ NAMES = (
     "-x.png",
     "tab\tx.png",
     "ü.png",
+    "return\r.png",
+    "\u3000x.png",
+    "\u2028.png",
 )
 
 
@@ -274,6 +286,21 @@ def test_paths_of_any_name_come_back_and_no_cell_is_a_formula(tmp_path: Path) ->
     rows = [Sighting(str(tmp_path / "here" / "plain.png"), "p", "c", "here")]
     write_table(tmp_path / "there" / "t.csv", rows)  # not below the table's folder: where it lies is said in full
     assert read_pictures(tmp_path / "there" / "t.csv").images.path == (str(tmp_path / "here" / "plain.png"),)
+
+
+def test_a_path_that_is_no_text_is_a_problem(tmp_path: Path) -> None:
+    for name in (b"ann_c1.png", b"b\xffb_c1.png"):
+        with open(os.path.join(os.fsencode(tmp_path), name), "wb") as stream:  # noqa: PTH118, PTH123 - bytes
+            stream.write(b"")
+    found = import_source(tmp_path, Choices(pattern="{person}_c{camera}"))
+    assert [one.person for one in found.sightings] == ["ann"]
+    assert len(found.problems) == 1
+    (tmp_path / "ann_c1.png").unlink()
+    folder = tmp_path / os.fsdecode(b"\xff")
+    folder.mkdir()
+    (folder / "ann_c1.png").write_bytes(b"")
+    (problem,) = import_source(folder, Choices(pattern="{person}_c{camera}")).problems
+    assert "no text in UTF-8" in problem
 
 
 @pytest.mark.parametrize("name", ["", " ", "a ", "=1+1", "+1", "@x", "-x", "-2", "a\nb", "a\x1b[31m", "\udcff", "\x00"])

@@ -1,7 +1,7 @@
 """What a source is, where its user does not say it, and the one way to read any of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -9,7 +9,7 @@ from strongreid.data.importing.coco import CocoChoices, read_coco
 from strongreid.data.importing.mot import PEDESTRIAN, Ids, MotChoices, read_mot
 from strongreid.data.importing.mot_sequences import looks_like_mot
 from strongreid.data.importing.names import read_names, read_people_folders
-from strongreid.data.importing.sightings import Imported, Progress, in_frames, thinned, wrong_name
+from strongreid.data.importing.sightings import Imported, Progress, in_frames, in_words, thinned, wrong_name
 from strongreid.data.listing import contents
 from strongreid.errors import InputError
 
@@ -51,8 +51,7 @@ def import_source(source: Path, choices: Choices, progress: Progress | None = No
     kind = choices.format or recognised(source, choices)
     _refuse_others(kind, choices)
     try:
-        imported = _read(source, kind, choices)
-        imported = in_frames(imported, progress)
+        imported = in_frames(in_words(_read(source, kind, choices)), progress)
     except OSError as error:
         raise InputError(f"{error.filename or source} cannot be read ({error.strerror}).") from error
     every = thinned(imported.sightings, choices.every)
@@ -61,9 +60,7 @@ def import_source(source: Path, choices: Choices, progress: Progress | None = No
         *imported.notes,
         f"{left_out:,} more are left out: of each track one image in {choices.every} is kept.",
     ]
-    return Imported(
-        imported.read_as, every, imported.problems, notes if left_out else imported.notes, imported.left_alone
-    )
+    return replace(imported, sightings=every, notes=notes if left_out else imported.notes)
 
 
 def recognised(source: Path, choices: Choices) -> Format:
@@ -77,6 +74,15 @@ def recognised(source: Path, choices: Choices) -> Format:
     if source.is_file():
         raise InputError(f"{source} is neither a COCO file (.json) nor boxes in MOT's format (.txt).")
     here = contents(source)
+    inner = next((folder for folder in here.folders if looks_like_mot(Path(folder))), None)
+    if inner is not None:
+        raise InputError(f"{source} is one level off: sequences of MOT lie in {inner}. Give that folder.")
+    texts = sorted(path for pattern in ("*.json", "*/*.json") for path in source.glob(pattern))
+    if texts:
+        raise InputError(
+            f"{source} holds {texts[0]}. If it is a COCO file, name it; if the folders are people, say so by `format`: "
+            "folders."
+        )
     if here.images:
         name = Path(here.images[0]).name
         raise InputError(
@@ -85,9 +91,7 @@ def recognised(source: Path, choices: Choices) -> Format:
         )
     if any(contents(Path(folder), deep=True).images for folder in here.folders):
         return "folders"
-    texts = sorted(source.glob("**/*.json"))
-    advice = f" Name the COCO file, such as {texts[0]}." if texts else ""
-    raise InputError(f"{source} holds no sequences and no pictures.{advice}")
+    raise InputError(f"{source} holds no sequences and no pictures.")
 
 
 def _read(source: Path, kind: Format, choices: Choices) -> Imported:

@@ -34,7 +34,7 @@ CAMERA_KEYS: Final = ("camera", "camera_id", "video_id")
 """Where an image's camera is looked for, in this order; then its folder is the camera."""
 FRAME_KEYS: Final = ("frame_id", "frame_index", "frame")
 PEOPLE: Final = ("person", "pedestrian")
-"""Categories that are people, where none is told."""
+"""Categories that are people, in small letters, where none is told."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,8 @@ def _categories(
         if told:
             raise InputError(f"`category` is {told!r}, but {path} names no categories.")
         return None, ""
-    wanted = [told] if told else [name for name in PEOPLE if name in names.values()][:1]
+    usual = [name for known in PEOPLE for name in names.values() if name.lower() == known]
+    wanted = [told] if told else usual[:1]
     if not wanted and len(names) == 1:
         wanted = list(names.values())
     ids: set[object] = {number for number, name in names.items() if name in wanted}

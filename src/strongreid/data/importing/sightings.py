@@ -6,7 +6,7 @@ look tells all. A source whose text cannot be read at all ends the reading.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,6 +73,17 @@ def wrong_name(name: str) -> str:
     return ""
 
 
+def in_words(imported: Imported) -> Imported:
+    """Take for a problem what a table cannot say: a path that is no text, as names of other systems may be."""
+    sayable = [
+        one.path.isascii() or one.path == one.path.encode(errors="replace").decode() for one in imported.sightings
+    ]
+    unsayable = [one.where for one, good in zip(imported.sightings, sayable, strict=True) if not good]
+    problems = [f"{where}: the name of its picture is no text in UTF-8, so no table can hold it" for where in unsayable]
+    kept = [one for one, good in zip(imported.sightings, sayable, strict=True) if good]
+    return replace(imported, sightings=kept, problems=[*imported.problems, *problems])
+
+
 def in_frames(imported: Imported, progress: Progress | None = None) -> Imported:
     """Round the boxes and cut them to their frames; what is then empty, or has no frame that can be read, is a problem.
 
@@ -102,7 +113,7 @@ def in_frames(imported: Imported, progress: Progress | None = None) -> Imported:
             cut += (left, top, right, bottom) != (x, y, x + width, y + height)
             kept.append(one._replace(box=(left, top, right - left, bottom - top)))
     notes = [f"{cut:,} boxes reach beyond their frame and are cut to it."] if cut else []
-    return Imported(imported.read_as, kept, problems, [*imported.notes, *notes], imported.left_alone)
+    return replace(imported, sightings=kept, problems=problems, notes=[*imported.notes, *notes])
 
 
 def thinned(sightings: Sequence[Sighting], every: int) -> list[Sighting]:

@@ -45,7 +45,8 @@ def write_table(path: Path, sightings: Sequence[Sighting]) -> list[str]:
     columns = table_columns(sightings)
     folder = os.path.realpath(path.parent)
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    returns = any("\r" in one.path for one in sightings)  # which the writer leaves without quotes
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL)
     writer.writerow(columns)
     for one in sorted(sightings, key=lambda one: one.path):
         x, y, w, h = one.box or (0, 0, 0, 0)
