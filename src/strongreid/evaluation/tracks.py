@@ -110,6 +110,17 @@ def reassociate(
     )
 
 
+def tracks_in_both(query: Embeddings, gallery: Embeddings) -> int:
+    """How many tracks have images in both: the same number, person and camera."""
+    first, second = (
+        set()
+        if side.track is None
+        else {*zip(*(c.tolist() for c in (side.track, side.person, side.camera)), strict=True)}
+        for side in (query, gallery)
+    )
+    return len(first & second)
+
+
 def _grouped(images: Embeddings) -> tuple[Indices, Indices, Indices]:
     """Rows that count, the group of each (its track), and each group's first row: int64 `[n]`, `[n]`, `[T]`."""
     if images.track is None:

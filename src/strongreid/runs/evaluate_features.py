@@ -33,6 +33,7 @@ from strongreid.evaluation.embeddings import JUNK, read_arrays
 from strongreid.evaluation.facts import AveragePrecision, Floats
 from strongreid.evaluation.false_matches import FalseMatches, count_false_matches
 from strongreid.evaluation.ground_truth import SameCamera
+from strongreid.evaluation.tracks import tracks_in_both
 from strongreid.files import write_json
 from strongreid.reports.console import Console
 
@@ -127,16 +128,12 @@ class EmbeddedTest:
                 "person, and the camera rule does not leave them out): they find themselves first, so the figures are "
                 "too good. Take them out of the gallery."
             )
-        if protocol.by == "track" and (protocol.same_camera or self.same_camera) == "include":
-            sides = (
-                [] if s.track is None else zip(s.track, s.person, s.camera, strict=True)
-                for s in (self.query, self.gallery)
+        kept = (protocol.same_camera or self.same_camera) == "include"
+        if protocol.by == "track" and kept and (both := tracks_in_both(self.query, self.gallery)):
+            found.append(
+                f"{both:,} tracks have images among the queries and in the gallery: they find themselves, so the figures "
+                "are too good. Put all images of a track on one side."
             )
-            if both := set.intersection(*map(set, sides)):
-                found.append(
-                    f"{len(both):,} tracks have images among the queries and in the gallery: they find themselves, so "
-                    "the figures are too good. Put all images of a track on one side."
-                )
         if protocol.reranking is not None:
             images = len(self.query) + int((self.gallery.person != JUNK).sum())
             if (small := protocol.reranking.warning(images)) is not None:
