@@ -131,8 +131,8 @@ class EmbeddedTest:
         kept = (protocol.same_camera or self.same_camera) == "include"
         if protocol.by == "track" and kept and (both := tracks_in_both(self.query, self.gallery)):
             found.append(
-                f"{both:,} tracks have images among the queries and in the gallery: they find themselves, so the figures "
-                "are too good. Put all images of a track on one side."
+                f"{both:,} tracks have images among the queries and in the gallery: they find themselves, so the "
+                "figures are too good. Put all images of a track on one side."
             )
         if protocol.reranking is not None:
             images = len(self.query) + int((self.gallery.person != JUNK).sum())
