@@ -31,6 +31,7 @@ def saved(folder: Path, **arguments: Any) -> tuple[ReIDModel, Path]:
     [
         {},
         {"neck": "none", "feature": "pooled", "metric": "euclidean"},
+        {"neck": "none", "feature": "necked"},
         {"pooling": "gem", "last_stride": 2, "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.4, 0.3)},
     ],
 )
@@ -42,9 +43,12 @@ def test_all_but_the_classifier_is_taken(tmp_path: Path, arguments: dict[str, An
         assert [name for name in own if not name.startswith("classifier.") and not own[name].equal(new[name])] == []
         assert found.classifier.weight.shape == (4, model.width)
         assert found.classifier.weight.std() > 0
-        assert found.arguments == {**model.arguments, "people": 4}
+        feature = "pooled" if model.arguments.get("neck") == "none" else "necked"
+        assert found.arguments == {**model.arguments, "people": 4, "feature": feature}
+        images = torch.randint(0, 256, (3, 3, 64, 32), dtype=torch.uint8, generator=torch.manual_seed(2))
+        assert torch.equal(found.eval().embed(images), model.eval().embed(images))
+        found.train()
         assert found.calibrated is None, "the old threshold is not the new model's"
-        assert found.training
         assert found.normalisation == model.normalisation
 
 

@@ -46,6 +46,17 @@ def test_losses_have_the_names_that_the_objective_gave_them() -> None:
     assert shown == ["Losses over epochs: total, circle", "mAP and rank-1 over epochs", "Learning rate over epochs"]
 
 
+def test_a_curve_of_people_who_chose_the_epoch_is_theirs_alone() -> None:
+    log = [{"total_steps": step, "epoch": step, "mean_ap": 0.2 * step, "rank_1": 0.5} for step in (1, 2, 3)]
+
+    def caption(recorded: dict[str, float]) -> str:
+        (block,) = [block for block in learning_section(log, recorded, 3).blocks if isinstance(block, Pictures)]
+        return block.pictures[0].caption
+
+    assert "No weights were chosen by it" in caption(RECORDED)
+    assert "who chose epoch 2" in caption({**RECORDED, "chosen_epoch": 2})
+
+
 def test_of_a_log_what_is_there_is_drawn_and_the_rest_is_said() -> None:
     assert "no log" in texts(learning_section([], RECORDED, 1))[0]
     line = {"total_steps": 4, "epoch": 1}

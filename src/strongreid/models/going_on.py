@@ -31,7 +31,8 @@ def go_on_from(source: Path, people: int, cameras: int, expected: Mapping[str, o
     file = model_file(source)
     arguments, own = read_arguments(file)
     require_objects(file, arguments, own, frozenset())
-    for name, had in made_with(file).items():
+    own_settings = made_with(file)
+    for name, had in own_settings.items():
         if expected[name] != had and not (name in ("mean", "std") and expected[name] is None):
             raise InputError(
                 f"`{name}` is {expected[name]}, but the model in {file} has {had}. Set it to that to go on from it; "
@@ -43,7 +44,7 @@ def go_on_from(source: Path, people: int, cameras: int, expected: Mapping[str, o
     if _CAMERAS in kept and arguments.get("cameras"):
         kept[_CAMERAS] = kept[_CAMERAS].mean(dim=0, keepdim=True).repeat(cameras, 1)
         arguments["cameras"] = cameras
-    arguments["people"] = people
+    arguments["people"], arguments["feature"] = people, own_settings["feature"]
     model = assemble(ReIDModel, arguments, kept, source=str(file), new_classifier=True)
     if model.takes_camera and not arguments.get("cameras"):
         raise InputError(
@@ -57,6 +58,7 @@ def go_on_from(source: Path, people: int, cameras: int, expected: Mapping[str, o
 def made_with(source: Path) -> dict[str, Any]:
     """Return what a model is made with, by the names that the settings have for it: a training of it has these."""
     arguments, _ = read_arguments(model_file(source))
+    neck = arguments.get("neck", "bnneck")
     return {
         "backbone": arguments["backbone"],
         "image_size": arguments.get("image_size", (256, 128)),
@@ -64,11 +66,11 @@ def made_with(source: Path) -> dict[str, Any]:
         "last_stride": arguments.get("last_stride", 1),
         "stem_relu": arguments.get("stem_relu", True),
         "pooling": arguments.get("pooling", "average"),
-        "neck": arguments.get("neck", "bnneck"),
+        "neck": neck,
         "mean": arguments.get("mean", IMAGENET_MEAN),
         "std": arguments.get("std", IMAGENET_STD),
         "patch_stride": arguments.get("patch_stride"),
         "camera_embedding": bool(arguments.get("cameras")),
-        "feature": arguments.get("feature", "necked"),
+        "feature": arguments.get("feature", "necked") if neck == "bnneck" else "pooled",  # without a neck they are one
         "metric": arguments.get("metric", "cosine"),
     }

@@ -16,6 +16,7 @@ from strongreid import build
 from strongreid.config import Config
 from strongreid.config_sections import EvaluationConfig
 from strongreid.data import ReIDData
+from strongreid.launch import read_launch
 from strongreid.models.going_on import made_with
 from strongreid.recipes.values import with_values
 from strongreid.reports.console import Console
@@ -144,12 +145,13 @@ def _choose_schedule(defaults: Defaults, steps: int) -> None:
         "schedule.epochs", count, f"of {steps} steps each; the model knows people, about {STEPS} are enough"
     )
     defaults.choose("schedule.base_rate", RATE, "below what a first training takes, so that it forgets little")
-    frozen = defaults.choose(
-        "schedule.frozen_epochs",
-        epochs // 10 or int(epochs > 2),
-        "epochs at first in which only neck and classifier learn",
-    )
-    defaults.choose("schedule.warmup_epochs", min(epochs, 2 * frozen), "epochs in which the rate rises")
+    tenth = epochs // 10 or int(epochs > 2)
+    if read_launch().processes == 1:
+        reason = "epochs at first in which only neck and classifier learn"
+        defaults.choose("schedule.frozen_epochs", tenth, reason)
+    else:
+        defaults.choose("schedule.frozen_epochs", 0, "several processes cannot leave the backbone as it is at first")
+    defaults.choose("schedule.warmup_epochs", min(epochs, 2 * tenth), "epochs in which the rate rises")
     milestones = tuple(sorted({max(1, epochs * tenths // 10) for tenths in (6, 9)}))
     defaults.choose(
         "schedule.milestones", milestones, "epochs at which the rate falls to a tenth, late in the training"

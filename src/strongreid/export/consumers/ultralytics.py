@@ -24,7 +24,10 @@ def _sides(exported: Exported) -> dict[str, str]:
     calibrated = exported.calibrated
     known = calibrated is not None and exported.metric == "cosine"
     threshold = round(max(0.0, 1 - calibrated.threshold / 2), 4) if calibrated is not None and known else APPEARANCE
-    origin = "the model's calibrated threshold" if known else "the default: the model has no calibrated one"
+    origin = "the default: the model has no calibrated one"
+    if calibrated is not None and known:
+        rate = f"{100 * calibrated.false_match_rate:g} %"
+        origin = f"the model's calibrated threshold, at a false-match rate of {rate}; the card says how sure that is"
     return {
         _tracker(exported): "\n".join(
             [
