@@ -53,7 +53,7 @@ class Defaults:
         if name in self.given:
             return self.given[name]
         self.values[name] = value
-        shown = " x ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}" if value else "none"
+        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}" if value else "none"
         self.reasons.append(f"{name} {shown}: {reason}")
         return value
 
