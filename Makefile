@@ -1,6 +1,6 @@
 # make demo   sets up and shows it at work, two to five minutes on two cores
 # make test   sets up and checks everything: lint, types, layers, tests
-# make break  kills trainings and refuses their writes 300 times, resumes and compares them; about ten minutes
+# make break  kills trainings and refuses their writes 300 times, resumes and compares them; about twelve minutes
 # make consumers  lets Ultralytics, boxmot, Roboflow's reid and Norfair load exported files; each installs some gigabytes
 # All need Python 3.11 or newer and nothing else; another one is named by PYTHON=python3.12.
 PYTHON ?= python3

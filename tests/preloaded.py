@@ -13,7 +13,9 @@ from strongreid.cli import main
 def preloaded() -> ForkServerContext:
     """What starts such processes; it serves all tests of a session."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["strongreid.tables.fill", "tests.training.one_process", __name__])
+    context.set_forkserver_preload(
+        ["strongreid.tables.fill", "tests.training.one_process", "tests.gallery.writers", __name__]
+    )
     return context
 
 

@@ -1,7 +1,7 @@
 """`make break`: 200 kills and 100 refusals of the disk at random changes of files, printed as a table.
 
 Each training that was broken is resumed, up to six times, and must then be the unbroken one bit for bit, without a
-byte left over. Takes about ten minutes on two cores.
+byte left over. Then 50 kills of a process that adds to a gallery. Takes about twelve minutes on two cores.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.conftest import small_training  # first: it sets the environment before PyTorch is loaded
 from tests.breaking.injection import KILLS, REFUSALS
 from tests.breaking.trials import Break, Trials, summary
+from tests.gallery.writers import check_after_kills
 
 from strongreid.cli import main
 from strongreid.drawn import draw_people
@@ -22,6 +23,7 @@ def run() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--kills", type=int, default=200)
     options.add_argument("--refusals", type=int, default=100)
+    options.add_argument("--gallery_kills", type=int, default=50)
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -39,6 +41,8 @@ def run() -> None:
             print(f"\n\n{title}: {len(found)}, all resumed to the same weights, log and result, nothing left over")
             print(f"({time.monotonic() - started:.0f} s)")
             print("\n".join(summary(found)))
+        check_after_kills(folder / "gallery", given.gallery_kills, given.seed)
+        print(f"\nGallery: {given.gallery_kills} kills, every acknowledged row there once")
 
 
 if __name__ == "__main__":

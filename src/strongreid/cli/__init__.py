@@ -20,6 +20,9 @@ from strongreid.cli.exporting import EXPORTING
 from strongreid.cli.finetuning import FINETUNING
 from strongreid.cli.identifying import IDENTIFYING
 from strongreid.cli.importing import IMPORTING
+from strongreid.cli.gallery import GALLERY
+from strongreid.cli.gallery_copies import COPIES
+from strongreid.cli.gallery_keeping import KEEPING
 from strongreid.cli.reporting import REPORTING
 from strongreid.cli.searching import SEARCHING
 from strongreid.cli.tables import TABLES
@@ -40,6 +43,9 @@ COMMANDS: dict[str, Command] = {
     **CONVERTING,
     **EXPORTING,
     **SEARCHING,
+    **GALLERY,
+    **KEEPING,
+    **COPIES,
     **TABLES,
     **DATASETS,
     **IMPORTING,

@@ -37,12 +37,17 @@ class Pictures:
         person: int64 [N], whom they show; `UNKNOWN` where that is not known.
         findings: rows of the table that are no pictures.
         unread: how many files were passed over, by their ending.
+        time: when each was taken, as the table says it; None where it does not.
+        track_number: int64 [N], tracks as the table numbers or names them (`images.track` numbers them anew); None
+            where it does not.
     """
 
     images: ImageTable
     person: npt.NDArray[np.int64]
     findings: tuple[Finding, ...] = ()
     unread: Mapping[str, int] = field(default_factory=dict)
+    time: tuple[str, ...] | None = None
+    track_number: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -52,8 +57,8 @@ def read_pictures(source: Path, columns: str = "") -> Pictures:
     """Read a table of pictures, or list those in a folder and below it.
 
     A table (.csv, .tsv, .txt, .parquet) has a column `path` and may have `person`, `camera`, `frame`, a box x, y, w, h,
-    `track` and `confidence`; `columns` says what they are called in it: person=pid. Raises `InputError` where there is
-    no picture, and for what cannot be read of a table.
+    `track`, `confidence` and `time`; `columns` says what they are called in it: person=pid. Raises `InputError` where
+    there is no picture, and for what cannot be read of a table.
     """
     if not source.is_dir() and source.suffix.lower() not in image_suffixes():
         return _of_table(read_columns(source, column_names(columns)))
@@ -101,7 +106,14 @@ def _of_table(table: Columns) -> Pictures:
         track=tracks(table, camera, kept),
         confidence=None if sure is None else sure[kept],
     )
-    return Pictures(images, person[kept], tuple(findings))
+    time = table.optional("time")
+    return Pictures(
+        images,
+        person[kept],
+        tuple(findings),
+        time=None if time is None else tuple(time[row] for row in np.flatnonzero(kept).tolist()),
+        track_number=_numbers(table, "track", len(paths))[kept] if "track" in table.values else None,
+    )
 
 
 def _numbers(table: Columns, name: str, count: int) -> npt.NDArray[np.int64]:

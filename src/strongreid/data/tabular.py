@@ -11,7 +11,7 @@ from pathlib import Path
 from strongreid.errors import InputError
 from strongreid.files import read_text, unreadable
 
-COLUMNS = ("path", "person", "camera", "split", "frame", "x", "y", "w", "h", "track", "confidence")
+COLUMNS = ("path", "person", "camera", "split", "frame", "x", "y", "w", "h", "track", "confidence", "time")
 """The columns of a table that mean something; others are passed over."""
 LARGEST_CSV = 2**30
 """Bytes of a table of text at most: ten million rows. It is held in memory."""

@@ -112,34 +112,49 @@ class Distance:
 
 
 def measure(
-    query: Tensor, gallery: Sequence[Tensor], metric: Metric, *further: Task
+    query: Tensor,
+    gallery: Sequence[Tensor],
+    metric: Metric,
+    *further: Task,
+    known: Sequence[Tensor] | None = None,
 ) -> tuple[list[FeatureBlock], Distance]:
     """Measure the lengths of `query`, `[Q, D]`, and of a gallery's parts, `[G_i, D]`; choose how to compute distances.
 
-    Returns a block for the query and for each part. `further` tasks run beside. Use within `full_precision`.
+    Returns a block for the query and for each part. `further` tasks run beside; `known` are the `squared_lengths` of
+    the gallery, where the caller has them. Use within `full_precision`.
     """
     features = [query, *gallery]
-    squares = [part.new_empty(len(part)) for part in features]
     samples = [_sampled([query]), _sampled(gallery)] if gallery else [_sampled([query])]
     chosen: list[Distance] = []
-
-    def measure_some(part: int, some: slice) -> Sequence[Task]:
-        for rows in slices(some.stop, _SQUARES_AT_ONCE, some.start):
-            torch.sum(features[part][rows].square(), dim=1, out=squares[part][rows])
-        return ()
 
     def choose() -> Sequence[Task]:
         chosen.append(_distance_for(torch.cat(samples).double(), metric))
         return ()
 
-    tasks: list[Task] = [*further, choose]
-    for part in range(len(features)):
-        tasks += [partial(measure_some, part, some) for some in slices(len(features[part]), _ROWS_AT_ONCE)]
-    run(tasks, query.device)
+    squares = [
+        *squared_lengths(features if known is None else features[:1], *further, choose),
+        *(known or ()),
+    ]
     distance = _for_tiny(_for_far(chosen[0], features, squares), features, squares)
     if metric == "cosine":
-        squares = [part.sqrt_().clamp_min_(_SMALLEST_NORM).reciprocal_() for part in squares]
+        squares = [part.sqrt().clamp_min_(_SMALLEST_NORM).reciprocal_() for part in squares]
     return [FeatureBlock(*block) for block in zip(features, squares, strict=True)], distance
+
+
+def squared_lengths(parts: Sequence[Tensor], *further: Task) -> list[Tensor]:
+    """Squared lengths `[n]` of each part's rows, `[n, D]`. `further` tasks run beside. Use within `full_precision`."""
+    squares = [part.new_empty(len(part)) for part in parts]
+
+    def measure_some(part: int, some: slice) -> Sequence[Task]:
+        for rows in slices(some.stop, _SQUARES_AT_ONCE, some.start):
+            torch.sum(parts[part][rows].square(), dim=1, out=squares[part][rows])
+        return ()
+
+    tasks: list[Task] = list(further)
+    for part in range(len(parts)):
+        tasks += [partial(measure_some, part, some) for some in slices(len(parts[part]), _ROWS_AT_ONCE)]
+    run(tasks, parts[0].device)
+    return squares
 
 
 def _sampled(parts: Sequence[Tensor]) -> Tensor:
@@ -167,9 +182,11 @@ def _distance_for(sample: Tensor, metric: Metric) -> Distance:
 def _for_far(distance: Distance, features: Sequence[Tensor], squares: Sequence[Tensor]) -> Distance:
     """Choose float64 where a few images lie close together and far from all others: a sample would hardly meet them."""
     lengths = torch.cat(list(squares))
+    if distance.float64 or float(lengths.max()) <= _FAR * float(lengths.min()):  # nor does the median lie below it
+        return distance
     longest = lengths.topk(min(_SAMPLED_ROWS, len(lengths)))
     far = longest.indices[longest.values > _FAR * lengths.median()]
-    if distance.float64 or len(far) < 2:
+    if len(far) < 2:
         return distance
     sample = take(features, far.sort().values).double()
     in_float64 = replace(distance, float64=True)

@@ -5,12 +5,13 @@ copies are found once, and get the distances of the first of their kind.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, final
 
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.distance import FeatureBlock, Metric, measure, slices, take
+from strongreid.evaluation.distance import FeatureBlock, Metric, measure, slices, squared_lengths, take
 from strongreid.evaluation.facts import Indices
 from strongreid.evaluation.workers import Task
 
@@ -21,6 +22,23 @@ _COPIES_AT_ONCE: Final = 256
 _FINGERPRINTS_AT_ONCE: Final = 8192
 
 
+@dataclass(frozen=True)
+class KnownGallery:
+    """What distances need to know of a gallery alone: found once where it is searched again and again."""
+
+    squares: Sequence[Tensor]
+    """Squared lengths of each part's rows."""
+    copies: Tensor
+    """Rows that repeat an earlier row, int64 `[n]`, counted over all parts."""
+    originals: Tensor
+    """The first such row of each."""
+
+
+def know(parts: Sequence[Tensor]) -> KnownGallery:
+    """Measure the parts of a gallery, none empty. Use within `full_precision`."""
+    return KnownGallery(squared_lengths(parts), *find_copies(parts))
+
+
 @final
 class GalleryDistances:
     """Distances of the queries to one gallery that may come in parts. Use within `full_precision`.
@@ -29,14 +47,26 @@ class GalleryDistances:
         query: float32 `[Q, D]`.
         parts: float32 `[G_i, D]` each, none empty; together the gallery, in this order.
         metric: which distance.
+        known: of this gallery, where it was found before.
     """
 
-    def __init__(self, query: Tensor, parts: Sequence[Tensor], metric: Metric) -> None:
+    def __init__(
+        self, query: Tensor, parts: Sequence[Tensor], metric: Metric, known: KnownGallery | None = None
+    ) -> None:
         def find() -> Sequence[Task]:
             self._copies, self._originals = find_copies(parts)
             return ()
 
-        (self.query, *self.parts), self.distance = measure(query, parts, metric, find)
+        if known is None:
+            (self.query, *self.parts), self.distance = measure(query, parts, metric, find)
+        else:
+            self._copies, self._originals = known.copies, known.originals
+            (self.query, *self.parts), self.distance = measure(query, parts, metric, known=known.squares)
+
+    @property
+    def has_copies(self) -> bool:
+        """Whether rows repeat earlier ones, so that `finish` has something to do."""
+        return len(self._copies) > 0
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
@@ -45,9 +75,12 @@ class GalleryDistances:
         """The queries at `rows`, as a copy."""
         return self.query[torch.from_numpy(rows).to(self.query.features.device)]
 
-    def pieces(self) -> Iterator[tuple[slice, FeatureBlock]]:
-        """Cut the gallery into pieces, each for one product, with the indices of their images."""
-        start, size = 0, _ROWS_ON_CPU if self.query.features.device.type == "cpu" else _ROWS_ON_GPU
+    def pieces(self, times: int = 1) -> Iterator[tuple[slice, FeatureBlock]]:
+        """Cut the gallery into pieces, each for one product, with the indices of their images.
+
+        `times` makes them so many times as large, for a few queries, whose products would be small otherwise.
+        """
+        start, size = 0, times * (_ROWS_ON_CPU if self.query.features.device.type == "cpu" else _ROWS_ON_GPU)
         for part in self.parts:
             for rows in slices(len(part), size):
                 yield slice(start + rows.start, start + rows.stop), part[rows]

@@ -95,8 +95,11 @@ def _opened(path: Path) -> int:
     try:
         try:
             return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
-        except (PermissionError, IsADirectoryError):
-            return os.open(path, os.O_RDONLY | flags)  # another user's, or a folder: reading is enough to lock it
+        except (PermissionError, IsADirectoryError) as refused:
+            try:
+                return os.open(path, os.O_RDONLY | flags)  # another user's, or a folder: reading is enough to lock it
+            except FileNotFoundError:
+                raise refused from None
     except OSError as error:
         raise InputError(f"The lock {path} cannot be opened ({why(error)}).") from error
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 from unicodedata import east_asian_width
 
 from strongreid.data import ImageTable
@@ -33,6 +33,8 @@ class Hit:
     """Of the gallery."""
     distance: float
     verdict: Verdict
+    note: str = ""
+    """More that is known of it, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,16 @@ class FoundFor:
     """Row of the queries."""
     hits: Sequence[Hit]
     """Nearest first."""
+
+
+class Named(Protocol):
+    """Pictures with short names."""
+
+    def name(self, row: int) -> str:
+        """Return what a picture is called."""
+
+    def picture(self, row: int) -> Picture | str:
+        """Return a picture; where it is gone or cannot be read, its name."""
 
 
 class NamedPictures:
@@ -84,13 +96,13 @@ def with_its_end(name: str, most: int = LONGEST_NAME) -> str:
     return f"…{shown[len(shown) - kept :]}"
 
 
-def found_section(found: Sequence[FoundFor], query: NamedPictures, gallery: NamedPictures, lead: str) -> Section:
+def found_section(found: Sequence[FoundFor], query: Named, gallery: Named, lead: str) -> Section:
     """Return a row of pictures for each query: itself, then what was found, with distance and verdict below each."""
     rows = []
     for one in found:
         tiles = [Tile(query.picture(one.query), "query", "query")]
         for rank, hit in enumerate(one.hits, start=1):
-            label = f"{rank}\n{hit.distance:.4f}\n{hit.verdict}"
+            label = f"{rank}\n{hit.distance:.4f}\n{hit.verdict}" + (f"\n{hit.note}" if hit.note else "")
             tiles.append(Tile(gallery.picture(hit.row), FRAMES[hit.verdict], label))
         names = ", ".join(gallery.name(hit.row) for hit in one.hits[:1])
         rows.append(TileRow(query.name(one.query), f"nearest: {names}", tiles))

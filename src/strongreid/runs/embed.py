@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from strongreid.data.decoding import decoded_batches
+from strongreid.data.decoding import DecodedBatch, decoded_batches
 from strongreid.data.listing import Finding
 from strongreid.data.pictures import UNKNOWN, Pictures, read_pictures
 from strongreid.data.track_weights import sharpness, track_weights
@@ -86,7 +86,7 @@ def embed_pictures(
     ):
         problems = _embed_missing(pictures, keys, used, choices, kept, console, title)
         found = [*pictures.findings, *(Finding(images.path[row], problem) for row, problem in problems.items())]
-        _refuse_bad(found, len(images) + len(pictures.findings), choices.skip_bad, file is not None, console)
+        refuse_bad(found, len(images) + len(pictures.findings), choices.skip_bad, file is not None, console)
         rows = np.array([row for row in range(len(images)) if row not in problems], dtype=np.int64)
         features = kept.take([keys[row] for row in rows.tolist()])
     images = images.select(rows)
@@ -114,21 +114,35 @@ def _embed_missing(
     done = total - sum(map(len, missing))
     if done:
         console.say(f"Going on: {done:,} of {total:,} pictures are embedded already.")
-    network: Embedder | None = None
     with console.bar(title) as report:
-        decoded = decoded_batches(pictures.images, missing, used.network.image_size, used.network.interpolation)
-        for batch, rows in zip(decoded, missing, strict=True):
+        batches = embedded_batches(pictures, missing, used, choices.engine, console.say)
+        for (batch, features), rows in zip(batches, missing, strict=True):
             problems |= batch.problems
             if batch.rows:
-                pixels = torch.from_numpy(batch.pixels)
-                network = network or _network(used, total, pixels, choices.engine, console.say)
-                features = _finite(network.embed(pixels, batch_size=BATCH), batch.rows, pictures)
                 if pictures.images.track is not None:
                     features = np.column_stack((features, sharpness(batch.pixels).astype(np.float32)))
                 kept.add([keys[row] for row in batch.rows], features)
             done += len(rows)
             report(done, total)
     return problems
+
+
+def embedded_batches(
+    pictures: Pictures,
+    batches: Sequence[Sequence[int]],
+    used: UsedModel,
+    engine: Engine | None,
+    say: Callable[[str], None],
+) -> Iterator[tuple[DecodedBatch, npt.NDArray[np.float32]]]:
+    """Yield batches of pictures, given by their rows, with the features [n, width] of those that could be read."""
+    network: Embedder | None = None
+    for batch in decoded_batches(pictures.images, batches, used.network.image_size, used.network.interpolation):
+        features = np.empty((0, used.network.width), dtype=np.float32)
+        if batch.rows:
+            pixels = torch.from_numpy(batch.pixels)
+            network = network or _network(used, len(pictures), pixels, engine, say)
+            features = _finite(network.embed(pixels, batch_size=BATCH), batch.rows, pictures)
+        yield batch, features
 
 
 def _network(
@@ -150,7 +164,7 @@ def _finite(features: torch.Tensor, rows: list[int], pictures: Pictures) -> npt.
         raise InputError(f"{pictures.images.path[rows[0]]} and the pictures after it: {error}") from error
 
 
-def _refuse_bad(found: Sequence[Finding], total: int, skip: bool, kept: bool, console: Console) -> None:
+def refuse_bad(found: Sequence[Finding], total: int, skip: bool, kept: bool, console: Console) -> None:
     """Name the pictures that cannot be read; `InputError` where they are not to be left out, or are all."""
     if not found:
         return

@@ -99,13 +99,14 @@ def _hits(
     limit = THE_SAME * float(np.sqrt(np.square(own, dtype=np.float64).mean()))
     itself = np.abs(found - own).max(axis=1) <= limit
     verdicts: list[Verdict] = [
-        "the query itself" if same else _verdict(far, used)
+        "the query itself" if same else verdict(far, used)
         for same, far in zip(itself.tolist(), distance.tolist(), strict=True)
     ]
     return [Hit(*hit) for hit in zip(index.tolist(), distance.tolist(), verdicts, strict=True)]
 
 
-def _verdict(distance: float, used: UsedModel) -> Verdict:
+def verdict(distance: float, used: UsedModel) -> Verdict:
+    """Say whether a distance is one of the same person, as the model was calibrated."""
     if used.calibrated is None:
         return "not sure"
     return "same person" if distance < used.calibrated.threshold else "no match"

@@ -1,0 +1,121 @@
+"""How fast a gallery adds, searches and erases, beside a bare product over all its rows, in one run.
+
+    python -m benchmarks.gallery --rows 200000 --folder /tmp/gallery
+
+Rows are features of drawn people, each with noise: they lie in groups, as those of real people do. Searches and
+products take turns, so that what disturbs one disturbs the other; the ratio of their medians is what to look at.
+"""
+
+import argparse
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from strongreid.drawn import draw_people
+from strongreid.gallery import Gallery
+from strongreid.models import ReIDModel, embed
+
+MODEL = "0" * 64
+NOISE = 0.35
+"""Of a row, in shares of its feature's length."""
+BATCH = 8192
+FILTERS = {
+    "no condition": None,
+    "camera != 3": "camera != 3",
+    "one hour": "time > 2026-01-02T00:00 and time < 2026-01-02T01:00",
+    "camera != query": "camera != query",
+}
+
+
+def drawn_features(people: int) -> npt.NDArray[np.float32]:
+    """Features [N, 512] of drawn people, by a network that was not trained: their directions are what matters."""
+    torch.manual_seed(0)
+    model = ReIDModel(backbone="resnet18", people=1, image_size=(128, 64)).eval()
+    with TemporaryDirectory() as folder:
+        drawn = draw_people(Path(folder) / "drawn", train_people=people, test_people=0, images_per_person=4)
+        return embed(model, sorted((drawn / "bounding_box_train").glob("*.jpg"))).numpy()
+
+
+def rows_of(features: npt.NDArray[np.float32], count: int, seed: int) -> npt.NDArray[np.float32]:
+    rng = np.random.default_rng(seed)
+    centred = features - features.mean(axis=0)  # of an untrained network all features share a direction
+    chosen = centred[rng.integers(0, len(features), count)]
+    noise = rng.normal(size=chosen.shape).astype(np.float32)
+    noise *= NOISE * np.linalg.norm(chosen, axis=1, keepdims=True) / np.sqrt(chosen.shape[1])
+    return chosen + noise
+
+
+def median_ms(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Median milliseconds of several works that take turns."""
+    taken: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            taken[name].append((time.perf_counter() - start) * 1000)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def fill(gallery: Gallery, features: npt.NDArray[np.float32]) -> float:
+    """Add all rows; return the seconds it took."""
+    rng, count = np.random.default_rng(1), len(features)
+    times = np.datetime64("2026-01-01") + np.arange(count).astype("timedelta64[s]")
+    columns: dict[str, Any] = {
+        "person": rng.integers(0, 5000, count),
+        "camera": rng.integers(1, 9, count),
+        "time": times,
+        "track": np.arange(count) // 20,
+        "path": [f"site/camera/{row:09d}.jpg" for row in range(count)],
+    }
+    start = time.perf_counter()
+    for first in range(0, count, BATCH):
+        rows = slice(first, first + BATCH)
+        gallery.add(features[rows], model=MODEL, **{name: column[rows] for name, column in columns.items()})
+    return time.perf_counter() - start
+
+
+def exact_searches(gallery: Gallery, features: npt.NDArray[np.float32], rounds: int) -> None:
+    rows = torch.from_numpy(features)
+    for queries in (1, 64):
+        query = rows_of(features, queries, seed=2)
+        columns = torch.from_numpy(query).T.contiguous()
+        works: dict[str, Callable[[], object]] = {"bare product": lambda columns=columns: rows @ columns}
+        for name, where in FILTERS.items():
+            works[name] = lambda query=query, where=where: gallery.search(query, 10, where=where, camera=1, exact=True)
+        found = median_ms(works, rounds)
+        bare = found["bare product"]
+        for name, value in found.items():
+            print(f"exact, {queries:>2} queries, {name:<16} {value:8.1f} ms   {value / bare:5.2f} x the bare product")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--folder", type=Path, required=True, help="Where to make the gallery; must not exist.")
+    words = parser.parse_args()
+    if words.folder.exists():
+        parser.error(f"{words.folder} exists")
+    features = rows_of(drawn_features(300), words.rows, seed=0)
+    gallery = Gallery.open(words.folder)
+    print(f"add {words.rows:,} x {features.shape[1]}: {fill(gallery, features):.1f} s")
+    start = time.perf_counter()
+    Gallery.open(words.folder).search(features[:1])
+    print(f"first search, which reads all rows: {time.perf_counter() - start:.1f} s")
+    exact_searches(gallery, features, words.rounds)
+    start = time.perf_counter()
+    erased = gallery.erase(person=7)
+    print(f"erase {erased.count} rows, proven {erased.proven}: {time.perf_counter() - start:.1f} s")
+    shutil.rmtree(words.folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Rows of a gallery as Arrow tables: how LanceDB keeps them and Parquet backs them up."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from strongreid.evaluation.distance import Metric
+from strongreid.files import parse_json, unreadable
+from strongreid.gallery.rows import About, Rows
+
+FACTS: Final = ("person", "camera", "track", "time", "added")
+"""Columns of whole numbers."""
+METADATA: Final = b"strongreid"
+"""Key of what a schema says of all rows."""
+_PLAIN: Final = {b"lance-encoding:compression": b"none"}
+
+
+def schema_of(about: About) -> pa.Schema:
+    """Return the schema of a gallery, which says what all its rows share."""
+    return pa.schema(
+        [
+            pa.field("key", pa.string(), nullable=False),
+            pa.field("features", pa.list_(pa.float32(), about.width), nullable=False, metadata=_PLAIN),
+            *(pa.field(name, pa.int64(), nullable=False) for name in FACTS),
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("thumbnail", pa.large_binary()),
+        ],
+        metadata={METADATA: json.dumps(asdict(about)).encode()},
+    )
+
+
+def about_rows(schema: pa.Schema, address: str) -> About:
+    """Return what all rows of a table share; `InputError` where it is no gallery of ours."""
+    content = parse_json((schema.metadata or {}).get(METADATA, b"{}").decode(), Path(address))
+    model, width, metric = (content.get(name) for name in ("model", "width", "metric"))
+    known = isinstance(model, str) and isinstance(width, int) and metric in ("cosine", "euclidean")
+    if not known or pa.types.is_fixed_size_list(schema.field("features").type) is False:
+        raise unreadable(Path(address), "it is no gallery that strongreid made", "Name another one.")
+    chosen: Metric = "euclidean" if metric == "euclidean" else "cosine"
+    return About(str(model), int(str(width)), chosen)
+
+
+def arrow_rows(rows: Rows, schema: pa.Schema) -> pa.Table:
+    """Return rows as a table of that schema."""
+    width = rows.features.shape[1]
+    features = pa.FixedSizeListArray.from_arrays(pa.array(rows.features.reshape(-1)), width)
+    columns: dict[str, Any] = {name: getattr(rows, name) for name in ("key", *FACTS, "path", "thumbnail")}
+    columns["features"] = features
+    return pa.table({name: pa.array(columns[name], schema.field(name).type) for name in schema.names}, schema=schema)
+
+
+def rows_of_batches(batches: Iterable[pa.RecordBatch], width: int, count: int) -> Rows:
+    """Return `count` rows of batches with all columns, or all but thumbnails; features are copied once."""
+    features = np.empty((count, width), dtype=np.float32)
+    parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ("key", *FACTS, "path", "thumbnail")}
+    start = 0
+    for batch in batches:
+        stop = start + batch.num_rows
+        features[start:stop] = batch.column("features").flatten().to_numpy().reshape(-1, width)
+        for name, values in parts.items():
+            there = name in batch.schema.names
+            values.append(
+                batch.column(name).to_numpy(zero_copy_only=False)
+                if there
+                else np.full(batch.num_rows, None, dtype=np.object_)
+            )
+        start = stop
+    empty = {name: np.int64 if name in FACTS else np.object_ for name in parts}
+    joined = {name: np.concatenate([np.empty(0, empty[name]), *values]) for name, values in parts.items()}
+    return Rows(features=features[:start], **joined)

@@ -1,0 +1,54 @@
+"""What is to be erased, as a condition."""
+
+from datetime import datetime, timedelta
+from time import time_ns
+from typing import Final
+
+from strongreid.errors import InputError
+from strongreid.gallery.rows import whole_numbers
+from strongreid.gallery.times import NO_TIME, duration, microseconds
+from strongreid.gallery.where import UNKNOWN, Compare, Joined, Not, Where
+
+_EARLIEST: Final = NO_TIME + 1
+
+
+def what_to_erase(person: int | None, track: int | None, older_than: timedelta | datetime | str | None) -> Where:
+    """Return the rows of a person, of a track, or older than a length of time (or from before a moment).
+
+    `InputError` unless exactly one of them is given.
+    """
+    conditions: list[Where] = []
+    if person is not None:
+        conditions.append(Compare("person", "in", (_known("person", person),)))
+    if track is not None:
+        conditions.append(Compare("track", "in", (_known("track", track),)))
+    if older_than is not None:
+        conditions.append(_before(_limit(older_than)))
+    if len(conditions) != 1:
+        raise InputError("Say what to erase by one of person, track and older_than.")
+    return conditions[0]
+
+
+def _known(name: str, given: int) -> int:
+    number = int(whole_numbers(name, given, 1)[0])
+    if number == UNKNOWN:
+        raise InputError(f"{name} -1 stands for unknown; erase what is known by its number.")
+    return number
+
+
+def _limit(older_than: timedelta | datetime | str) -> int:
+    """The time, in microseconds since 1970, before which rows are to be erased."""
+    if isinstance(older_than, datetime):
+        return max(microseconds(older_than), 0)
+    age = duration(older_than) if isinstance(older_than, str) else older_than
+    if age < timedelta(0):
+        raise InputError(f"older_than is {age}; it must not be negative.")
+    return max(time_ns() // 1000 - age // timedelta(microseconds=1), 0)
+
+
+def _before(limit: int) -> Where:
+    """The rows from before a time: by their time, or where that is not known by when they were added."""
+    without_time = Not(Compare("time", ">=", (_EARLIEST,)))
+    return Joined(
+        "or", Compare("time", "<", (limit,)), Joined("and", without_time, Compare("added", "<", (limit * 1000,)))
+    )

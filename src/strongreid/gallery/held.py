@@ -1,0 +1,124 @@
+"""One state of a gallery in memory: its vectors, measured for searching, and the columns that conditions read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from strongreid.evaluation.distance import Metric, take
+from strongreid.evaluation.held_gallery import Allowed, HeldGallery
+from strongreid.evaluation.nearest import NearestImages
+from strongreid.gallery.rows import Integers, Rows
+from strongreid.gallery.store import Found
+from strongreid.gallery.times import NO_TIME
+from strongreid.gallery.where import UNKNOWN, Where, compares_with_query
+
+_NUMBERS: Final = {"person": UNKNOWN, "camera": UNKNOWN, "track": UNKNOWN, "time": NO_TIME}
+"""Columns of numbers, and what stands in them where there is no row."""
+_COLUMNS: Final = (*_NUMBERS, "added", "key", "path")
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Rows in memory, in the order of addition."""
+
+    version: int
+    """Of the table they were read from."""
+    stored: npt.NDArray[np.object_]
+    """Their keys in the order in which the table has them."""
+    stored_person: Integers
+    """Likewise their people, who may be changed later."""
+    gallery: HeldGallery | None
+    """None where there is no row."""
+    columns: dict[str, npt.NDArray[Any]]
+    """Those of `_COLUMNS`."""
+
+    def begins(self, key: npt.NDArray[np.object_], person: Integers) -> bool:
+        """Whether a table with these keys and people, in its order, begins with what is held."""
+        count = len(self.stored)
+        return bool((key[:count] == self.stored).all() and (person[:count] == self.stored_person).all())
+
+    def search(self, features: Tensor, count: int, where: Where | None, query_camera: Integers | None) -> Found:
+        """Return the nearest rows of queries, float32 `[Q, D]`, of those for which the condition holds."""
+        if self.gallery is None:
+            nothing = np.full((len(features), count), -1, dtype=np.int64)
+            return self.found(NearestImages(nothing, np.full(nothing.shape, np.inf)))
+        return self.found(self.gallery.nearest(features, count, self._allowed(where, query_camera)))
+
+    def found(self, nearest: NearestImages) -> Found:
+        """Return rows with all that is known of them."""
+        there, rows = nearest.index >= 0, nearest.index.clip(min=0)
+        some = len(self.stored) > 0
+
+        def taken(name: str, nothing: object) -> npt.NDArray[Any]:
+            column = self.columns[name]
+            found = column[rows] if some else np.full(rows.shape, nothing, dtype=column.dtype)
+            found[~there] = nothing
+            return found
+
+        numbers = {name: taken(name, nothing) for name, nothing in _NUMBERS.items()}
+        return Found(nearest.distance, **numbers, path=taken("path", ""), key=taken("key", ""), exact=True)
+
+    def features(self, rows: Integers) -> npt.NDArray[np.float32]:
+        """Return the features of rows, `[n, D]`."""
+        assert self.gallery is not None
+        return take(self.gallery.parts, torch.from_numpy(rows)).numpy()
+
+    def _allowed(self, where: Where | None, query_camera: Integers | None) -> Allowed | None:
+        if where is None:
+            return None
+        columns = {name: self.columns[name][:, None] for name in _NUMBERS}
+        if not compares_with_query(where):
+            mask = where.mask(columns, None)
+            return lambda rows, queries: mask[rows]
+        return lambda rows, queries: where.mask(
+            {name: column[rows] for name, column in columns.items()},
+            None if query_camera is None else query_camera[queries][None, :],
+        )
+
+
+def hold(version: int, rows: Rows, metric: Metric) -> Held:
+    """Hold all rows of a table, given in the order in which it has them."""
+    live = live_rows(rows.key, rows.added)
+    ordered = rows if bool((live == np.arange(len(rows))).all()) and len(live) == len(rows) else rows.take(live)
+    gallery = HeldGallery([torch.from_numpy(ordered.features)], metric) if len(ordered) else None
+    return Held(version, rows.key, rows.person, gallery, {name: getattr(ordered, name) for name in _COLUMNS})
+
+
+def extended(held: Held, version: int, rows: Rows) -> Held | None:
+    """Hold further rows too; None where they do not simply come after those that are held."""
+    added = held.columns["added"]
+    if held.gallery is None or not len(rows):
+        return replace(held, version=version) if not len(rows) else None
+    stored = np.concatenate([held.stored, rows.key])
+    if rows.added.min() <= added.max() or (np.diff(rows.added) < 0).any() or len(set(stored.tolist())) < len(stored):
+        return None
+    parts = [*held.gallery.parts, torch.from_numpy(rows.features)]
+    while len(parts) > 1 and len(parts[-2]) < 2 * len(parts[-1]):  # so few parts that each row moves a few times
+        parts[-2:] = [torch.cat(parts[-2:])]
+    columns = {name: np.concatenate([held.columns[name], getattr(rows, name)]) for name in _COLUMNS}
+    person = np.concatenate([held.stored_person, rows.person])
+    return Held(version, stored, person, HeldGallery(parts, held.gallery.metric), columns)
+
+
+def live_rows(keys: npt.NDArray[np.object_], added: Integers) -> Integers:
+    """Indices of rows in the order of addition; of several with one key, which only races leave, the last."""
+    last = {key: number for number, key in enumerate(keys.tolist())}
+    rows = np.arange(len(keys)) if len(last) == len(keys) else np.array(sorted(last.values()), dtype=np.int64)
+    order: Integers = rows[np.argsort(added[rows], kind="stable")]
+    return order
+
+
+def joined(found: Sequence[Found], count: int, *, exact: bool) -> Found:
+    """Return what was found for several queries as one; `count` is how many rows each has."""
+    names = [field.name for field in fields(Found) if field.name != "exact"]
+    kinds = {"distance": np.float64, "path": np.object_, "key": np.object_}
+    columns = {
+        name: np.concatenate([np.empty((0, count), kinds.get(name, np.int64)), *(getattr(one, name) for one in found)])
+        for name in names
+    }
+    return Found(**columns, exact=exact)

@@ -1,0 +1,177 @@
+"""One LanceDB table at an address: opened, made, locked, cleaned up, and its library's errors in our words.
+
+A table is a list of versions, each a list of immutable files; a commit adds a version atomically, so a killed writer
+leaves the gallery as it was. Writers of a folder take turns by a lock. In an object store, which has none, two that add
+the same row at once may both store it, and reading takes the later one.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar, final
+
+import lancedb
+import pyarrow as pa
+
+from strongreid.errors import InputError
+from strongreid.files import inside, make_folder, only_process, remove_folder, write_text
+from strongreid.gallery.address import scheme_of
+from strongreid.gallery.arrow_rows import about_rows, rows_of_batches, schema_of
+from strongreid.gallery.rows import About, Rows
+
+TABLE: Final = "gallery"
+ROWS_AT_ONCE: Final = 8192
+_LOCK: Final = ".lock"
+_ERASING: Final = ".erasing"
+"""A file that stands in the folder while the files from before an erasure are being removed."""
+_ANEW: Final = ".re-embedding"
+"""Where in the folder rows are made anew that shall replace all others."""
+_AGE: Final = timedelta(milliseconds=5)
+"""Of versions that are removed; of 0 the library warns."""
+T = TypeVar("T")
+
+
+@final
+class LanceTable:
+    """The table of a gallery in a folder that need not exist yet, or at s3://..., gs://..., az://..."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.folder = Path(os.path.abspath(address)) if scheme_of(address) is None else None  # noqa: PTH100
+        self._opened: Any = None
+
+    def open(self) -> Any:
+        """Return the table; None where there is none yet."""
+        if self._opened is None:
+            if self.folder is not None and not any(self.folder.glob(f"{TABLE}.lance/_versions/*")):
+                return None
+            database = self.door(self._connect)
+            if TABLE in self.door(lambda: database.list_tables().tables):
+                self._opened = self.door(lambda: database.open_table(TABLE))
+        return self._opened
+
+    def require(self) -> Any:
+        """Return the table; `InputError` where there is none yet."""
+        table = self.open()
+        if table is None:
+            raise InputError(f"There is no gallery at {self.address} yet.")
+        return table
+
+    def make(self, about: About) -> Any:
+        """Make the table; use while `alone`. `InputError` where other things lie in its folder."""
+        killed = False
+        if self.folder is not None:
+            names = [entry.name for entry in self.folder.iterdir()]
+            strange = sorted(name for name in names if not name.startswith(".") and name != f"{TABLE}.lance")
+            if strange:
+                raise InputError(
+                    f"{self.address} holds other things, such as {strange[0]}, and no gallery. Name a new folder."
+                )
+            killed = f"{TABLE}.lance" in names  # a writer, before its first commit
+        self._opened = self.replaced(schema_of(about), None, "overwrite" if killed else "create")
+        return self._opened
+
+    def replaced(self, schema: pa.Schema, rows: pa.RecordBatchReader | None, mode: str = "overwrite") -> Any:
+        """Make the table of other rows in one commit, and return it; use while `alone`."""
+        database = self.door(self._connect)
+        self._opened = self.door(lambda: database.create_table(TABLE, rows, schema=schema, mode=mode))
+        return self._opened
+
+    def about(self) -> About:
+        """Return what all rows share."""
+        return self.door(lambda: about_rows(self.require().schema, self.address))
+
+    def count(self) -> int:
+        """Return how many rows there are, copies that races left among them."""
+        return int(self.door(lambda: self.require().count_rows()))
+
+    def at(self, version: int) -> Any:
+        """Return the table as it was at a version."""
+        table = self._connect().open_table(TABLE)
+        table.checkout(version)
+        return table
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the lock of a folder."""
+        folder = self.folder
+        if folder is None:
+            yield
+            return
+        self.door(lambda: make_folder(folder))
+        with only_process(folder / _LOCK):
+            yield
+
+    def files(self) -> set[tuple[Path, int]]:
+        """The table's files, with when each was written: of a name that is used again, the file is another one."""
+        found = [] if self.folder is None else self.folder.joinpath(f"{TABLE}.lance").rglob("*")
+        return {(file, file.stat().st_mtime_ns) for file in found if file.is_file()}
+
+    def purge(self) -> None:
+        """Compact, and remove all files that the present version does not need; use while `alone`."""
+        time.sleep(2 * _AGE.total_seconds())
+        self.door(lambda: self.require().optimize(cleanup_older_than=_AGE, delete_unverified=self.folder is not None))
+
+    def begin_erasing(self) -> None:
+        """Note that files from before an erasure are to be removed, however this process ends."""
+        if self.folder is not None:
+            write_text(self.folder / _ERASING, "Files from before an erasure are being removed.\n")
+
+    def begin_anew(self) -> str:
+        """Return an address within the folder for rows that shall replace these; what lay there is removed."""
+        if self.folder is None:
+            raise InputError(f"{self.address} is no folder: name another address for the new gallery.")
+        self._remove_unfinished()
+        return str(self.folder / _ANEW)
+
+    def finish_erasing(self) -> None:
+        """Remove the files from before an erasure, also of one that was cut short; use while `alone`."""
+        self.purge()
+        self._remove_unfinished()
+        if self.folder is not None:
+            (self.folder / _ERASING).unlink(missing_ok=True)
+
+    def _remove_unfinished(self) -> None:
+        if self.folder is not None and inside(self.folder, _ANEW).exists():
+            remove_folder(self.folder / _ANEW)
+
+    def erasing_was_cut_short(self) -> bool:
+        """Whether an erasure is not finished; by a process that is at it just now, too."""
+        return self.folder is not None and (self.folder / _ERASING).exists()
+
+    def door(self, work: Callable[[], T]) -> T:
+        """Do what the library does; `InputError` for what it or the system refuses."""
+        try:
+            return work()
+        except InputError:
+            raise
+        except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
+            reason = str(error).split("\n", maxsplit=1)[0][:300]
+            raise InputError(f"The gallery {self.address} cannot be used: {reason}") from error
+
+    def _connect(self) -> Any:
+        return lancedb.connect(str(self.folder or self.address), read_consistency_interval=timedelta(0))
+
+
+def scan(table: Any, columns: list[str]) -> Any:
+    """Read some columns of all rows, an Arrow table in stored order."""
+    return table.search().select(columns).limit(None).to_arrow()
+
+
+def read_rows(table: Any, about: About, start: int = 0) -> Rows:
+    """Read all rows from `start` on, without thumbnails."""
+    count = max(table.count_rows() - start, 0)
+    names = [name for name in table.schema.names if name != "thumbnail"]
+    batches = table.search().select(names).offset(start).limit(count).to_batches(ROWS_AT_ONCE) if count else ()
+    return rows_of_batches(batches, about.width, count)
+
+
+def reader(table: Any, condition: str | None = None) -> pa.RecordBatchReader:
+    """Read the rows for which a condition in SQL holds, batch by batch."""
+    search = table.search() if condition is None else table.search().where(condition)
+    names = table.schema.names
+    batches = (batch.select(names) for batch in search.limit(None).to_batches(ROWS_AT_ONCE))
+    return pa.RecordBatchReader.from_batches(table.schema, batches)

@@ -1,0 +1,111 @@
+"""What a gallery asks of the database that keeps its rows. `lance` and `milvus` are the two there are."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from strongreid.gallery.rows import About, Integers, Rows
+from strongreid.gallery.where import Where
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of the rows that were given to `add`."""
+
+    added: int
+    """New ones."""
+    updated: int
+    """Known ones whose person was another."""
+    known: int
+    """Known ones as they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The nearest rows of Q queries, nearest first; after the last one distance is infinite and numbers are -1."""
+
+    distance: npt.NDArray[np.float64]
+    """`[Q, k]`: cosine distance, or Euclidean distance with the root."""
+    person: Integers
+    """int64 `[Q, k]`, -1 where it is not known; likewise `camera` and `track`."""
+    camera: Integers
+    track: Integers
+    time: Integers
+    """int64 `[Q, k]`, microseconds since 1970; `NO_TIME` where it is not known."""
+    path: npt.NDArray[np.object_]
+    """`[Q, k]` text, empty where there is none."""
+    key: npt.NDArray[np.object_]
+    """`[Q, k]` text, empty after the last row."""
+    exact: bool
+    """Whether every row was looked at; False where an index chose candidates."""
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """The columns of all rows but features, paths and thumbnails, int64 `[N]` each, in the order of addition."""
+
+    person: Integers
+    camera: Integers
+    track: Integers
+    time: Integers
+    added: Integers
+
+    def __len__(self) -> int:
+        return len(self.person)
+
+
+@dataclass(frozen=True)
+class KnownPath:
+    """The row of a path; of several the one that was added last."""
+
+    key: str
+    person: int
+    added: int
+    """Nanoseconds since 1970."""
+
+
+class Store(Protocol):
+    """A database with the rows of one gallery. Every method may raise `InputError` for what the database refuses."""
+
+    @property
+    def proves_erasure(self) -> bool:
+        """Whether `erase` leaves no byte of an erased row, and looks."""
+
+    def about(self) -> About | None:
+        """Return what all rows share; None where nothing was ever added."""
+
+    def put(self, about: About, rows: Rows) -> Added:
+        """Add rows; where a key is known, only its person is changed. They are kept when this returns."""
+
+    def search(
+        self, features: Tensor, count: int, where: Where | None, query_camera: Integers | None, exact: bool | None
+    ) -> Found:
+        """Return the nearest rows of queries, float32 `[Q, D]`; `exact` None leaves the choice to the store."""
+
+    def facts(self) -> Facts:
+        """Return the columns of all rows."""
+
+    def known_paths(self) -> dict[str, KnownPath]:
+        """Return the rows that have a path, by it."""
+
+    def relabel(self, keys: Sequence[str], people: Sequence[int]) -> None:
+        """Change the people of rows, which must be there."""
+
+    def thumbnails(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the thumbnails of rows that have one, by key."""
+
+    def erase(self, where: Where) -> None:
+        """Erase the rows for which a condition holds."""
+
+    def compact(self) -> None:
+        """Bring rows into few files, and remove what earlier states of the gallery left."""
+
+    def batches(self) -> Iterator[Rows]:
+        """Yield all rows, some thousand at a time."""
+
+    def size(self) -> int | None:
+        """Return how many bytes the gallery takes; None where that is not known."""
