@@ -18,11 +18,11 @@ from strongreid.cli.datasets import DATASETS
 from strongreid.cli.evaluating import EVALUATING
 from strongreid.cli.exporting import EXPORTING
 from strongreid.cli.finetuning import FINETUNING
-from strongreid.cli.identifying import IDENTIFYING
-from strongreid.cli.importing import IMPORTING
 from strongreid.cli.gallery import GALLERY
 from strongreid.cli.gallery_copies import COPIES
 from strongreid.cli.gallery_keeping import KEEPING
+from strongreid.cli.identifying import IDENTIFYING
+from strongreid.cli.importing import IMPORTING
 from strongreid.cli.reporting import REPORTING
 from strongreid.cli.searching import SEARCHING
 from strongreid.cli.tables import TABLES
