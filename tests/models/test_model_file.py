@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from strongreid.errors import InputError
 from strongreid.models import Calibrated, CalibratedOn, ReIDModel, read_header, write_calibrated
 
-FOUND = Calibrated(threshold=0.1 + 0.2, false_match_rate=1e-3, true_match_rate=0.875, measured_on="drawn")
+RATES = ((0.1, 0.0, 0.25), (0.1 + 0.2, 1e-3, 0.875), (2.0, 0.5, 1.0))
+FOUND = Calibrated(0.1 + 0.2, false_match_rate=1e-3, true_match_rate=0.875, measured_on="drawn", rates=RATES)
 ON = CalibratedOn(people=12, cameras=3, different_pairs=4_567, tested=False, interval=(1e-4, 0.01))
 
 
@@ -152,6 +153,10 @@ def test_what_is_no_threshold_or_no_model_is_refused(file: Path, tmp_path: Path)
         Calibrated(-1, 0.1, 0.5, "drawn")
     with pytest.raises(InputError, match=r"0\.\.1, not 2"):
         Calibrated(1, 0.1, 2, "drawn")
+    with pytest.raises(InputError, match=r"0\.\.1, not 3"):
+        Calibrated(1, 0.1, 0.5, "drawn", rates=((0.5, 0.1, 3),))
+    with pytest.raises(InputError, match="cannot be infinite"):
+        Calibrated(1, 0.1, 0.5, "drawn", rates=((float("inf"), 0.1, 0.3),))
     with pytest.raises(InputError, match="strongreid_calibrated is the model's own"):
         ReIDModel.load(file).save(file, {"strongreid_calibrated": "mine"})
     save_file({"weight": torch.zeros(2)}, tmp_path / "bare.safetensors")

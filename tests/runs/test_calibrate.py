@@ -4,12 +4,15 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from strongreid.cli import main
 from strongreid.drawn import draw_people
+from strongreid.evaluation import Embeddings, verify
 from strongreid.models import ReIDModel
 from strongreid.models.calibrated import CalibratedOn
+from strongreid.runs.calibrate import Found, stored
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,30 @@ def test_other_people_give_the_rate_and_its_own_are_the_fallback(
     low, high = found.interval
     assert low <= written["false_match_rate"] <= high
     assert "Nobody of them was learned from" in (run / "model.card.md").read_text()
+
+
+def test_other_thresholds_are_stored_with_the_rates_that_loops_count() -> None:
+    rng = np.random.default_rng(5)
+    person, camera = np.arange(60) % 12, np.arange(60) // 12
+    side = Embeddings(np.eye(12)[person] + 0.6 * rng.normal(size=(60, 12)), person, camera)
+    verification = verify(side, side)
+    on = CalibratedOn(12, 5, verification.different_pairs, False, (0.0, 0.1))
+    rates = stored(Found(verification, verification.calibrate(0.05), on), "drawn").rates
+    assert len(rates) > 20
+    assert list(rates) == sorted(rates)
+    rows = side.features.double().numpy()
+    rows /= np.sqrt((rows**2).sum(axis=1, keepdims=True))
+    same, different = list[float](), list[float]()
+    for one in range(60):
+        for other in range(60):
+            if person[one] != person[other]:
+                different.append(1 - rows[one] @ rows[other])
+            elif camera[one] != camera[other]:
+                same.append(1 - rows[one] @ rows[other])
+    for threshold, *found in rates:
+        for distances, rate in zip((different, same), found, strict=True):
+            low, high = (sum(one < threshold + step for one in distances) / len(distances) for step in (-1e-6, 1e-6))
+            assert low <= rate <= high
 
 
 def test_the_run_s_own_people_under_another_name_are_still_its_own(run: Path, drawn: Path) -> None:

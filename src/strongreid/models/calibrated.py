@@ -56,11 +56,17 @@ class Calibrated:
     """The set whose images it was measured on."""
     on: CalibratedOn | None = None
     """Whom of that set; None where an earlier version calibrated, on the run's own test people."""
+    rates: tuple[tuple[float, float, float], ...] = ()
+    """Other thresholds, ascending, each with its false-match and its true-match rate; none where an earlier version
+    calibrated."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.threshold) and self.threshold >= 0):
             raise InputError(f"A threshold is a distance; it cannot be {self.threshold}.")
-        for rate in (self.false_match_rate, self.true_match_rate):
+        if not all(math.isfinite(threshold) for threshold, _, _ in self.rates):
+            raise InputError("A threshold is a distance; it cannot be infinite.")
+        rates = [rate for _, *both in self.rates for rate in both]
+        for rate in (self.false_match_rate, self.true_match_rate, *rates):
             if not 0 <= rate <= 1:
                 raise InputError(f"The rates of a threshold lie in 0..1, not {rate}.")
 
@@ -112,6 +118,7 @@ def read_calibrated(path: str | Path) -> Calibrated | None:
             true_match_rate=float(fields["true_match_rate"]),
             measured_on=str(fields["measured_on"]),
             on=None if on is None else _calibrated_on(on),
+            rates=tuple((float(at), float(false), float(true)) for at, false, true in fields.get("rates", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(

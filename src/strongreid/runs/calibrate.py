@@ -30,6 +30,10 @@ FEWEST_FALSE_MATCHES: Final = 30
 et al. 2000)."""
 
 
+STORED_RATES: Final = tuple(np.geomspace(1e-5, 0.5, 48).tolist())
+"""False-match rates whose thresholds are stored too, ten a decade, so that another threshold has a known rate."""
+
+
 @dataclass(frozen=True)
 class Found:
     """What images say about "same person or not", and the threshold chosen from it."""
@@ -111,8 +115,19 @@ def stored(found: Found, name: str) -> Calibrated:
     """Return what the model keeps of a calibration on the set `name`."""
     chosen = found.chosen
     return Calibrated(
-        chosen.threshold, chosen.wanted_false_match_rate, chosen.true_match_rate, measured_on=name, on=found.on
+        chosen.threshold,
+        chosen.wanted_false_match_rate,
+        chosen.true_match_rate,
+        measured_on=name,
+        on=found.on,
+        rates=_rates(found.verification),
     )
+
+
+def _rates(found: Verification) -> tuple[tuple[float, float, float], ...]:
+    """Return thresholds over the whole range of false-match rates, ascending, with both their rates."""
+    chosen = {one.threshold: one for one in map(found.calibrate, STORED_RATES)}
+    return tuple((at, one.false_match_rate, one.true_match_rate) for at, one in sorted(chosen.items()))
 
 
 def write(found: Found, path: Path) -> None:
