@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium import webdriver
@@ -64,17 +65,31 @@ class Browser:
     def __init__(self, driver: webdriver.Chrome) -> None:
         self._driver = driver
 
-    def look(self, page: Path, width: int, *, dark: bool = False) -> Seen:
-        """Open a page from disk at a width in CSS pixels."""
+    @property
+    def driver(self) -> webdriver.Chrome:
+        """Selenium's driver, for pages that are used rather than looked at."""
+        return self._driver
+
+    def resize(self, width: int, *, dark: bool = False) -> None:
+        """Give the window a width in CSS pixels, and a theme."""
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [theme]})
+
+    def measure(self) -> dict[str, Any]:
+        """Return what `MEASURE` says of the page that is open."""
+        measured: dict[str, Any] = self._driver.execute_script(MEASURE)
+        return measured
+
+    def look(self, page: Path, width: int, *, dark: bool = False) -> Seen:
+        """Open a page from disk at a width in CSS pixels."""
+        self.resize(width, dark=dark)
         self._driver.get("about:blank")
         self._driver.get_log("browser")
         self._driver.get_log("performance")
         self._driver.get(page.as_uri())
-        found = self._driver.execute_script(MEASURE)
+        found = self.measure()
         events = [json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")]
         asked = [
             event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"

@@ -25,6 +25,7 @@ from strongreid.cli.identifying import IDENTIFYING
 from strongreid.cli.importing import IMPORTING
 from strongreid.cli.reporting import REPORTING
 from strongreid.cli.searching import SEARCHING
+from strongreid.cli.serving import SERVING
 from strongreid.cli.tables import TABLES
 from strongreid.cli.training import TRAINING
 from strongreid.cli.trouble import FIXED_BY_USER, guarded, require_working_folder
@@ -46,6 +47,7 @@ COMMANDS: dict[str, Command] = {
     **GALLERY,
     **KEEPING,
     **COPIES,
+    **SERVING,
     **TABLES,
     **DATASETS,
     **IMPORTING,
