@@ -9,10 +9,11 @@ import pytest
 from PIL import Image, ImageFilter
 
 from strongreid.cli import main
+from strongreid.data.check import check_data
 from strongreid.data.table import ImageTable
 from strongreid.evaluation.label_doubts import LabelDoubts, SamePerson, TwoPeople
 from strongreid.reports.console import Console
-from strongreid.runs.doubts import JudgedLabels, say_doubts
+from strongreid.runs.doubts import JudgedLabels, say_doubts, write_doubts
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def people(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_model_judges_labels_and_a_page_shows_what_pictures_have_to_settle(
+def test_a_model_of_three_epochs_says_that_it_cannot_judge_and_the_page_shows_poor_images(
     people: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "doubts.html"
@@ -40,8 +41,8 @@ def test_a_model_judges_labels_and_a_page_shows_what_pictures_have_to_settle(
     assert re.search(r"The model: images of one person lie 0\.\d+ apart, of two people [01]\.\d+", said)
     assert "Quality of the images:" in said
     html = page.read_text(encoding="utf-8")
-    assert "Probably one person under two ids" in html
-    assert "Probably two people under one id" in html
+    assert "Labels are not judged" in said
+    assert "Labels are not judged" in html
     assert "<h2>Blurred</h2>" in html
     assert "<h2>Almost copies</h2>" in html
     assert not re.search(r"(src|href)=\"(?!data:|#)", html), "the page needs nothing else"
@@ -87,11 +88,37 @@ def test_doubts_are_said_with_their_images_and_the_rest_is_counted(
     assert f"{first} and {second}, 0.900 apart" in said
 
 
+def test_a_page_shows_the_doubted_people(people: Path, tmp_path: Path) -> None:
+    write_doubts(tmp_path / "d.html", check_data("folder", people), judged(people, 2))
+    html = (tmp_path / "d.html").read_text(encoding="utf-8")
+    for title in ("Probably one person under two ids", "Probably two people under one id", "Blurred", "Almost copies"):
+        assert f"<h2>{title}</h2>" in html
+    assert html.count("0.900 apart") == html.count("0.100 apart") == 2
+
+
 def test_the_two_of_a_pair_stand_side_by_side_in_frames_of_two_colours(people: Path) -> None:
-    same, two = judged(people, 1).sections()
+    labels, same, two = judged(people, 1).sections()
     for section in (same, two):
         (tiles,) = section.blocks
         (row,) = tiles.rows  # type: ignore[union-attr]
         assert len({tile.color for tile in row.tiles}) == 2
         assert len({tile.label for tile in row.tiles}) == 2
-    assert [section.title for section in judged(people, 0).sections()] == [same.title, two.title]
+    assert [section.title for section in judged(people, 0).sections()] == [labels.title, same.title, two.title]
+
+
+@pytest.mark.parametrize(
+    ("within", "between", "said"),
+    [
+        (0.7, 1.0, "it does not tell these people apart well enough"),
+        (float("nan"), 1.0, "too few people have two images"),
+    ],
+)
+def test_labels_that_cannot_be_judged_are_not_called_sound(
+    within: float, between: float, said: str, people: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = JudgedLabels(judged(people, 0).images, LabelDoubts((), (), within, between))
+    say_doubts(found, Console())
+    assert said in capsys.readouterr().err
+    (section,) = found.sections()
+    (text,) = section.blocks
+    assert said in text.text  # type: ignore[union-attr]

@@ -45,6 +45,23 @@ class JudgedLabels:
         """Return what a person is called: a number, and one of the images, because a table's names became numbers."""
         return f"person {person} ({self.images.path[self._rows(person)[0]]})"
 
+    def verdict(self) -> str:
+        """Return how well the model tells these people apart, and how many labels it doubts, in sentences."""
+        doubts = self.doubts
+        if np.isnan(doubts.within):
+            return "Labels are not judged: too few people have two images."
+        measured = (
+            f"The model: images of one person lie {doubts.within:.3f} apart, of two people {doubts.between:.3f} "
+            "(medians of cosine distances)."
+        )
+        if not doubts.judged:
+            advice = "Take one that was trained on images like these."
+            return f"{measured} Labels are not judged: it does not tell these people apart well enough. {advice}"
+        return (
+            f"{measured} Labels that it doubts: {len(doubts.same)} pairs of ids that are probably one person, "
+            f"{len(doubts.two)} ids that are probably two."
+        )
+
     def said(self) -> list[str]:
         """Return a sentence for each doubt, the surest of each kind first."""
         same = [
@@ -60,6 +77,9 @@ class JudgedLabels:
 
     def sections(self) -> Iterator[Section]:
         """Yield the sections of a page: the two people, or the two groups of images, of each doubt side by side."""
+        yield Section("Labels", [Text(self.verdict())])
+        if not self.doubts.judged:
+            return
         pictures = NamedPictures(self.images)
         same = [
             _side_by_side(
@@ -99,20 +119,7 @@ def judge_labels(found: CheckReport, used: UsedModel, console: Console) -> Judge
 
 def say_doubts(judged: JudgedLabels, console: Console) -> None:
     """Write what a model says of the labels."""
-    doubts = judged.doubts
-    measured = (
-        f"The model: images of one person lie {doubts.within:.3f} apart, of two people {doubts.between:.3f} (medians "
-        "of cosine distances)."
-    )
-    if not doubts.judged:
-        why = "it does not tell these people apart well enough" if doubts.within >= 0 else "there are too few people"
-        console.say(f"{measured} Labels are not judged: {why}.")
-        return
-    console.say(
-        f"{measured} Labels that it doubts: {len(doubts.same)} pairs of ids that are probably one person, "
-        f"{len(doubts.two)} ids that are probably two.",
-        *(f"    {sentence}" for sentence in judged.said()),
-    )
+    console.say(judged.verdict(), *(f"    {sentence}" for sentence in judged.said()))
 
 
 def write_doubts(path: Path, found: CheckReport, judged: JudgedLabels | None) -> None:
