@@ -95,6 +95,7 @@ def test_the_page_holds_the_table_and_everything_of_one_training(crossed: Path) 
         "Result",
         "Learning",
         "Ranking and thresholds",
+        "Strangers",
         "What it finds",
         "Where it looks",
         "Map of people",
