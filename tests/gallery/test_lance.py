@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from strongreid.errors import InputError
 from strongreid.gallery import Gallery
+from strongreid.gallery import tuning as tuning_of_galleries
 from strongreid.gallery.lance import LanceStore
 from strongreid.gallery.lance_table import LanceTable
 from strongreid.gallery.tuning import tune
@@ -199,7 +200,10 @@ def test_the_database_holds_a_condition_for_the_same_rows(stored: LanceStore, wh
     assert table.count_rows(where.text("()", 2)) == int(mask.sum())
 
 
-def test_an_index_is_tuned_used_from_its_size_on_and_built_again_after_an_erasure(tmp_path: Path) -> None:
+def test_an_index_is_tuned_used_from_its_size_on_and_built_again_after_an_erasure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning_of_galleries, "QUERIES", 20)
     people = crowd(2000, 32, seed=11)
     gallery = Gallery.open(tmp_path / "gallery")
     gallery.add(people.features[:900], model=MODEL, **people.columns(slice(0, 900)))
