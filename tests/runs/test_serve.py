@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from strongreid.cli import main
+from strongreid.errors import InputError
 from strongreid.gallery import Gallery
 from strongreid.gallery.audit import AuditLog, read_log
 from strongreid.models import Calibrated, ReIDModel, embed, write_calibrated
 from strongreid.models.fingerprint import model_fingerprint
+from strongreid.service.server import listen
 
 GUIDE = Path(__file__).parents[2] / "docs" / "service.md"
 ANNA, BEN = "anna-has-a-long-token", "ben-has-another-token"
@@ -145,6 +148,11 @@ def test_alone_on_a_machine_a_token_is_made_and_stands_in_the_address(
     assert answers[0].json()["who"] == "user"
     assert [answer.status_code for answer in answers] == [200, 200, 421]
     assert "Next: strongreid audit verify" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with closing(listen("127.0.0.1", 0)) as taken, pytest.raises(InputError, match="Another program listens there"):
+        listen("127.0.0.1", taken.getsockname()[1])
 
 
 def test_verify_prints_the_last_hash_and_names_what_is_wrong(

@@ -361,6 +361,15 @@ def test_a_search_that_takes_too_long_is_ended(serve: Serve, room: Room) -> None
         assert answer.headers["retry-after"]
 
 
+def test_a_picture_that_takes_too_long_to_decode_is_not_waited_for(
+    serve: Serve, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("strongreid.service.answers.decode", lambda *given: time.sleep(0.5))
+    with serve(limits=Limits(seconds=0.1)) as client:
+        answer = client.post("/search", files={"image": room.paths[0].read_bytes()})
+        assert (answer.status_code, "took longer" in answer.json()["came"]) == (503, True)
+
+
 def test_the_description_names_every_refusal_and_needs_nothing_from_elsewhere(client: TestClient) -> None:
     described = client.get("/openapi.json").json()
     assert "429" in described["paths"]["/search"]["post"]["responses"]

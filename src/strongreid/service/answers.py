@@ -5,13 +5,13 @@ shown is touched by the loop alone.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import PurePath
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ from strongreid.service.searching import Asked, Counted, Hit, Searcher, Served, 
 from strongreid.service.thumbnails import thumbnail_of
 from strongreid.service.uploads import Upload, decode, read_upload, small_jpeg
 
+T = TypeVar("T")
 DECODERS: Final = 2
 """Pictures that are decoded at a time: each may take some hundred megabytes."""
 LISTS: Final = ("camera", "not_camera", "person", "track")
@@ -98,8 +99,9 @@ class Answers:
         began = datetime.now(UTC).isoformat(timespec="milliseconds")
         upload = await read_upload(request)
         choice = _with_fields(choice, upload)
-        pixels = await self._decoded(upload, choice)
-        hits = await self._found(Asked(pixels, choice.k, choice.where, choice.by))
+        pixels = await self._in_time(self._decoded(upload, choice))
+        asked = Asked(pixels, choice.k, choice.where, choice.by)
+        hits = await self._in_time(asyncio.wrap_future(self._batches.ask(asked)))
         query = sha256(upload.content).hexdigest()
         details = {
             "began": began,
@@ -170,16 +172,17 @@ class Answers:
         work = partial(decode, upload.content, choice.box, most, network.image_size, network.interpolation)
         return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
 
-    async def _found(self, asked: Asked) -> list[Hit]:
+    async def _in_time(self, work: Awaitable[T]) -> T:
+        """Wait for a part of an answer; `Refused` where it takes too long. A decoder's thread goes on all the same."""
         try:
             async with asyncio.timeout(self._limits.seconds):
-                return await asyncio.wrap_future(self._batches.ask(asked))
+                return await work
         except TimeoutError as error:
             raise Refused(
                 503,
-                f"A search that took longer than {self._limits.seconds:g} seconds.",
-                "As many searches as the machine can answer in that time.",
-                "Send it again later.",
+                f"A picture or a search that took longer than {self._limits.seconds:g} seconds.",
+                "What the machine can answer in that time.",
+                "Send it again later, or a smaller picture.",
                 {"retry-after": "5"},
             ) from error
 
