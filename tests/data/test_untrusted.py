@@ -212,6 +212,7 @@ def test_a_protocol_cannot_name_what_lies_outside_its_folder(name: str, tmp_path
         load_benchmark("cuhk03_detected", tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore:The default value for `spmatrix`:DeprecationWarning")  # none is compared
 @pytest.mark.parametrize("packed", [False, True])
 def test_matrices_are_read_as_scipy_reads_them(packed: bool, tmp_path: Path) -> None:
     kinds = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"]
