@@ -1,8 +1,10 @@
 """One scene of people in frames, written in each form that users bring: MOT, COCO, named crops, a folder a person."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +16,20 @@ from strongreid.errors import InputError
 from strongreid.pixels import read_image
 
 HEIGHT, WIDTH = 200, 320
+Result = TypeVar("Result")
+
+
+def outcome(work: Callable[[], Result]) -> Result | str:
+    """What some work gives, or why it is refused; any other exception is a defect."""
+    try:
+        return work()
+    except InputError as error:
+        return str(error)
 
 
 def imported(source: Path) -> Imported | str:
-    """What is read of a source, or why nothing is; any other exception is a defect."""
-    try:
-        return import_source(source, Choices())
-    except InputError as error:
-        return str(error)
+    """What is read of a source, or why nothing is."""
+    return outcome(lambda: import_source(source, Choices()))
 
 
 @dataclass(frozen=True)

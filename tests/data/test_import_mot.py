@@ -95,6 +95,14 @@ def test_classes_and_flags_of_ground_truth_leave_boxes_out_aloud(tmp_path: Path)
         import_source(sequence(tmp_path / "cars", lines[:-1]), Choices(classes=(2,)))
 
 
+def test_a_sequence_of_which_nothing_is_left_is_told(tmp_path: Path) -> None:
+    sequence(tmp_path / "all" / "one", GOOD)
+    sequence(tmp_path / "all" / "two", ["1,8,1,1,9,9,1,3,1", "1,9,1,1,9,9,0,1,1"])
+    found = import_source(tmp_path / "all", Choices())
+    assert {one.camera for one in found.sightings} == {"one"}
+    assert "None of the 2 boxes of two is of a person that counts." in found.notes
+
+
 @pytest.mark.parametrize("columns", [6, 7, 10])
 def test_a_tracker_s_text_in_the_sequence(columns: int, tmp_path: Path) -> None:
     values = ["1", "0", "0", "0", "9", "9", "0.75", "-1", "-1", "-1"][:columns]

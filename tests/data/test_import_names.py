@@ -143,6 +143,17 @@ def test_names_that_are_not_understood_are_problems(tmp_path: Path) -> None:
     assert any("can be read in two ways, person a or person a_cb" in one for one in twice.problems)
 
 
+def test_people_without_pictures_are_told(tmp_path: Path) -> None:
+    for name in ("ann", "bob"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes.txt").write_text("")
+    Image.new("RGB", (4, 8)).save(tmp_path / "ann" / "1.png")
+    found = import_source(tmp_path, Choices())
+    assert f"{tmp_path / 'bob'} holds no pictures." in found.notes
+    assert f"{tmp_path / 'ann'} holds no pictures." not in found.notes
+    assert found.left_alone == {".txt": 2}
+
+
 def test_folders_of_a_public_set_are_not_people(tmp_path: Path) -> None:
     for part in ("bounding_box_train", "query", "gallery"):
         (tmp_path / part).mkdir()

@@ -2,12 +2,16 @@
 
 import csv
 import os
+import re
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from strongreid.data.decoding import decode_row
@@ -17,7 +21,7 @@ from strongreid.data.importing.written import write_table
 from strongreid.data.own_table import read_own_table
 from strongreid.data.pictures import read_pictures
 from strongreid.errors import InputError
-from tests.data.import_sources import Seen, scene, write_coco, write_folders, write_mot, write_named
+from tests.data.import_sources import Seen, outcome, scene, write_coco, write_folders, write_mot, write_named
 
 SHARED = Choices(ids="shared")
 NAMED = Choices(pattern="{person}_c{camera}_{frame}")
@@ -286,6 +290,41 @@ def test_paths_of_any_name_come_back_and_no_cell_is_a_formula(tmp_path: Path) ->
     rows = [Sighting(str(tmp_path / "here" / "plain.png"), "p", "c", "here")]
     write_table(tmp_path / "there" / "t.csv", rows)  # not below the table's folder: where it lies is said in full
     assert read_pictures(tmp_path / "there" / "t.csv").images.path == (str(tmp_path / "here" / "plain.png"),)
+
+
+NAMES_OF_PEOPLE = st.one_of(
+    st.sampled_from(["-1", "3", "3.0", "03", "ann"]),
+    st.tuples(st.sampled_from("ab1é\"'#"), st.text("ab10é\",';|#./=-", max_size=4)).map("".join),
+)
+
+
+@given(st.lists(st.tuples(NAMES_OF_PEOPLE, NAMES_OF_PEOPLE), min_size=4, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_people_and_cameras_of_any_name_come_back_from_the_table(seen: list[tuple[str, str]]) -> None:
+    rows = [Sighting(f"{row}.png", person, camera, "here", row) for row, (person, camera) in enumerate(seen)]
+    with tempfile.TemporaryDirectory() as folder:
+        write_table(Path(folder) / "t.csv", [one._replace(path=str(Path(folder) / one.path)) for one in rows])
+        reading = outcome(lambda: read_own_table(Path(folder) / "t.csv"))
+    if isinstance(reading, str):  # a name in two spellings, such as 3 and 03
+        assert re.search("written in one way|must be at most|a number from 0 on", reading)
+        return
+    found = {
+        int(Path(path).stem): (person, camera)
+        for part in reading.parts.values()
+        for path, person, camera in zip(
+            part.table.path, part.table.person.tolist(), part.table.camera.tolist(), strict=True
+        )
+    }
+    kept = [row for row, one in enumerate(rows) if one.person != "-1"]
+    assert sorted(found) == kept
+    for one in kept:
+        for two in kept:
+            assert (found[one][0] == found[two][0]) == (_same(seen[one][0], seen[two][0]))
+
+
+def _same(one: str, two: str) -> bool:
+    """Whether two names are one: 3.0 is 3, as programs write it."""
+    return re.sub(r"\.0+$", "", one) == re.sub(r"\.0+$", "", two) if re.fullmatch(r"-?\d+(\.0+)?", one) else one == two
 
 
 def test_a_path_that_is_no_text_is_a_problem(tmp_path: Path) -> None:

@@ -84,16 +84,20 @@ def read_mot(source: Path, choices: MotChoices) -> Imported:
     first_pixel = choices.first_pixel
     if first_pixel is None:
         first_pixel = 0 if min(min(line.box[:2]) for some in lines.values() for line in some) == 0 else 1
-    tally = _Tally()
+    tally, empty = _Tally(), list[str]()
     for one in sequences:
         apart = f"{one.name}/" if choices.ids == "per_sequence" else ""
+        before = len(tally.sightings) + len(tally.problems)
         _add(tally, one, lines[one.name], cameras[one.name], apart, first_pixel, choices.classes)
+        if len(tally.sightings) + len(tally.problems) == before:
+            empty.append(f"None of the {len(lines[one.name]):,} boxes of {one.name} is of a person that counts.")
     _refuse_other_classes(tally, source, choices.classes)
     names = ", ".join(one.name for one in sequences)
     notes = [
         f"Boxes count pixels from {first_pixel}"
         f"{'' if choices.first_pixel is not None else '; if your tracker does not, say so by `first_pixel`'}."
     ]
+    notes += empty
     if tally.ignored:
         notes.append(f"{tally.ignored:,} boxes are left out: the ground truth marks them as not to be counted.")
     if tally.classes:

@@ -46,6 +46,8 @@ def read_people_folders(root: Path, camera: str = "") -> Imported:
     refuse_no_people(root, names)
     imported = read_names(root, FOLDERS, camera)
     notes = [f"{finding}." for finding in doubts(str(root), names)]
+    seen = {one.person for one in imported.sightings}
+    notes += [f"{root / name} holds no pictures." for name in names if name not in seen and not wrong_name(name)]
     return Imported("a folder for each person", imported.sightings, imported.problems, notes, imported.left_alone)
 
 
