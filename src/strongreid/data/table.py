@@ -229,9 +229,8 @@ def _confidence_column(values: npt.ArrayLike, count: int) -> npt.NDArray[np.floa
     except (TypeError, ValueError) as error:
         raise InputError("The column `confidence` must hold numbers.") from error
     _require_shape("confidence", column, (count,))
-    if not ((column >= 0) & (column < np.inf)).all():  # nor is NaN
-        wrong = column[~((column >= 0) & (column < np.inf))][0]
-        raise InputError(f"The column `confidence` holds {wrong}; it must hold finite numbers from 0 on.")
+    if len(wrong := column[~((column >= 0) & (column < np.inf))]):  # NaN too
+        raise InputError(f"The column `confidence` holds {wrong[0]}; it must hold finite numbers from 0 on.")
     column.flags.writeable = False
     return column
 
