@@ -33,7 +33,11 @@ def test_groups_never_overlap_and_nobody_is_lost(people: int, seed: int, stop: f
         whole = a_set(people, seed, cameras=cameras)
         asked = len(np.unique(whole.query.person))
         assume(not threshold or 2 <= round(asked * threshold) <= asked - 2)
-        found = hold_out(whole, stop_share=stop, threshold_share=threshold, seed=seed)
+        try:
+            found = hold_out(whole, stop_share=stop, threshold_share=threshold, seed=seed)
+        except InputError as error:  # of the few drawn to stop by, nobody may be seen twice
+            assume("is seen by two cameras" not in str(error))
+            raise
         assert (found.stop is None, found.threshold is None) == (stop == 0, threshold == 0)
         groups = [set(found.train.person.tolist()), {*found.query.person.tolist(), *found.gallery.person.tolist()}]
         groups += [
