@@ -138,11 +138,14 @@ def reassociate(
 
     console = Console()
     rates = open_set.USUAL.rates if fpir is None else tuple(fpir)
-    found = reassociation.reassociate_file(features, USUAL_GAPS if gap is None else gap, metric, console)
+    found, cameras = reassociation.reassociate_file(features, USUAL_GAPS if gap is None else gap, metric, console)
     reassociation.show(found, rates, console)
     if json is not None:
         reassociation.write(found, rates, json)
-    console.suggest("identify", "--embeddings", features, features, "--same_camera", "include", "--by", "track")
+    if cameras > 1:
+        console.suggest("identify", "--embeddings", features, features, "--by", "track")
+    else:
+        console.suggest("finetune", "--help")
 
 
 def identify_parser() -> ArgumentParser:

@@ -63,11 +63,14 @@ def reassociate(
     """Search each track among those of its camera that ended at least `gap` frames before it began (re-association).
 
     A track ended in the last frame and began in the first one of its images; a gap of n frames lies between frames f
-    and f + n. The search is right where its rank 1 is an earlier track of the same person, and its person is enrolled
-    where there is such a track; the others are people whom the camera meets for the first time. So
-    `.detection_rate(1)` says how many of those who come back are found again, and `.fnir(0.01)` how many are not at a
-    threshold that takes one of a hundred newcomers for somebody seen before. Tracks before which none ended are no
-    search.
+    and f + n. One that pauses so long counts as two, because who keeps a person's number over a pause (annotators do)
+    has solved what is to be measured. So a gap must be longer than the steps between a track's images.
+
+    The search is right where its rank 1 is an earlier track of the same person, and its person is enrolled where there
+    is such a track; the others are people whom the camera meets for the first time. So `.detection_rate(1)` says how
+    many of those who come back are found again, and `.fnir(0.01)` how many are not at a threshold that takes one of a
+    hundred newcomers for somebody seen before. Tracks before which none ended are no search; where that is all of
+    them, there are no rates (NaN).
 
     Args:
         images: N images with tracks.
@@ -77,13 +80,15 @@ def reassociate(
         metric: `cosine` or `euclidean`.
         memory_mb: as in `evaluate`.
 
-    Raises `InputError` as `average_tracks` does, for frames or gaps that are none, and where no track has another
-    before it.
+    Raises `InputError` as `average_tracks` does, and for frames or gaps that are none.
     """
     if gap < 1:
         raise InputError(f"gap is {gap}; it must be at least 1 frame.")
-    tracks = average_tracks(images, weights)
-    began, ended = _first_and_last(images, frame)
+    kept, _, _ = _grouped(images)
+    frames = _frames(frame, len(images))[kept]
+    cut = _cut_at_pauses(images.take(kept), frames, gap)
+    tracks = average_tracks(cut, _weights(weights, len(images))[kept])
+    began, ended = _first_and_last(cut, frames)
     on = tracks.features.device
     camera, start, stop = (torch.from_numpy(column).to(on) for column in (tracks.camera, began, ended))
 
@@ -100,8 +105,6 @@ def reassociate(
     blocks = search(tracks, [tracks], truth, first, metric=metric, memory_mb=memory_mb)
     index, nearest = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     searched = index >= 0
-    if not searched.any():
-        raise InputError(f"No track began {gap} frames or more after another one of its camera ended.")
     known = _seen_before(tracks, began, ended, gap)
     right = tracks.person[index] == tracks.person
     protocol = f"rank 1 by {metric} distance among tracks of the same camera that ended at least {gap} frames before"
@@ -167,18 +170,33 @@ def _weights(given: Tensor | npt.ArrayLike | None, count: int) -> Floats:
     return weights
 
 
-def _first_and_last(images: Embeddings, frame: npt.ArrayLike) -> tuple[Indices, Indices]:
-    """First and last frame of each track: int64 `[T]` each."""
-    frames = np.asarray(frame)
-    if frames.shape != (len(images),) or frames.dtype.kind not in "iu":
+def _frames(given: npt.ArrayLike, count: int) -> Indices:
+    """Check frames: int64 `[count]`."""
+    frames = np.asarray(given)
+    if frames.shape != (count,) or frames.dtype.kind not in "iu":
         raise InputError(
-            f"frame is {frames.dtype} {list(frames.shape)}; give a whole number for each of {len(images)} images."
+            f"frame is {frames.dtype} {list(frames.shape)}; give a whole number for each of {count} images."
         )
-    kept, group, first = _grouped(images)
+    return frames.astype(np.int64)
+
+
+def _cut_at_pauses(images: Embeddings, frames: Indices, gap: int) -> Embeddings:
+    """The same images with tracks numbered anew, by track and time: another one after each pause of `gap` frames."""
+    assert images.track is not None
+    order = np.lexsort((frames, images.track))
+    follows = (np.diff(images.track[order]) == 0) & (np.diff(frames[order]) < gap)
+    track = np.zeros_like(images.track)
+    track[order[1:]] = np.cumsum(~follows)
+    return Embeddings(images.features, images.person, images.camera, track=track)
+
+
+def _first_and_last(images: Embeddings, frames: Indices) -> tuple[Indices, Indices]:
+    """First and last frame of each track: int64 `[T]` each."""
+    _, group, first = _grouped(images)
     began = np.full(len(first), np.iinfo(np.int64).max)
     ended = np.full(len(first), np.iinfo(np.int64).min)
-    np.minimum.at(began, group, frames[kept].astype(np.int64))
-    np.maximum.at(ended, group, frames[kept].astype(np.int64))
+    np.minimum.at(began, group, frames)
+    np.maximum.at(ended, group, frames)
     return began, ended
 
 

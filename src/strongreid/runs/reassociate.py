@@ -20,8 +20,8 @@ from strongreid.runs.feature_files import metric_of
 
 def reassociate_file(
     path: Path, gaps: Sequence[int], metric: Metric | None, console: Console
-) -> dict[int, Identification]:
-    """Search each track of a file among the earlier ones of its camera; results by the gap, in frames.
+) -> tuple[dict[int, Identification], int]:
+    """Search each track of a file among the earlier ones of its camera: results by the gap, and how many cameras.
 
     metric: None: that of the model which made the features, cosine where the file does not say it. Raises `InputError`
     for a file without tracks or frames, and as `reassociate` does.
@@ -41,7 +41,7 @@ def reassociate_file(
         for done, gap in enumerate(sorted(set(gaps)), start=1):
             found[gap] = reassociate(images, arrays["frame"], gap, weights=arrays.get("weight"), metric=metric)
             report(done, len(set(gaps)))
-    return found
+    return found, len(np.unique(images.camera))
 
 
 def show(found: Mapping[int, Identification], rates: Sequence[float], console: Console) -> None:
@@ -59,7 +59,8 @@ def show(found: Mapping[int, Identification], rates: Sequence[float], console: C
     missed = [f"missed at {in_percent(rate)}" for rate in rates]
     console.table("Tracks of people who come back", ("gap", "back", "found again", *missed, "newcomers"), rows)
     console.say(
-        "Each track is searched among those of its camera that ended at least the gap, in frames, before it began. "
+        "Each track is searched among those of its camera that ended at least the gap, in frames, before it began; one "
+        "that pauses so long counts as two. "
         "Found again: the nearest one shows the same person. Missed at a rate: not so, or not below the threshold that "
         "takes this share of the newcomers for somebody seen before; - where there is none."
     )
