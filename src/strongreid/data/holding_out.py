@@ -60,9 +60,10 @@ def _without_stop(data: ReIDData, people: _Integers, rng: np.random.Generator) -
     camera = held.camera if data.same_camera == "exclude" else None
     query = query_rows(np.arange(len(held)), held.person, camera, rng)
     if not len(query):
+        wanted = "is seen by two cameras" if data.same_camera == "exclude" else "has two images"
         raise InputError(
-            f"None of the {len(people)} people whom `stop_share` holds out of training is seen by two cameras, so "
-            "nobody could be found. Choose a larger share, or 0."
+            f"None of the {len(people)} people whom `stop_share` holds out of training {wanted}, so nobody could be "
+            "found. Choose a larger share, or 0."
         )
     gallery = np.setdiff1d(np.arange(len(held)), query)
     return replace(data, train=train, stop=_part(data, held.select(query), held.select(gallery), "training"))
