@@ -1,6 +1,7 @@
 """Listening and running, until a signal asks to stop: what runs then is finished first."""
 
 import errno
+import signal
 import socket
 from contextlib import suppress
 from typing import Final
@@ -41,7 +42,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def run_server(app: FastAPI, listening: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM; then finish what runs."""
+    """Serve until SIGINT, SIGTERM or SIGHUP (which under `nohup` stays ignored); then finish what runs."""
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -53,5 +54,12 @@ def run_server(app: FastAPI, listening: socket.socket) -> None:
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=STOPPING_SECONDS,
     )
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when all is done
-        uvicorn.Server(config).run(sockets=[listening])
+    server = uvicorn.Server(config)
+    before = signal.getsignal(signal.SIGHUP)
+    if before != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, server.handle_exit)  # uvicorn itself takes the other two
+    try:
+        with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when all is done
+            server.run(sockets=[listening])
+    finally:
+        signal.signal(signal.SIGHUP, before)
