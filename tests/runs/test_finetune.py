@@ -168,6 +168,24 @@ def test_a_model_that_is_gone_by_the_end_is_not_compared_and_that_is_said(
     assert "is not compared" in capsys.readouterr().err
 
 
+def test_nobody_to_be_mistaken_for_costs_the_threshold_and_not_the_training(
+    trained: Path, drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = tmp_path / "people"
+    for number, folder in enumerate(("bounding_box_train", "query", "bounding_box_test")):
+        shutil.copytree(drawn / folder, people / folder)
+        tested = sorted({path.name[:4] for path in (drawn / "query").iterdir()})[0]
+        for path in (people / folder).iterdir() if number else ():
+            if not path.name.startswith(tested):
+                path.unlink()
+    more = ["--data.name=folder", "--data.layout=market1501", "--epochs=1"]
+    assert main([*words(trained, people, tmp_path), *more]) == 0
+    said = capsys.readouterr().err
+    assert "Warning: there is no threshold. There is no pair of different people" in said
+    assert "Verdict: " in said
+    assert ReIDModel.load(tmp_path / "mine").calibrated is None
+
+
 def test_no_better_says_to_keep_the_old_one(finetuned: Path) -> None:
     result = RetrievalResult.load(finetuned / "result.npz")
     verdict = judge("old", result, result)

@@ -4,7 +4,7 @@ RUN/before.npz is of the model that the training went on from, if there was one:
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +76,17 @@ def _before(start: str, device: torch.device, test: TestSet, console: Console) -
     except InputError as error:
         console.say(f"Warning: the model before the training is not compared: {error}")
         return None
-    return test.embed(model.to(device), console).evaluate(console)
+    strange = replace(test, cameras=None)  # which other people's model has not learned, whatever it calls its own
+    return strange.embed(model.to(device), console).evaluate(console)
 
 
 def _calibrate(model: ReIDModel, prepared: Prepared, rate: float, console: Console) -> None:
     """Choose the model's threshold, on people held out for it; on those of the test where there are none."""
     held_out = prepared.held_out.get("threshold")
     test = held_out or prepared.tests[0]
-    found = calibrate_on(test.embed(model, console), rate, console, tested=held_out is None)
+    try:
+        found = calibrate_on(test.embed(model, console), rate, console, tested=held_out is None)
+    except InputError as error:  # the training is done; a threshold can be had later
+        console.say(f"Warning: there is no threshold. {error}")
+        return
     model.calibrated = stored(found, test.data.name)
