@@ -111,34 +111,72 @@ class Distance:
         return squared.div_(2).nan_to_num_(nan=1.0) if self.metric == "cosine" else squared
 
 
+@dataclass(frozen=True)
+class KnownLengths:
+    """What `measure` needs of a gallery that is searched again and again, measured once: `known_lengths`."""
+
+    squares: Sequence[Tensor]
+    by_length: Sequence[Tensor]
+    smallest: float
+    largest: float
+    sample: Tensor
+
+
+def known_lengths(gallery: Sequence[Tensor], metric: Metric) -> KnownLengths:
+    """Measure the parts of a gallery, `[G_i, D]`, none empty. Use within `full_precision`."""
+    squares = squared_lengths(gallery)
+    smallest, largest = _extremes(squares)
+    return KnownLengths(squares, _by_length(squares, metric), smallest, largest, _sampled(gallery))
+
+
 def measure(
     query: Tensor,
     gallery: Sequence[Tensor],
     metric: Metric,
     *further: Task,
-    known: Sequence[Tensor] | None = None,
+    known: KnownLengths | None = None,
 ) -> tuple[list[FeatureBlock], Distance]:
     """Measure the lengths of `query`, `[Q, D]`, and of a gallery's parts, `[G_i, D]`; choose how to compute distances.
 
-    Returns a block for the query and for each part. `further` tasks run beside; `known` are the `squared_lengths` of
-    the gallery, where the caller has them. Use within `full_precision`.
+    Returns a block for the query and for each part. `further` tasks run beside; `known` is what is known of the
+    gallery, where the caller has it. Use within `full_precision`.
     """
     features = [query, *gallery]
-    samples = [_sampled([query]), _sampled(gallery)] if gallery else [_sampled([query])]
+    samples = [_sampled([query])]
+    if gallery:
+        samples.append(_sampled(gallery) if known is None else known.sample)
     chosen: list[Distance] = []
 
     def choose() -> Sequence[Task]:
         chosen.append(_distance_for(torch.cat(samples).double(), metric))
         return ()
 
-    squares = [
-        *squared_lengths(features if known is None else features[:1], *further, choose),
-        *(known or ()),
-    ]
-    distance = _for_tiny(_for_far(chosen[0], features, squares), features, squares)
-    if metric == "cosine":
-        squares = [part.sqrt().clamp_min_(_SMALLEST_NORM).reciprocal_() for part in squares]
-    return [FeatureBlock(*block) for block in zip(features, squares, strict=True)], distance
+    squares = squared_lengths(features if known is None else features[:1], *further, choose)
+    smallest, largest = _extremes(squares)
+    by_length = _by_length(squares, metric)
+    if known is not None:
+        squares, by_length = [*squares, *known.squares], [*by_length, *known.by_length]
+        smallest, largest = min(smallest, known.smallest), max(largest, known.largest)
+    distance = chosen[0]
+    if largest > _FAR * smallest:  # else the longest is not so far from the median either
+        distance = _for_far(distance, features, squares)
+    if smallest < _SMALLEST_NORM**2:
+        distance = _for_tiny(distance, features, squares)
+    return [FeatureBlock(*block) for block in zip(features, by_length, strict=True)], distance
+
+
+def _by_length(squares: Sequence[Tensor], metric: Metric) -> list[Tensor]:
+    """What lengths add to a distance: see `FeatureBlock`."""
+    if metric == "euclidean":
+        return list(squares)
+    return [part.sqrt().clamp_min_(_SMALLEST_NORM).reciprocal_() for part in squares]
+
+
+def _extremes(squares: Sequence[Tensor]) -> tuple[float, float]:
+    """The smallest and the largest of squared lengths; infinity and 0 of none."""
+    some = [part for part in squares if len(part)]
+    smallest = min((float(part.min()) for part in some), default=math.inf)
+    return smallest, max((float(part.max()) for part in some), default=0.0)
 
 
 def squared_lengths(parts: Sequence[Tensor], *further: Task) -> list[Tensor]:
@@ -182,11 +220,9 @@ def _distance_for(sample: Tensor, metric: Metric) -> Distance:
 def _for_far(distance: Distance, features: Sequence[Tensor], squares: Sequence[Tensor]) -> Distance:
     """Choose float64 where a few images lie close together and far from all others: a sample would hardly meet them."""
     lengths = torch.cat(list(squares))
-    if distance.float64 or float(lengths.max()) <= _FAR * float(lengths.min()):  # nor does the median lie below it
-        return distance
     longest = lengths.topk(min(_SAMPLED_ROWS, len(lengths)))
     far = longest.indices[longest.values > _FAR * lengths.median()]
-    if len(far) < 2:
+    if distance.float64 or len(far) < 2:
         return distance
     sample = take(features, far.sort().values).double()
     in_float64 = replace(distance, float64=True)

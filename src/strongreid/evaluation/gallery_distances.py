@@ -11,7 +11,7 @@ from typing import Final, final
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.distance import FeatureBlock, Metric, measure, slices, squared_lengths, take
+from strongreid.evaluation.distance import FeatureBlock, KnownLengths, Metric, known_lengths, measure, slices, take
 from strongreid.evaluation.facts import Indices
 from strongreid.evaluation.workers import Task
 
@@ -26,17 +26,16 @@ _FINGERPRINTS_AT_ONCE: Final = 8192
 class KnownGallery:
     """What distances need to know of a gallery alone: found once where it is searched again and again."""
 
-    squares: Sequence[Tensor]
-    """Squared lengths of each part's rows."""
+    lengths: KnownLengths
     copies: Tensor
     """Rows that repeat an earlier row, int64 `[n]`, counted over all parts."""
     originals: Tensor
     """The first such row of each."""
 
 
-def know(parts: Sequence[Tensor]) -> KnownGallery:
+def know(parts: Sequence[Tensor], metric: Metric) -> KnownGallery:
     """Measure the parts of a gallery, none empty. Use within `full_precision`."""
-    return KnownGallery(squared_lengths(parts), *find_copies(parts))
+    return KnownGallery(known_lengths(parts, metric), *find_copies(parts))
 
 
 @final
@@ -61,7 +60,7 @@ class GalleryDistances:
             (self.query, *self.parts), self.distance = measure(query, parts, metric, find)
         else:
             self._copies, self._originals = known.copies, known.originals
-            (self.query, *self.parts), self.distance = measure(query, parts, metric, known=known.squares)
+            (self.query, *self.parts), self.distance = measure(query, parts, metric, known=known.lengths)
 
     @property
     def has_copies(self) -> bool:

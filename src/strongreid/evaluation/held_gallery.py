@@ -19,7 +19,7 @@ from strongreid.evaluation.facts import Indices
 from strongreid.evaluation.gallery_distances import GalleryDistances, know
 from strongreid.evaluation.nearest import NearestImages
 from strongreid.evaluation.search import MOST_QUERIES
-from strongreid.evaluation.workers import Task, full_precision, run, worker_count
+from strongreid.evaluation.workers import Task, full_precision, run
 
 Allowed = Callable[[slice, Indices], npt.NDArray[np.bool_]]
 """Which rows of a slice of the gallery each query, by its index, may find: `[n, B]`, or `[n, 1]` for all alike."""
@@ -27,8 +27,8 @@ Allowed = Callable[[slice, Indices], npt.NDArray[np.bool_]]
 _GROUP: Final = 64
 _FEW_QUERIES: Final = 8
 """For fewer, pieces are larger: a product of one column costs less than to ask for it."""
-_TASKS_EACH: Final = 4
-"""Tasks for each worker: a task of one piece would cost more to hand over than to do, for a single query."""
+_TASKS: Final = 32
+"""A task of one piece would cost more to hand over than to do, for a single query."""
 _BUFFER_MB: Final = 256
 
 
@@ -44,7 +44,7 @@ class HeldGallery:
     def __init__(self, parts: Sequence[Tensor], metric: Metric) -> None:
         self.parts, self.metric = list(parts), metric
         with full_precision(parts[0].device):
-            self._known = know(self.parts)
+            self._known = know(self.parts, metric)
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -59,48 +59,60 @@ class HeldGallery:
         far = np.full((len(query), count), np.inf, dtype=np.float32)
         if not len(query):
             return NearestImages(index, far.astype(np.float64))
+        measured: list[GalleryDistances] = []
+
+        def distances() -> GalleryDistances:  # made by a worker, whose operations wait for nobody
+            if not measured:
+                measured.append(GalleryDistances(query, self.parts, self.metric, self._known))
+            return measured[0]
+
         with full_precision(query.device):
-            distances = GalleryDistances(query, self.parts, self.metric, self._known)
             buffer = query.new_empty(len(self) * min(size, len(query)))
             for some in slices(len(query), size):
                 block = _Block(distances, np.arange(some.start, some.stop), buffer, allowed)
                 index[some], far[some] = block.nearest(count)
-        return NearestImages(index, distances.distance.actual(far.clip(min=0)))
+        return NearestImages(index, distances().distance.actual(far.clip(min=0)))
 
 
 class _Block:
     """Some queries against the whole gallery: distances, and the smallest of every group of rows."""
 
-    def __init__(self, distances: GalleryDistances, queries: Indices, buffer: Tensor, allowed: Allowed | None) -> None:
-        self._distances, self._queries, self._allowed = distances, queries, allowed
-        self._columns = distances.columns(queries)
-        self._out = buffer[: len(distances) * len(queries)].view(len(distances), len(queries))
-        self._pieces = list(distances.pieces(max(1, _FEW_QUERIES // len(queries))))
-        starts = [np.arange(place.start, place.stop, _GROUP) for place, _ in self._pieces]
-        self._first_group = np.cumsum([0, *map(len, starts)])
-        self._starts = np.concatenate(starts)
-        self._stops = np.append(self._starts[1:], len(distances))
-        self._smallest = buffer.new_empty(len(self._starts), len(queries))
+    def __init__(
+        self, distances: Callable[[], GalleryDistances], queries: Indices, buffer: Tensor, allowed: Allowed | None
+    ) -> None:
+        self._make, self._queries, self._buffer, self._allowed = distances, queries, buffer, allowed
 
     def nearest(self, count: int) -> tuple[Indices, npt.NDArray[np.float32]]:
         """Fill the block; return the `count` nearest rows of each query, -1 after the last, and their distances."""
-        copies = self._distances.has_copies
-        self._each_piece(partial(self._fill, wait=copies))
-        if copies:  # they may be allowed where their originals are not
+        run([self._begin], self._buffer.device)
+        if self._distances.has_copies:  # they may be allowed where their originals are not
             self._distances.finish(self._queries, self._out)
-            self._each_piece(self._narrow)
+            run(self._each_piece(self._narrow), self._buffer.device)
         return self._sorted(*self._candidates(count), count)
 
-    def _each_piece(self, work: Callable[[int, slice, FeatureBlock], None]) -> None:
-        device = self._out.device
-        size = -(-len(self._pieces) // (_TASKS_EACH * worker_count(device)))
+    def _begin(self) -> Sequence[Task]:
+        """Prepare, and return the tasks that fill the block."""
+        self._distances = self._make()
+        images, queries = len(self._distances), len(self._queries)
+        self._columns = self._distances.columns(self._queries)
+        self._out = self._buffer[: images * queries].view(images, queries)
+        self._pieces = list(self._distances.pieces(max(1, _FEW_QUERIES // queries)))
+        starts = [np.arange(place.start, place.stop, _GROUP) for place, _ in self._pieces]
+        self._first_group = np.cumsum([0, *map(len, starts)])
+        self._starts = np.concatenate(starts)
+        self._stops = np.append(self._starts[1:], images)
+        self._smallest = self._buffer.new_empty(len(self._starts), queries)
+        return self._each_piece(partial(self._fill, wait=self._distances.has_copies))
+
+    def _each_piece(self, work: Callable[[int, slice, FeatureBlock], None]) -> list[Task]:
+        size = -(-len(self._pieces) // _TASKS)
 
         def do(some: slice) -> Sequence[Task]:
             for number in range(some.start, some.stop):
                 work(number, *self._pieces[number])
             return ()
 
-        run([partial(do, some) for some in slices(len(self._pieces), size)], device)
+        return [partial(do, some) for some in slices(len(self._pieces), size)]
 
     def _fill(self, number: int, place: slice, piece: FeatureBlock, *, wait: bool) -> None:
         if not wait and self._allowed is not None and not (mask := self._allowed(place, self._queries)).any():
