@@ -59,8 +59,9 @@ def test_it_finds_what_find_nearest_finds(
     expected = find_nearest(nobody(query), nobody(gallery), count, metric=metric, same_camera="include")
     scale = max(float(expected.distance[np.isfinite(expected.distance)].max()), 1e-30)
     np.testing.assert_allclose(found.distance / scale, expected.distance / scale, atol=2e-3, rtol=0)
-    gaps = np.diff(expected.distance, axis=1, prepend=-np.inf, append=np.inf) / scale
-    apart = np.nan_to_num(np.minimum(gaps[:, 1:], gaps[:, :-1])) > 5e-3
+    far = np.where(np.isfinite(expected.distance), expected.distance / scale, 2)  # 2 where there is no row
+    gaps = np.diff(far, axis=1, prepend=-1, append=2)
+    apart = np.minimum(gaps[:, 1:], gaps[:, :-1]) > 5e-3
     apart[:, -1] = False  # what comes next is not known
     assert (found.index == expected.index)[apart].all()
     for row in found.index.tolist():
