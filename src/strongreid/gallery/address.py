@@ -4,6 +4,7 @@ A folder or an object store holds a LanceDB table; a file that ends in .db is Mi
 server. Each library is imported when an address needs it.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,7 @@ def open_store(address: str) -> Store:
         path = Path(address)
         if "\0" in address or (path.exists() and not path.is_dir()):
             raise InputError(f"{address!r} is no folder, so no gallery. Name a folder.")
+    os.environ.setdefault("LANCEDB_LOG", "error")  # it writes to standard error what users of a gallery cannot act on
     try:
         from strongreid.gallery.lance import LanceStore
     except ImportError as error:
