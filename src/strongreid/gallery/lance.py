@@ -18,10 +18,10 @@ from torch import Tensor
 from strongreid.errors import InputError
 from strongreid.gallery.arrow_rows import FACTS, about_rows, arrow_rows, rows_of_batches
 from strongreid.gallery.held import Held, extended, hold, joined, live_rows
-from strongreid.gallery.lance_index import LEAST_ROWS, Tuned, build_index, candidates, keep_tuned, tuned_of
+from strongreid.gallery.lance_index import LEAST_ROWS, build_index, candidates, keep_tuned, tuned_of
 from strongreid.gallery.lance_table import ROWS_AT_ONCE, LanceTable, read_rows, reader, scan
 from strongreid.gallery.rows import About, Integers, Rows
-from strongreid.gallery.store import Added, Facts, Found, KnownPath
+from strongreid.gallery.store import Added, Facts, Found, KnownPath, Tuned
 from strongreid.gallery.where import UNKNOWN, Not, Where
 
 

@@ -7,7 +7,7 @@ bits a number: it finds what is nearest in a short time, and takes a short time 
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -17,24 +17,13 @@ from lancedb.index import IvfSq
 
 from strongreid.errors import InputError
 from strongreid.evaluation.distance import Metric
+from strongreid.gallery.store import Tuned
 
 LEAST_ROWS: Final = 1000
 """For fewer rows there is no index: centres could not be found."""
 _REFINED: Final = 3
 _METADATA: Final = "strongreid_index"
 _FEATURES: Final = "features"
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """How the index of a gallery is used."""
-
-    probes: int
-    """Groups that a search looks into."""
-    recall: float
-    """Share of the ten nearest that it found when it was tuned."""
-    from_rows: int
-    """It is used from so many rows on."""
 
 
 def groups_for(rows: int) -> int:

@@ -68,6 +68,18 @@ class KnownPath:
     """Nanoseconds since 1970."""
 
 
+@dataclass(frozen=True)
+class Tuned:
+    """How the index of a gallery is used."""
+
+    probes: int
+    """Groups that a search looks into."""
+    recall: float
+    """Share of the ten nearest that it found when it was tuned."""
+    from_rows: int
+    """It is used from so many rows on."""
+
+
 class Store(Protocol):
     """A database with the rows of one gallery. Every method may raise `InputError` for what the database refuses."""
 

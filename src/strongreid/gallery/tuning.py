@@ -13,9 +13,7 @@ import torch
 
 from strongreid.errors import InputError
 from strongreid.gallery.gallery import Gallery
-from strongreid.gallery.lance import LanceStore
-from strongreid.gallery.lance_index import Tuned
-from strongreid.gallery.store import Found
+from strongreid.gallery.store import Found, Tuned
 
 QUERIES: Final = 100
 """Rows of the gallery that are searched for, each among all others."""
@@ -58,6 +56,8 @@ def tune(
     for a gallery in Milvus, which builds its own, for fewer than 1,000 rows, and where the recall is not reached.
     """
     gallery.require()
+    from strongreid.gallery.lance import LanceStore  # which the gallery has imported already, if it stands on it
+
     store = gallery.store
     if not isinstance(store, LanceStore):
         raise InputError(f"{gallery.address} is in Milvus, which builds and uses its own index.")
