@@ -2,10 +2,13 @@
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from strongreid.cli import main
@@ -17,6 +20,7 @@ from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
 from strongreid.runs.finetune import finetuning
 from strongreid.runs.folder import Run
+from strongreid.runs.outcome import _before
 from strongreid.runs.verdict import BEFORE, judge, verdict_of
 from tests.training.runs_alike import assert_same_run
 
@@ -161,8 +165,6 @@ def test_a_model_that_is_gone_by_the_end_is_not_compared_and_that_is_said(
     base = Path(shutil.copytree(trained, tmp_path / "base"))
     config = finetuning(base / "model.safetensors", {"data.name": "market1501", "data.root": here}, Console(quiet=True))
     assert config.model.start == str(base / "model.safetensors")
-    from strongreid.runs.outcome import _before
-
     shutil.rmtree(base)
     assert _before(str(base), None, None, Console()) is None  # type: ignore[arg-type]
     assert "is not compared" in capsys.readouterr().err
@@ -184,6 +186,19 @@ def test_nobody_to_be_mistaken_for_costs_the_threshold_and_not_the_training(
     assert "Warning: there is no threshold. There is no pair of different people" in said
     assert "Verdict: " in said
     assert ReIDModel.load(tmp_path / "mine").calibrated is None
+
+
+def test_the_model_before_is_told_no_cameras_of_the_new_ones(trained: Path) -> None:
+    @dataclass(frozen=True)
+    class Tested:
+        cameras: object
+
+        def embed(self, model: ReIDModel, console: Console) -> SimpleNamespace:
+            assert model.classifier.weight.shape[0] == 10
+            return SimpleNamespace(evaluate=lambda console: self.cameras)
+
+    device, quiet = torch.device("cpu"), Console(quiet=True)
+    assert _before(str(trained), device, Tested("learned"), quiet) is None  # type: ignore[arg-type]
 
 
 def test_no_better_says_to_keep_the_old_one(finetuned: Path) -> None:

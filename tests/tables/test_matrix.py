@@ -92,6 +92,8 @@ def test_it_is_filled_by_one_command_with_what_there_is(
     assert "bag of tricks: mAP (rank-1), tested on" in (page.parent / "table.md").read_text()
     assert main([*words, "--data.name=folder", f"--data.root={drawn}"]) == 2
     assert "takes cuhk01, not" in capsys.readouterr().err
+    assert main([*words, "--other.name=folder", f"--other.root={drawn}"]) == 2
+    assert "a matrix has its sets" in capsys.readouterr().err
 
 
 def test_a_matrix_of_one_s_own_trains_on_each_two_sets_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,6 +77,8 @@ def reproduce(
     content = read_table(table, file)
     if other is not None and content.across:
         require_set(other.name, other.root)
+    if other is not None and content.matrix:
+        raise InputError("--other belongs to tables across domains, such as cross_domain; a matrix has its sets.")
 
     from strongreid.reports.console import Console
     from strongreid.tables import fill
