@@ -139,11 +139,7 @@ def calibrate(
     """
     alone = is_model(run)
     if run is not None and alone:
-        if is_onnx(run) or is_on_hub(run):
-            raise InputError(
-                f"{run} cannot keep a threshold: name the folder of a run, or a model file (.safetensors)."
-            )
-        other: SetConfig | None = require_model_and_set(run, embeddings, data, NOT_ONNX)
+        other: SetConfig | None = _people_for_file(run, embeddings, data)
     else:
         require_source(run, embeddings, of_run=data != OWN_SET, of_files=bool(metric or same_camera))
         other = other_set(data)
@@ -178,6 +174,13 @@ def calibrate(
             console.suggest("report", run, *where(None if other else data.root))
     elif embeddings is not None:
         console.suggest("report", "--embeddings", *embeddings)
+
+
+def _people_for_file(file: Path, embeddings: object, data: OtherSet) -> SetConfig:
+    """Return whom to calibrate a model file on; `InputError` for a model that cannot keep a threshold."""
+    if is_onnx(file) or is_on_hub(file):
+        raise InputError(f"{file} cannot keep a threshold: name the folder of a run, or a model file (.safetensors).")
+    return require_model_and_set(file, embeddings, data, NOT_ONNX)
 
 
 def evaluate_parser() -> ArgumentParser:

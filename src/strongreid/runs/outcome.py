@@ -28,9 +28,9 @@ from strongreid.runs.verdict import BEFORE, judge
 class Trained:
     """Weights at the end of a training."""
 
-    model: ReIDModel
     seconds: float
     """Time in training."""
+    model: ReIDModel
     chosen_epoch: int | None
     """The epoch that people held out found best; None: it is the last one."""
 

@@ -203,9 +203,8 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
     def warn(text: str) -> None:
         console.say(f"Warning: {text}")
 
-    stop = parts.prepared.held_out.get("stop")
-    people, warmup_epochs = len(parts.prepared.data.train.people), config.schedule.warmup_epochs
-    watch = CollapseWatch(parts.objective, people, warmup_epochs, warn)
+    people, stop = len(parts.prepared.data.train.people), parts.prepared.held_out.get("stop")
+    watch = CollapseWatch(parts.objective, people, config.schedule.warmup_epochs, warn)
     with console.training_bar(folder.name, config.schedule.epochs) as report:
         last: StepReport | None = None
 
@@ -238,9 +237,8 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             warn=warn,
         )
     if fabric.is_global_zero:
-        result = parts.judged if best is None else best.model
-        trained = Trained(result, progress.seconds, None if best is None else int(best.epoch))
-        write_outcome(config, parts.prepared, trained, folder, console)
+        chosen = (parts.judged, None) if best is None else (best.model, int(best.epoch))
+        write_outcome(config, parts.prepared, Trained(progress.seconds, *chosen), folder, console)
     fabric.barrier()  # nobody looks for the result before it is there
     return Run(folder)
 
