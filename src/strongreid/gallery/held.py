@@ -72,8 +72,9 @@ class Held:
         if where is None:
             return None
         columns = {name: self.columns[name][:, None] for name in _NUMBERS}
-        if not compares_with_query(where):
-            mask = where.mask(columns, None)
+        alike = query_camera is not None and len(set(query_camera.tolist())) == 1
+        if alike or not compares_with_query(where):
+            mask = where.mask(columns, query_camera[:1] if query_camera is not None else None)
             return lambda rows, queries: mask[rows]
         return lambda rows, queries: where.mask(
             {name: column[rows] for name, column in columns.items()},
