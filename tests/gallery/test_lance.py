@@ -1,7 +1,9 @@
 """What a gallery in a folder promises beyond the contract: nothing acknowledged is lost, nothing erased is left."""
 
 import resource
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -177,6 +179,29 @@ def test_searching_goes_on_while_others_add_relabel_and_erase(tmp_path: Path) ->
     agree()
     writer.compact()
     agree()
+
+
+def test_a_reader_is_not_disturbed_by_erasures(tmp_path: Path) -> None:
+    people = crowd(400, 16, seed=13)
+    columns = people.columns() | {"person": np.arange(400) // 20}
+    writer, reader = (Gallery.open(tmp_path / "gallery") for _ in range(2))
+    writer.add(people.features, model=MODEL, **columns)
+    ended = threading.Event()
+
+    def erase() -> None:
+        for person in range(12):
+            writer.erase(person=person)
+        ended.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        erasing = pool.submit(erase)
+        seen = list[int]()
+        while not ended.is_set() and not erasing.done():
+            seen.append(int((reader.search(people.features[:1], 400).key != "").sum()))
+        erasing.result()
+    assert seen == sorted(seen, reverse=True)
+    assert set(seen) <= set(range(160, 401, 20))
+    assert (reader.search(people.features[:1], 400).key != "").sum() == 160
 
 
 @pytest.fixture(scope="module")

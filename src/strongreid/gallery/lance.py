@@ -8,21 +8,22 @@ are of which few rows are deleted.
 import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, final
+from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from torch import Tensor
 
 from strongreid.errors import InputError
 from strongreid.gallery.arrow_rows import FACTS, about_rows, arrow_rows, rows_of_batches
 from strongreid.gallery.held import Held, extended, hold, joined, live_rows
 from strongreid.gallery.lance_index import LEAST_ROWS, build_index, candidates, keep_tuned, tuned_of
-from strongreid.gallery.lance_table import ROWS_AT_ONCE, LanceTable, read_rows, reader, scan
+from strongreid.gallery.lance_table import ROWS_AT_ONCE, LanceTable, read_rows, reader, relabel, scan
 from strongreid.gallery.rows import About, Integers, Rows
 from strongreid.gallery.store import Added, Facts, Found, KnownPath, Tuned
 from strongreid.gallery.where import UNKNOWN, Not, Where
+
+_ATTEMPTS: Final = 5
 
 
 @final
@@ -59,7 +60,7 @@ class LanceStore:
             if new.any():
                 self._at.door(lambda: table.add(arrow_rows(rows.take(np.flatnonzero(new)), table.schema)))
             if changed.any():
-                self._at.door(lambda: _relabel(table, rows.key[changed].tolist(), rows.person[changed].tolist()))
+                self._at.door(lambda: relabel(table, rows.key[changed].tolist(), rows.person[changed].tolist()))
             version += bool(new.any()) + bool(changed.any())
             known |= dict(zip(rows.key[new | changed], rows.person[new | changed].tolist(), strict=True))
             self._known = (version, known)
@@ -86,10 +87,8 @@ class LanceStore:
         for row, vector in enumerate(features.numpy()):
             camera = UNKNOWN if query_camera is None else int(query_camera[row])
             condition = None if where is None else where.text("()", camera)
-            batch = self._at.door(partial(candidates, table, vector, about.metric, count, probes, condition))
-            rows = rows_of_batches(
-                [] if batch is None else [batch], about.width, 0 if batch is None else batch.num_rows
-            )
+            batches = self._at.door(partial(candidates, table, vector, about.metric, count, probes, condition))
+            rows = rows_of_batches(batches, about.width, sum(one.num_rows for one in batches))
             found.append(hold(0, rows, about.metric).search(features[row : row + 1], count, None, None))
         return joined(found, count, exact=False)
 
@@ -133,7 +132,7 @@ class LanceStore:
     def relabel(self, keys: Sequence[str], people: Sequence[int]) -> None:
         """Change the people of rows, which must be there."""
         with self._at.alone():
-            self._at.door(lambda: _relabel(self._at.open(), keys, people))
+            self._at.door(lambda: relabel(self._at.open(), keys, people))
 
     def thumbnails(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the thumbnails of rows that have one, by key."""
@@ -217,9 +216,16 @@ class LanceStore:
         """Return the rows in memory, brought up to date."""
         table = self._at.require()
         with self._reading:
-            version = self._at.door(lambda: int(table.version))
-            if self._held is None or self._held.version != version:
-                self._held = self._at.door(lambda: self._read(version))
+            for left in reversed(range(_ATTEMPTS)):
+                version = self._at.door(lambda: int(table.version))
+                if self._held is not None and self._held.version == version:
+                    return self._held
+                try:
+                    self._held = self._at.door(partial(self._read, version))
+                except InputError:  # an erasure removes earlier versions, this one perhaps
+                    if not left:
+                        raise
+            assert self._held is not None
             return self._held
 
     def _read(self, version: int) -> Held:
@@ -242,9 +248,3 @@ class LanceStore:
             found = scan(table, ["key", "person"])
             self._known = (version, dict(zip(found["key"].to_pylist(), found["person"].to_pylist(), strict=True)))
         return self._known
-
-
-def _relabel(table: Any, keys: Sequence[str], people: Sequence[int]) -> None:
-    """Write the people of known rows."""
-    values = pa.table({"key": pa.array(keys, pa.string()), "person": pa.array(people, pa.int64())})
-    table.merge_insert("key").when_matched_update_all().execute(values)

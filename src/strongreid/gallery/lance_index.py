@@ -55,13 +55,13 @@ def tuned_of(schema: pa.Schema) -> Tuned | None:
 
 def candidates(
     table: Any, vector: npt.NDArray[np.float32], metric: Metric, count: int, probes: int, condition: str | None
-) -> pa.RecordBatch | None:
-    """Return the rows that the index finds for a vector, without thumbnails; None where there are none."""
+) -> list[pa.RecordBatch]:
+    """Return the rows that the index finds for a vector, without thumbnails."""
     columns = [name for name in table.schema.names if name != "thumbnail"]
     search = table.search(vector, vector_column_name=_FEATURES)
     search = search.distance_type("l2" if metric == "euclidean" else "cosine").nprobes(probes).refine_factor(_REFINED)
     if condition is not None:
         search = search.where(condition, prefilter=True)
     found = search.limit(count).select([*columns, "_distance"]).to_arrow().drop_columns("_distance")
-    batches = found.combine_chunks().to_batches()
-    return batches[0] if batches else None
+    batches: list[pa.RecordBatch] = found.to_batches()
+    return batches

@@ -7,7 +7,7 @@ the same row at once may both store it, and reading takes the later one.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -175,3 +175,9 @@ def reader(table: Any, condition: str | None = None) -> pa.RecordBatchReader:
     names = table.schema.names
     batches = (batch.select(names) for batch in search.limit(None).to_batches(ROWS_AT_ONCE))
     return pa.RecordBatchReader.from_batches(table.schema, batches)
+
+
+def relabel(table: Any, keys: Sequence[str], people: Sequence[int]) -> None:
+    """Write the people of known rows."""
+    values = pa.table({"key": pa.array(keys, pa.string()), "person": pa.array(people, pa.int64())})
+    table.merge_insert("key").when_matched_update_all().execute(values)
