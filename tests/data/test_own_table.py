@@ -319,3 +319,20 @@ def test_a_track_of_two_people_and_a_confidence_that_is_none_are_told_with_their
             read_data("table", table(tmp_path / "t.csv", HEADER, rows))
     with pytest.raises(InputError, match=r"row 2: `track` is ''"):
         read_data("table", table(tmp_path / "t.csv", HEADER, [("ann1.png", "ann", "cam1", "", "1")]))
+
+
+def test_what_a_number_stands_for_is_known_as_the_data_write_it(tmp_path: Path) -> None:
+    rows = [*ROWS, ("ann1.png", "-1", "cam9")]
+    images(tmp_path)
+    path = table(tmp_path / "a.csv", ("path", "person", "camera"), rows)
+    reading, report = read_data("table", path), check_data("table", path)
+    assert reading.people == report.people == {1: "ann", 2: "bob", 3: "cy", 4: "dee"}
+    assert reading.cameras == report.cameras == {1: "cam1", 2: "cam2", 3: "cam9"}
+    for part in reading.parts.values():
+        for image, person in zip(part.table.path, part.table.person.tolist(), strict=True):
+            assert reading.people[person] == Path(image).stem[:-1]
+    for name in PEOPLE:
+        (tmp_path / "people" / name).mkdir(parents=True)
+        for at in (1, 2):
+            (tmp_path / f"{name}{at}.png").rename(tmp_path / "people" / name / f"{at}.png")
+    assert read_data("folder", tmp_path / "people").people == reading.people

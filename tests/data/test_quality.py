@@ -57,7 +57,7 @@ def people(drawn: Path, tmp_path: Path) -> list[Path]:
 
 def checked(people: list[Path]) -> tuple[CheckReport, list[str]]:
     report = check_data("folder", people[0].parents[1])
-    return report, report.quality.sentences(report.images)
+    return report, report.quality.sentences(report.images, report.people)
 
 
 def test_sound_images_raise_nothing(people: list[Path]) -> None:
@@ -99,7 +99,9 @@ def test_people_of_one_camera_are_told_where_cameras_are_known(people: list[Path
     seen = {who: {camera for _, person, camera in rows if person == who} for _, who, _ in rows}
     assert report.quality.one_camera == tuple(sorted(int(who) for who, cameras in seen.items() if len(cameras) == 1))
     assert int(alone) in report.quality.one_camera
-    assert any("have images of one camera only" in one for one in report.quality.sentences(report.images))
+    assert any(
+        "have images of one camera only" in one for one in report.quality.sentences(report.images, report.people)
+    )
 
 
 def test_boxes_of_a_frame_are_judged_one_by_one(people: list[Path], tmp_path: Path) -> None:

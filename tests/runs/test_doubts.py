@@ -72,7 +72,7 @@ def judged(people: Path, count: int) -> JudgedLabels:
     rows = np.flatnonzero(person == numbers[0])
     same = tuple(SamePerson((numbers[0], numbers[1]), 0.1) for _ in range(count))
     two = tuple(TwoPeople(numbers[0], (rows[:2], rows[2:]), 0.9) for _ in range(count))
-    return JudgedLabels(images, LabelDoubts(same, two, 0.3, 1.0))
+    return JudgedLabels(images, LabelDoubts(same, two, 0.3, 1.0), {numbers[0]: "cam1/7", numbers[1]: "cam2/<3>"})
 
 
 def test_doubts_are_said_with_their_images_and_the_rest_is_counted(
@@ -81,11 +81,14 @@ def test_doubts_are_said_with_their_images_and_the_rest_is_counted(
     found = judged(people, 23)
     say_doubts(found, Console())
     said = capsys.readouterr().err
-    assert "23 pairs of ids that are probably one person, 23 ids that are probably two" in said
+    assert "23 pairs of ids, probably one person each, and 23 ids, probably two people each." in said
     assert said.count("probably one person: person") == 20
     assert said.count("... and 3 more") == 2
     first, second = sorted(people.glob("*/*.jpg"))[0], sorted(people.glob("*/*.jpg"))[2]
-    assert f"{first} and {second}, 0.900 apart" in said
+    assert f"probably two people: person cam1/7, {first} and {second}, 0.900 apart" in said, "called as in the table"
+    assert re.search(r"probably one person: person cam1/7 \(\S+\) and person cam2/<3> \(", said)
+    say_doubts(judged(people, 1), Console())
+    assert "1 pair of ids, probably one person each, and 1 id, probably two" in capsys.readouterr().err
 
 
 def test_a_page_shows_the_doubted_people(people: Path, tmp_path: Path) -> None:
@@ -94,6 +97,7 @@ def test_a_page_shows_the_doubted_people(people: Path, tmp_path: Path) -> None:
     for title in ("Probably one person under two ids", "Probably two people under one id", "Blurred", "Almost copies"):
         assert f"<h2>{title}</h2>" in html
     assert html.count("0.900 apart") == html.count("0.100 apart") == 2
+    assert html.count("person cam1/7 and person cam2/&lt;3&gt;, 0.100 apart") == 2
 
 
 def test_the_two_of_a_pair_stand_side_by_side_in_frames_of_two_colours(people: Path) -> None:
@@ -116,7 +120,7 @@ def test_the_two_of_a_pair_stand_side_by_side_in_frames_of_two_colours(people: P
 def test_labels_that_cannot_be_judged_are_not_called_sound(
     within: float, between: float, said: str, people: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = JudgedLabels(judged(people, 0).images, LabelDoubts((), (), within, between))
+    found = JudgedLabels(judged(people, 0).images, LabelDoubts((), (), within, between), {})
     say_doubts(found, Console())
     assert said in capsys.readouterr().err
     (section,) = found.sections()

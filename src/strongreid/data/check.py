@@ -73,6 +73,8 @@ class CheckReport:
         quality: which of `images` are poor; of own data only.
         distractors: numbers that stand for many people who are none of the queries': 0 in the benchmarks' layouts.
         findings: all that is wrong or worth knowing, serious ones first.
+        people: what the data call the people that each number stands for, as in `Reading`.
+        cameras: the same of cameras.
     """
 
     title: str
@@ -84,6 +86,8 @@ class CheckReport:
     quality: Quality
     distractors: tuple[int, ...]
     findings: tuple[Finding, ...]
+    people: Mapping[int, str]
+    cameras: Mapping[int, str]
 
     @property
     def ready(self) -> bool:
@@ -130,6 +134,8 @@ def check_data(
         distractors=distractors_of(reading),
         quality=quality_of(reading, images, decoded) if own else Quality(),
         findings=tuple(sorted(dict.fromkeys(findings), key=lambda finding: not finding.serious)),
+        people=reading.people,
+        cameras=reading.cameras,
     )
 
 

@@ -7,7 +7,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,7 +57,8 @@ def read_own_folder(root: Path, split_seed: int = 0) -> Reading:
     )
     parts = {use: _scan(home, {name: numbers[name] for name in names[use]}) for use, home in homes.items()}
     if not uses:
-        return own_reading("folder", str(root), *drawn_split(parts[""], False, split_seed), known_cameras=False)
+        drawn = own_reading("folder", str(root), *drawn_split(parts[""], False, split_seed), known_cameras=False)
+        return replace(drawn, people=named(numbers))
     how = "split as given"
     if "tested" in parts:
         how = f"{how}, queries drawn with seed {split_seed}"
@@ -65,7 +66,7 @@ def read_own_folder(root: Path, split_seed: int = 0) -> Reading:
     if left_out := [name for name in folders if uses.get(name, "unused") == "unused"]:
         note = Finding(str(root), f"folders that are not read: {', '.join(left_out)}", serious=False)
         parts["train"] = replace(parts["train"], findings=(*parts["train"].findings, note))
-    return own_reading("folder", str(root), parts, how, known_cameras=False)
+    return replace(own_reading("folder", str(root), parts, how, known_cameras=False), people=named(numbers))
 
 
 def _uses(folders: Sequence[str]) -> dict[str, str]:
@@ -188,3 +189,8 @@ def numbers_of(names: Iterable[str], wrong: Wrong) -> dict[str, int]:
             if spelling.setdefault(own[name], name) != name:
                 raise wrong(name, f"written in one way: `{spelling[own[name]]}` is the same number")
     return own if len(own) == len(different) else {name: number for number, name in enumerate(different, start=1)}
+
+
+def named(numbers: Mapping[str, int]) -> dict[int, str]:
+    """Return the name that each number stands for, as the data write it; junk has none."""
+    return {number: name for name, number in numbers.items() if number != JUNK}

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from strongreid.data.listing import Finding, Part
-from strongreid.data.own import JUNK, doubts, numbers_of, people_numbers
+from strongreid.data.own import JUNK, doubts, named, numbers_of, people_numbers
 from strongreid.data.reading import Reading
 from strongreid.data.splitting import ROLES, drawn_split, own_reading, part_of, queries_of, uses_of
 from strongreid.data.table import ImageTable
@@ -67,7 +67,8 @@ def read_own_table(path: Path, split_seed: int = 0, columns: str = "") -> Readin
     findings += doubts(str(path), [name for name in sorted(numbers) if numbers[name] != JUNK])
     whole = Part(str(path), images, int((person == JUNK).sum()), tuple(findings), lines=np.array(table.lines)[kept])
     parts, how = _given_split(table, kept, whole, split_seed) or drawn_split(whole, bool(cameras), split_seed)
-    return own_reading("table", str(path), parts, how, known_cameras=bool(cameras))
+    reading = own_reading("table", str(path), parts, how, known_cameras=bool(cameras))
+    return replace(reading, people=named(numbers), cameras=named(of_camera))
 
 
 def frames(table: Columns) -> npt.NDArray[np.int64] | None:

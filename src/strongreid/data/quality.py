@@ -39,8 +39,8 @@ class Quality:
     blurred: tuple[int, ...] = ()
     repeated: tuple[tuple[int, int], ...] = ()
 
-    def sentences(self, images: ImageTable) -> list[str]:
-        """A sentence for each kind of poor images that there are, with one of them."""
+    def sentences(self, images: ImageTable, people: Mapping[int, str]) -> list[str]:
+        """A sentence for each kind of poor images that there are, with one of them; `people` as in `Reading`."""
         kinds = [
             (self.tiny, f"are tiny, less than {TINY[0]} pixels high or {TINY[1]} wide"),
             (self.blurred, f"are blurred (variance of the Laplacian below {BLURRED:g})"),
@@ -56,10 +56,11 @@ class Quality:
             if rows
         ]
         if self.one_camera:
-            first = images.path[int(np.flatnonzero(images.person == self.one_camera[0])[0])]
+            person = self.one_camera[0]
+            first = images.path[int(np.flatnonzero(images.person == person)[0])]
             said.append(
                 f"{len(self.one_camera):,} of {len(images.people):,} people have images of one camera only, such as "
-                f"person {self.one_camera[0]}, {first}: they teach nothing of what cameras change, and no test can "
+                f"person {people.get(person, person)}, {first}: they teach nothing of what cameras change, and no test can "
                 "look for them"
             )
         return said

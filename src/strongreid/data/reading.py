@@ -4,7 +4,7 @@ Training and checking both start from a `Reading`: training refuses one with fau
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -32,6 +32,8 @@ class Reading:
         protocol: how the split was made and what the test counts, in one sentence.
         same_camera: as in `ReIDData`; "include" where cameras are not known.
         known_copies: as in `Benchmark`.
+        people: what own data call the people that each number stands for; empty for public sets.
+        cameras: the same of cameras.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Reading:
     protocol: str
     same_camera: Literal["exclude", "include"] = "exclude"
     known_copies: frozenset[frozenset[str]] = frozenset()
+    people: Mapping[int, str] = field(default_factory=dict)
+    cameras: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def known_cameras(self) -> bool:
@@ -122,7 +126,8 @@ def people_in_both(reading: Reading) -> list[Finding]:
     findings = []
     for person in both.tolist():
         other = next(table for table in tested if person in table.person)
-        problem = f"person {person} is in the training set too, as {_first(train, person)}; keep the person on one side"
+        name = reading.people.get(person, person)
+        problem = f"person {name} is in the training set too, as {_first(train, person)}; keep the person on one side"
         findings.append(Finding(_first(other, person), problem))
     return findings
 
@@ -144,7 +149,10 @@ def absent_people(reading: Reading) -> list[Finding]:
     query, gallery = reading.parts["query"].table, reading.parts["gallery"]
     missing = np.setdiff1d(query.person, gallery.table.person) if len(gallery.table) else np.empty(0, dtype=np.int64)
     return [
-        Finding(_first(query, person), f"query person {person} is not in the gallery ({gallery.source}); take it out")
+        Finding(
+            _first(query, person),
+            f"query person {reading.people.get(person, person)} is not in the gallery ({gallery.source}); take it out",
+        )
         for person in missing.tolist()
     ]
 

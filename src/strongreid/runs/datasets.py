@@ -1,7 +1,7 @@
 """Looking at data sets before any training: what is known, whether one is sound, decoding it ahead."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -115,7 +115,7 @@ def extract(name: str, root: Path, console: Console) -> None:
 def _show(found: CheckReport, console: Console) -> None:
     console.say(found.protocol)
     columns = ("part", "people", "images", "cameras", "junk", "images a person", "people by camera")
-    console.table(found.title, columns, [_row(part) for part in found.parts])
+    console.table(found.title, columns, [_row(part, found.cameras) for part in found.parts])
     if any(part.junk for part in found.parts):
         console.say("Junk: images marked as nobody's, person -1. They are neither right nor wrong and are left out.")
     if found.sizes[0] != (0, 0):  # some image could be read
@@ -132,7 +132,7 @@ def _show(found: CheckReport, console: Console) -> None:
             if len(lines) > SHOWN_FINDINGS:
                 console.say(f"    ... and {len(lines) - SHOWN_FINDINGS} more")
 
-    if said := found.quality.sentences(found.images):
+    if said := found.quality.sentences(found.images, found.people):
         console.say("Quality of the images:", *(f"    {sentence}" for sentence in said))
 
 
@@ -148,9 +148,11 @@ def _lines(findings: Sequence[Finding]) -> Iterator[str]:
             yield f"... and {alike[finding.problem] - SHOWN_ALIKE} more files: {finding.problem}"
 
 
-def _row(part: PartReport) -> tuple[str, ...]:
+def _row(part: PartReport, named: Mapping[int, str]) -> tuple[str, ...]:
     low, median, high = part.images_per_person
-    cameras = " ".join(f"{camera}:{people}" for camera, people in sorted(part.people_per_camera.items()))
+    cameras = " ".join(
+        f"{named.get(camera, camera)}:{people}" for camera, people in sorted(part.people_per_camera.items())
+    )
     counts = [_count(getattr(part.found, name), part.expected, name) for name in ("people", "images", "cameras")]
     return part.name, *counts, str(part.junk), f"{low}-{high}, median {median:g}", cameras
 

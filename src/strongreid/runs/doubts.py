@@ -37,13 +37,19 @@ POOR_IMAGES: Final = 24
 class JudgedLabels:
     """What a model says of a set's labels, with the images that it looked at."""
 
-    def __init__(self, images: ImageTable, doubts: LabelDoubts) -> None:
+    def __init__(self, images: ImageTable, doubts: LabelDoubts, people: Mapping[int, str]) -> None:
         self.images = images
         self.doubts = doubts
+        self.people = people
+        """What the data call the people that each number stands for."""
 
     def name(self, person: int) -> str:
-        """Return what a person is called: a number, and one of the images, because a table's names became numbers."""
-        return f"person {person} ({self.images.path[self._rows(person)[0]]})"
+        """Return what a person is called in the data, so that it can be found there."""
+        return f"person {self.people.get(person, person)}"
+
+    def name_and_image(self, person: int) -> str:
+        """Return what a person is called, and one of the images."""
+        return f"{self.name(person)} ({self.images.path[self._rows(person)[0]]})"
 
     def verdict(self) -> str:
         """Return how well the model tells these people apart, and how many labels it doubts, in sentences."""
@@ -57,19 +63,20 @@ class JudgedLabels:
         if not doubts.judged:
             advice = "Take one that was trained on images like these."
             return f"{measured} Labels are not judged: it does not tell these people apart well enough. {advice}"
+        same, two = len(doubts.same), len(doubts.two)
         return (
-            f"{measured} Labels that it doubts: {len(doubts.same)} pairs of ids that are probably one person, "
-            f"{len(doubts.two)} ids that are probably two."
+            f"{measured} Labels that it doubts: {same} pair{'s' * (same != 1)} of ids, probably one "
+            f"person each, and {two} id{'s' * (two != 1)}, probably two people each."
         )
 
     def said(self) -> list[str]:
         """Return a sentence for each doubt, the surest of each kind first."""
         same = [
-            f"probably one person: {self.name(one.people[0])} and {self.name(one.people[1])}, {one.distance:.3f} apart"
+            f"probably one person: {' and '.join(map(self.name_and_image, one.people))}, {one.distance:.3f} apart"
             for one in self.doubts.same
         ]
         two = [
-            f"probably two people: person {one.person}, "
+            f"probably two people: {self.name(one.person)}, "
             f"{' and '.join(self.images.path[rows[0]] for rows in one.rows)}, {one.distance:.3f} apart"
             for one in self.doubts.two
         ]
@@ -83,15 +90,15 @@ class JudgedLabels:
         pictures = NamedPictures(self.images)
         same = [
             _side_by_side(
-                f"person {one.people[0]} and person {one.people[1]}, {one.distance:.3f} apart",
-                {f"person {person}": self._rows(person).tolist() for person in one.people},
+                f"{' and '.join(map(self.name, one.people))}, {one.distance:.3f} apart",
+                {self.name(person): self._rows(person).tolist() for person in one.people},
                 pictures,
             )
             for one in self.doubts.same[:MOST_ON_PAGE]
         ]
         two = [
             _side_by_side(
-                f"person {one.person}, {one.distance:.3f} apart",
+                f"{self.name(one.person)}, {one.distance:.3f} apart",
                 {"one": one.rows[0].tolist(), "the other": one.rows[1].tolist()},
                 pictures,
             )
@@ -114,7 +121,8 @@ def judge_labels(found: CheckReport, used: UsedModel, console: Console) -> Judge
     stored = embed_pictures(pictures, used, Choices(skip_bad=True), console, title="Embedding images")
     features = stored.embeddings
     seen = ImageTable(stored.path, features.person, features.camera, box=stored.box)
-    return JudgedLabels(seen, doubt_labels(Embeddings(features.features, features.person, features.camera)))
+    judged = doubt_labels(Embeddings(features.features, features.person, features.camera))
+    return JudgedLabels(seen, judged, found.people)
 
 
 def say_doubts(judged: JudgedLabels, console: Console) -> None:
