@@ -217,3 +217,12 @@ def test_an_embedding_map_has_a_colour_a_person_and_a_marker_a_camera() -> None:
     assert shapes[0] == shapes[2] != shapes[1] == shapes[3]
     shown = [text.get_text() for text in drawn_texts(figure)]
     assert {"3", "8", "camera 1", "camera 2", "first axis: 75% of the variance"} <= set(shown)
+
+
+def test_ticks_of_small_rates_are_plain_numbers() -> None:
+    """0.000005 was once written with all the digits that its nearest float has."""
+    log = [{"epoch": epoch, "rate": rate} for epoch, rate in enumerate((3.5e-4, 3.5e-5, 3.5e-6), start=1)]
+    axis = curves_figure({"": log}, ["rate"], logarithmic=True).axes[0].yaxis
+    written = [axis.get_major_formatter()(value) for value in axis.get_major_locator()()]
+    assert "0.000005" in written or "0.00001" in written
+    assert max(map(len, written)) <= len("0.000005")

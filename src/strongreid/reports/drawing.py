@@ -66,7 +66,9 @@ def plain_logarithmic(axes: Axes) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < MANY_DECADES else (1,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, tick: np.format_float_positional(value, trim="-")))
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, tick: np.format_float_positional(float(f"{value:.6g}"), trim="-"))
+    )
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
