@@ -261,3 +261,12 @@ def test_a_gallery_that_may_not_be_written_is_still_searched(
         assert gallery.search(np.ones((1, 256)), 1).key[0, 0]
         assert main(["gallery", "erase", str(here / "people.gallery"), "--person", "1", "--yes"]) == 2
     assert "ermission denied" in capsys.readouterr().err
+
+
+def test_names_that_no_condition_can_ask_for_are_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of_table()[:3]
+    for name, camera in (("numbers.csv", "2"), ("names.csv", "lobby")):
+        Path(name).write_text("path,camera\n" + "".join(f"{row[0]},{camera}\n" for row in rows))
+        assert run(here, f"gallery add runs/own {name} --to {name}.gallery") == 0
+        said = " ".join(capsys.readouterr().err.split())
+        assert ("Warning: the table names cameras; a gallery keeps a long number" in said) == (camera == "lobby")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from strongreid.data.listing import Finding
-from strongreid.data.pictures import Pictures, read_pictures
+from strongreid.data.pictures import FIRST_OF_NAMES, Pictures, read_pictures
 from strongreid.gallery import UNKNOWN, Gallery
 from strongreid.gallery.boxes import split_box, with_box
 from strongreid.gallery.times import times
@@ -60,7 +60,7 @@ def enrol(
     pictures = read_pictures(source, columns)
     tell(pictures, source, console)
     gallery.require_model(used.made_by.fingerprint, used.network.width)
-    console.say(used.words())
+    console.say(used.words(), *_said_of_names(pictures))
     return enrol_pictures(pictures, gallery, used, how, choices, console)
 
 
@@ -97,6 +97,18 @@ def enrol_pictures(
     found = [*pictures.findings, *(Finding(pictures.images.path[row], problem) for row, problem in problems.items())]
     refuse_bad(found, total + len(pictures.findings), choices.skip_bad, True, console)
     return Enrolled(added, updated, known - updated)
+
+
+def _said_of_names(pictures: Pictures) -> list[str]:
+    """Return what becomes of names in a table: galleries keep numbers."""
+    columns = {"people": pictures.person, "cameras": pictures.images.camera}
+    named = [what for what, numbers in columns.items() if (numbers >= FIRST_OF_NAMES).any()]
+    if not named:
+        return []
+    return [
+        f"Warning: the table names {' and '.join(named)}; a gallery keeps a long number for each name, which no "
+        "condition can ask for. Number them in the table to choose by them (data import --camera lobby=1,stairs=2)."
+    ]
 
 
 def _some(batches: Iterator[Any], count: int) -> Iterator[Any]:

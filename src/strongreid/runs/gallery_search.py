@@ -116,7 +116,7 @@ def write_html(search: GallerySearch, path: Path) -> None:
     lead = f"A query and what the gallery has nearest to it, with distance, camera and time. {words(search.used)}"
     if len(found) < total:
         lead += f" Shown: the first {len(found)} of {total:,} queries."
-    title = f"{total:,} searches in {search.gallery.address}"
+    title = f"{total:,} search{'es' * (total != 1)} in {search.gallery.address}"
     write_page(path, title, search.used.words(), [found_section(found, query, _RowPictures(search), lead)])
 
 
