@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from strongreid.cli.any_model import NOT_ONNX, open_model, require_any_model
+from strongreid.cli.any_model import NOT_ONNX, is_onnx, open_model, require_any_model
 from strongreid.cli.checks import refuse_lone_folder, require_output_file, require_set
 from strongreid.cli.command import Command
 from strongreid.config_sections import SetConfig
@@ -95,7 +95,10 @@ def data_check(
     used = None if model is None else open_model(model, NOT_ONNX)
     if not datasets.check(one, sheet, console, used, page):
         raise InputError(f"{root} is not ready for training; what to fix is listed above.")
-    console.suggest("train", set_name(name, root), root, *_options(one))
+    if model is None or is_onnx(model):
+        console.suggest("train", set_name(name, root), root, *_options(one))
+    else:
+        console.suggest("finetune", set_name(name, root), root, *_options(one), "--from", model)
 
 
 def data_pack(

@@ -71,6 +71,7 @@ def report(
         console.say(f"{run} is not the folder of a run, but holds {len(inside)}:", *map(next_command, inside))
         return
 
+    from strongreid.models.calibrated import read_calibrated
     from strongreid.runs.evaluate_features import Protocol
     from strongreid.runs.report import report_features, report_run
 
@@ -87,7 +88,7 @@ def report(
         path = report_features(*embeddings, output, console, protocol)
     console.say(f"Report: {path} ({path.stat().st_size / 1e6:.1f} MB); open it in a browser.")
     if run is not None and tested is None:
-        console.suggest("calibrate", run, *where(data.root))
+        console.suggest("calibrate" if read_calibrated(run) is None else "identify", run, *where(data.root))
     elif embeddings is not None:
         console.suggest("calibrate", "--embeddings", *embeddings)
 
