@@ -1,4 +1,4 @@
-"""The commands of docs/own-cameras.md run as they stand: drawn people in frames, with a tracker's boxes, of three cameras."""
+"""The commands of docs/own-cameras.md run as they stand, on drawn people in frames of three cameras."""
 
 import csv
 import json
@@ -64,7 +64,9 @@ def test_the_guide_s_commands_run_as_written(work: Path, capsys: pytest.CaptureF
     with (work / "people.csv").open() as table:
         rows = list(csv.DictReader(table))
     assert {row["camera"] for row in rows} == {"1", "2", "3"}
-    assert json.loads((work / "runs" / "mine" / "result.json").read_text())["before"]["model"] == str(work / "runs/base")
+    assert json.loads((work / "runs" / "mine" / "result.json").read_text())["before"]["model"] == str(
+        work / "runs/base"
+    )
     written = {path.name for path in (work / "runs" / "mine" / "export").iterdir()}
     assert {"mine_boxmot.onnx", "mine_ultralytics.onnx", "mine_ultralytics.yaml"} <= written
     assert "<img" in (work / "found.html").read_text(encoding="utf-8")

@@ -60,8 +60,8 @@ class Quality:
             first = images.path[int(np.flatnonzero(images.person == person)[0])]
             said.append(
                 f"{len(self.one_camera):,} of {len(images.people):,} people have images of one camera only, such as "
-                f"person {people.get(person, person)}, {first}: they teach nothing of what cameras change, and no test can "
-                "look for them"
+                f"person {people.get(person, person)}, {first}: they teach nothing of what cameras change, and no test "
+                "can look for them"
             )
         return said
 

@@ -24,7 +24,7 @@ def open_set_section(
     sizes: Mapping[int, Identification],
     rates: Sequence[float],
     intervals: Sequence[Interval | None],
-    doubts: Sequence[str] = (),
+    remarks: Sequence[str] = (),
 ) -> Section:
     """Return the rates of open-set identification with their intervals, and the curve.
 
@@ -32,7 +32,7 @@ def open_set_section(
         sizes: results by the number of enrolled people; the largest is the one that figures are of.
         rates: false-positive identification rates, and
         intervals: of FNIR at each of them.
-        doubts: what the figures cannot say.
+        remarks: sentences beside the figures, such as what they cannot say.
     """
     people = max(sizes)
     found = sizes[people]
@@ -45,7 +45,7 @@ def open_set_section(
         )
         for rate, one in zip(rates, intervals, strict=True)
     ]
-    blocks: list[Block] = [Headlines(figures), *map(Text, doubts)]
+    blocks: list[Block] = [Headlines(figures), *map(Text, remarks)]
     if found.enrolled_searches and found.unknown_searches:
         said = ", ".join(f"{in_percent(found.fnir(rate))} at {in_percent(rate)}" for rate in rates)
         caption = "A point: one threshold. Left is strict, right is lenient; more people enrolled are harder."

@@ -4,7 +4,7 @@ Knows neither settings nor models, so that evaluating two files does not wait fo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -77,6 +77,8 @@ class EmbeddedTest:
     """How much each image counts in the mean of its track, float64 [Q]; None: all alike."""
     gallery_weight: Floats | None = None
     """Likewise, float64 [G]."""
+    threshold: float | None = field(default=None, kw_only=True)
+    """The distance by `metric` below which the model that made the features takes two images for one person."""
 
     def by_track(self) -> "EmbeddedTest":
         """Return the test of tracks: the mean features of each, of query and gallery by themselves.
@@ -87,7 +89,7 @@ class EmbeddedTest:
         if self.metric == "cosine":
             sides = normalised(self.query), normalised(self.gallery)
         query, gallery = map(average_tracks, sides, (self.query_weight, self.gallery_weight))
-        return EmbeddedTest(query, gallery, self.metric, self.same_camera)
+        return EmbeddedTest(query, gallery, self.metric, self.same_camera, threshold=self.threshold)
 
     def evaluate(self, console: Console, protocol: Protocol | None = None) -> RetrievalResult:
         """Rank the gallery for each query, with a progress bar."""

@@ -1,5 +1,6 @@
 """Open-set identification with a run, a model without one, or features of any model: `open_set` of their test sets."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from strongreid.config_sections import SetConfig
@@ -19,7 +20,10 @@ def identify_run(
     """Identify with the last weights of a run on each set that it is tested on, by name; `other`: on that set alone."""
     tests = prepare_own_tests(run, console) if other is None else [prepare_other(run, other, console)]
     model = run.model()
-    return {test.name: _open_set(test.embed(model, console), protocol, console) for test in tests}
+    return {
+        test.name: _open_set(replace(test.embed(model, console), threshold=model.threshold), protocol, console)
+        for test in tests
+    }
 
 
 def identify_model(

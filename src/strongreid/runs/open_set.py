@@ -55,6 +55,8 @@ class OpenSet:
     protocol: OpenSetProtocol
     sizes: Mapping[int, Identification]
     """By the number of enrolled people, ascending: the last has all of them."""
+    threshold: float | None = None
+    """The model's own, for pairs."""
 
     @property
     def found(self) -> Identification:
@@ -73,6 +75,14 @@ class OpenSet:
             return [None] * len(self.protocol.rates)
         return [fnir_interval(self.found, rate) for rate in self.protocol.rates]
 
+    def _at_own_threshold(self) -> dict[str, Any]:
+        if self.threshold is None:
+            return {}
+        own = self.found.at(self.threshold)
+        rates = {"fpir": own.fpir[0], "fnir": own.fnir[0]}
+        found = {name: float(rate) if np.isfinite(rate) else None for name, rate in rates.items()}
+        return {"at_model_threshold": {"threshold": self.threshold, **found}}
+
     def to_json(self, *, curve: bool = False) -> dict[str, Any]:
         """All of it as plain values for `json.dump`, None where there is no rate.
 
@@ -89,6 +99,7 @@ class OpenSet:
             "seed": protocol.seed,
             "enrolled_people": self.people,
             "interval_confidence": next((one.confidence for one in self.intervals if one is not None), None),
+            **self._at_own_threshold(),
             "sizes": [{"enrolled_people": size, **one.to_json(rates)} for size, one in self.sizes.items()],
         }
         return {**found, "curve": _curve(self.found)} if curve else found
@@ -99,6 +110,7 @@ def open_set(test: EmbeddedTest, console: Console, protocol: OpenSetProtocol = U
 
     Raises `InputError` where there are too few people, and for a share, rates, sizes or tracks that are none.
     """
+    threshold = test.threshold if protocol.metric in (None, test.metric) else None  # it is a distance by one metric
     test = replace(test, metric=protocol.metric or test.metric, same_camera=protocol.same_camera or test.same_camera)
     if protocol.by == "track":
         test = test.by_track()
@@ -116,7 +128,7 @@ def open_set(test: EmbeddedTest, console: Console, protocol: OpenSetProtocol = U
             same_camera=test.same_camera,
             progress=report,
         )
-    return OpenSet(protocol, sizes)
+    return OpenSet(protocol, sizes, threshold)
 
 
 def usual_open_set(test: EmbeddedTest, console: Console) -> OpenSet | None:
@@ -162,8 +174,22 @@ def show(found: OpenSet, name: str, console: Console) -> None:
         "1 - FNIR. Intervals: bootstrap over people."
     )
     _show_sizes(found, console)
-    for doubt in doubts(found):
-        console.say(doubt)
+    for sentence in remarks(found):
+        console.say(sentence)
+
+
+def remarks(found: OpenSet) -> list[str]:
+    """Return what the model's own threshold does here, and what the figures cannot say, in sentences."""
+    identified, threshold = found.found, found.threshold
+    if threshold is None or not (identified.enrolled_searches and identified.unknown_searches):
+        return doubts(found)
+    own = identified.at(threshold)
+    said = (
+        f"As calibrated: below the model's threshold of {threshold:.4g}, which holds for pairs of images, "
+        f"{in_percent(own.fpir[0])} of the searches for strangers get an answer (FPIR), and "
+        f"{in_percent(own.fnir[0])} of those for enrolled people do not get theirs (FNIR)."
+    )
+    return [said, *doubts(found)]
 
 
 def doubts(found: OpenSet) -> list[str]:

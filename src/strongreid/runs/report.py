@@ -6,6 +6,7 @@ Figures are computed again rather than copied, because figures, curves and pictu
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from strongreid.reports.page import Section, Text, write_page
 from strongreid.reports.ranked import ImageGallery, RankedList, pick_queries, ranked_lists
 from strongreid.runs.evaluate_features import EmbeddedTest, Protocol, load_test
 from strongreid.runs.folder import Run, finished_run
-from strongreid.runs.open_set import doubts, usual_open_set
+from strongreid.runs.open_set import remarks, usual_open_set
 from strongreid.runs.test_sets import prepare_main_test, prepare_own_tests
 from strongreid.runs.verdict import verdict_of
 
@@ -75,7 +76,7 @@ def run_sections(
         test = prepare_main_test(tested, console, learned=config.data)
     notes = [f"Note: {warning}" for warning in test.data.warnings]
     model = run.model((tested or config).evaluation)
-    embedded = test.embed(model, console)
+    embedded = replace(test.embed(model, console), threshold=model.threshold if tested is None else None)
     result = embedded.evaluate(console)
     others: Mapping[str, Any] = {}
     if tested is None:
@@ -166,7 +167,7 @@ def retrieval_sections(
     identified = (
         Section(open_set.TITLE, [Text("There are fewer than two people to enrol one of, and leave one out.")])
         if found is None
-        else open_set.open_set_section(found.sizes, found.protocol.rates, found.intervals, doubts(found))
+        else open_set.open_set_section(found.sizes, found.protocol.rates, found.intervals, remarks(found))
     )
     return [
         results.thresholds_section(result, verification),

@@ -59,4 +59,10 @@ def embed_test(
     announce(len(test.query.table), len(test.gallery.table), network.width, protocol.reranking is not None, console)
     embedded = test.embed(network, console)
     same_camera = protocol.same_camera or embedded.same_camera
-    return test, replace(embedded, metric=protocol.metric or embedded.metric, same_camera=same_camera)
+    known = used.calibrated if protocol.metric in (None, network.metric) else None
+    return test, replace(
+        embedded,
+        metric=protocol.metric or embedded.metric,
+        same_camera=same_camera,
+        threshold=None if known is None else known.threshold,
+    )
