@@ -71,6 +71,8 @@ def test_the_same_row_twice_in_one_call_is_one(address: str) -> None:
     added = gallery.add(np.ones((3, 4)), model=MODEL, person=[1, 2, 3])
     assert added.added == 1
     assert gallery.search(np.ones((1, 4)), 1).person.tolist() == [[3]]
+    gallery.add(np.full((3, 4), 2.0), model=MODEL, person=np.array([4, 5, None], dtype=object))
+    assert gallery.search(np.full((1, 4), 2.0), 1, "person != 3").person.tolist() == [[5]]  # nobody is made unknown
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -200,6 +202,20 @@ def test_erasing_a_person_a_track_and_what_is_old(filled: tuple[Gallery, Crowd],
     assert gallery.add(people.features[:1], model=MODEL).added == 1
 
 
+def test_a_moment_of_any_year_and_any_length_of_time_bound_what_is_erased(folder: str) -> None:
+    years = (1, 1950, 1960, 1970, 2026, 9999)
+    gallery = Gallery.open(folder)
+    gallery.add(np.eye(7), model=MODEL, time=[*(datetime(year, 6, 1, tzinfo=UTC) for year in years), None])
+    for limit in (*(datetime(year, 1, 1, tzinfo=UTC) for year in years), datetime.max.replace(tzinfo=UTC)):
+        older = sum(datetime(year, 6, 1, tzinfo=UTC) < limit for year in years)
+        assert gallery.erase(older_than=limit, dry_run=True).count == older + (limit.year == 9999)
+    assert gallery.erase(older_than=timedelta.max, dry_run=True).count == 0
+    assert gallery.erase(older_than="999999w", dry_run=True).count == 0
+    assert gallery.erase(older_than=datetime(1955, 1, 1, tzinfo=UTC)).count == 2
+    assert gallery.erase(older_than=datetime.max.replace(tzinfo=UTC)).count == 5
+    assert gallery.stats().count == 0
+
+
 def test_thumbnails_and_paths_of_rows(address: str) -> None:
     gallery = Gallery.open(address)
     gallery.add(np.eye(3, 4), model=MODEL, path=["a", None, "c"], person=[4, 5, 6], thumbnail=[b"one", b"two", None])
@@ -261,6 +277,9 @@ def test_where_nothing_was_added_there_is_no_gallery_yet(address: str) -> None:
         ({"camera": 1.5}, "whole numbers"),
         ({"camera": "one"}, "whole numbers"),
         ({"person": 2**64 - 1}, "from 0"),
+        ({"person": 1e300}, "whole numbers"),
+        ({"person": np.array(["a"], dtype=object)}, "whole numbers"),
+        ({"model": "a\udcff"}, "fingerprint"),
         ({"track": [[1]]}, "shape"),
         ({"time": "yesterday"}, "no time"),
         ({"time": [1.0, 2.0]}, "shape"),
@@ -287,6 +306,9 @@ def test_rows_that_are_none_are_refused(folder: str, wrong: dict[str, Any], mess
     [
         ({"k": 0}, "k is 0"),
         ({"k": True}, "k is True"),
+        ({"k": 2**70}, "k is"),
+        ({"where": {"camera": 3}}, "where is"),
+        ({"model": 3}, "fingerprint"),
         ({"features": [[float("inf")] * 16]}, "not finite"),
         ({"where": "camera != 3; drop table gallery"}, "cannot be read"),
         ({"where": "camera != query"}, "camera of the query"),
@@ -302,7 +324,7 @@ def test_searches_that_are_none_are_refused(folder: str, wrong: dict[str, Any], 
 
 
 @pytest.mark.parametrize(
-    "what", [{}, {"person": 1, "track": 2}, {"person": -1}, {"older_than": "soon"}, {"person": 1.5}]
+    "what", [{}, {"person": 1, "track": 2}, {"person": -1}, {"older_than": "soon"}, {"older_than": 5}, {"person": 1.5}]
 )
 def test_erasures_that_are_none_are_refused(folder: str, what: dict[str, Any]) -> None:
     gallery = Gallery.open(folder)

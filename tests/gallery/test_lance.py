@@ -1,6 +1,7 @@
 """What a gallery in a folder promises beyond the contract: nothing acknowledged is lost, nothing erased is left."""
 
 import resource
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -202,6 +203,42 @@ def test_a_reader_is_not_disturbed_by_erasures(tmp_path: Path) -> None:
     assert seen == sorted(seen, reverse=True)
     assert set(seen) <= set(range(160, 401, 20))
     assert (reader.search(people.features[:1], 400).key != "").sum() == 160
+
+
+def test_what_an_erasure_removes_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = crowd(100, 8, seed=9)
+    reader, writer = (Gallery.open(tmp_path / "gallery") for _ in range(2))
+    writer.add(people.features, model=MODEL, **people.columns())
+    at, erasing = LanceTable.at, [2, 1]
+
+    def after_an_erasure(table: LanceTable, version: int) -> object:
+        if erasing:
+            writer.erase(person=erasing.pop())
+        return at(table, version)
+
+    monkeypatch.setattr(LanceTable, "at", after_an_erasure)
+    hits = reader.search(people.features[:1], 100)
+    assert not erasing
+    assert not {1, 2} & set(hits.person[0].tolist())
+    assert (hits.path != "").sum() == (~np.isin(people.person, (1, 2))).sum()
+
+
+def test_a_folder_that_is_removed_or_made_anew_is_told_from_the_one_that_was_open(tmp_path: Path) -> None:
+    folder, first, second = tmp_path / "gallery", np.eye(2, 4), np.eye(4)[2:]
+    reader, writer = (Gallery.open(folder) for _ in range(2))
+    writer.add(first, model=MODEL, path=["a", "b"])
+    assert reader.search(first[:1], 1).path.tolist() == [["a"]]
+    shutil.rmtree(folder)
+    for gallery in (reader, writer):
+        assert gallery.stats().count == 0
+        with pytest.raises(InputError, match="no gallery"):
+            gallery.search(first, 1)
+    Gallery.open(folder).add(second, model=MODEL, path=["c", "d"])  # of the same version as the old one
+    assert set(reader.search(first[:1], 3).path[0].tolist()) == {"c", "d", ""}
+    assert writer.add(first, model=MODEL, path=["a", "b"]).added == 2
+    assert Gallery.open(folder).stats().count == 4
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -205,9 +206,12 @@ def test_times_in_every_form(value: Any, expected: int) -> None:
 def test_times_in_arrays() -> None:
     assert times(np.array(["1970-01-01T00:00:01", "NaT"], dtype="datetime64[ns]"), 2).tolist() == [10**6, NO_TIME]
     assert times(np.array([1, 2]), 2).tolist() == [10**6, 2 * 10**6]
+    assert times(torch.tensor([1, 2]), 2).tolist() == [10**6, 2 * 10**6]
+    assert times(torch.tensor(1.5), 2).tolist() == [1_500_000] * 2
+    assert times(np.array("1970-01-01T00:00:01", dtype="datetime64[s]"), 2).tolist() == [10**6] * 2
 
 
-@pytest.mark.parametrize("value", [True, b"2026", object(), 1e20, float("inf"), "2026-02-30", {}])
+@pytest.mark.parametrize("value", [True, b"2026", object(), 1e20, 10**400, float("inf"), "2026-02-30", {}])
 def test_what_is_no_time_is_refused(value: Any) -> None:
     with pytest.raises(InputError, match="time"):
         microseconds(value)

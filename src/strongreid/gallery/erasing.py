@@ -10,6 +10,7 @@ from strongreid.gallery.times import NO_TIME, duration, microseconds
 from strongreid.gallery.where import UNKNOWN, Compare, Joined, Not, Where
 
 _EARLIEST: Final = NO_TIME + 1
+_LATEST_ADDED: Final = (2**63 - 1) // 1000
 
 
 def what_to_erase(person: int | None, track: int | None, older_than: timedelta | datetime | str | None) -> Where:
@@ -39,16 +40,17 @@ def _known(name: str, given: int) -> int:
 def _limit(older_than: timedelta | datetime | str) -> int:
     """The time, in microseconds since 1970, before which rows are to be erased."""
     if isinstance(older_than, datetime):
-        return max(microseconds(older_than), 0)
+        return microseconds(older_than)
     age = duration(older_than) if isinstance(older_than, str) else older_than
+    if not isinstance(age, timedelta):
+        raise InputError(f"older_than is {age!r}; give 30d or 12h, a timedelta, or a datetime.")
     if age < timedelta(0):
         raise InputError(f"older_than is {age}; it must not be negative.")
-    return max(time_ns() // 1000 - age // timedelta(microseconds=1), 0)
+    return max(time_ns() // 1000 - age // timedelta(microseconds=1), _EARLIEST)
 
 
 def _before(limit: int) -> Where:
     """The rows from before a time: by their time, or where that is not known by when they were added."""
+    added = min(max(limit, 0), _LATEST_ADDED) * 1000  # nanoseconds, of which a database takes no more
     without_time = Not(Compare("time", ">=", (_EARLIEST,)))
-    return Joined(
-        "or", Compare("time", "<", (limit,)), Joined("and", without_time, Compare("added", "<", (limit * 1000,)))
-    )
+    return Joined("or", Compare("time", "<", (limit,)), Joined("and", without_time, Compare("added", "<", (added,))))

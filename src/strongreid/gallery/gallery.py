@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Final, Literal, final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from strongreid.gallery.rows import About, Rows, make_rows, require_keys, whole_
 from strongreid.gallery.store import Added, Found, KnownPath, Store
 from strongreid.gallery.summary import Erased, Stats, summary
 from strongreid.gallery.where import Where, compares_with_query
+
+MOST_HITS: Final = 1_000_000
+"""Rows that a search may ask for, for each query."""
 
 
 @final
@@ -79,8 +82,7 @@ class Gallery:
 
         Raises `InputError` for what cannot be a row, for another model or width, and where the store cannot be written.
         """
-        if not isinstance(model, str) or not model:
-            raise InputError(f"model is {model!r}; give the fingerprint of the model that made the features, a text.")
+        _require_text(model)
         vectors = float32_rows(features)
         about = self.store.about() or About(model, vectors.shape[1], self._metric or "cosine")
         self._require_same(about, model, vectors.shape[1])
@@ -113,14 +115,18 @@ class Gallery:
 
         Raises `InputError` for another model or width, a condition that cannot be read, and where there is no gallery.
         """
+        if model is not None:
+            _require_text(model)
         about = self.require()
         queries = float32_rows(features).cpu()
         self._require_same(about, model, queries.shape[1])
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise InputError(f"k is {k!r}; it must be a whole number from 1 on.")
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= MOST_HITS:
+            raise InputError(f"k is {k!r}; it must be a whole number from 1 to {MOST_HITS:,}.")
         if by not in ("image", "track"):
             raise InputError(f'by is {by!r}; it must be "image" or "track".')
         condition = parse_where(where) if isinstance(where, str) else where
+        if condition is not None and not isinstance(condition, Where):
+            raise InputError(f'where is {where!r}; give a text, such as "camera != 3".')
         if condition is not None and camera is None and compares_with_query(condition):
             raise InputError(
                 'The condition compares with the camera of the query, but the search was given none: say "camera" of '
@@ -209,3 +215,8 @@ class Gallery:
             )
         if width != about.width:
             raise InputError(f"The features are {width} wide, those of {self.address} {about.width}: another model.")
+
+
+def _require_text(model: str) -> None:
+    if not isinstance(model, str) or not model or "\0" in model or model != model.encode(errors="replace").decode():
+        raise InputError(f"model is {model!r}; give the fingerprint of the model that made the features, a text.")

@@ -124,7 +124,7 @@ class _Reader:
                 return microseconds(text)
             except InputError as error:
                 self._fail(str(error).rstrip("."))
-        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        if not re.fullmatch(r"[+-]?[0-9]{1,19}", text) or abs(int(text)) >= 2**63:
             self._fail(f"{text!r} is no whole number, which {column} is")
         return int(text)
 
@@ -149,4 +149,5 @@ class _Reader:
             self._fail(f"{word!r} is missing before {came}")
 
     def _fail(self, reason: str) -> NoReturn:
-        raise InputError(f"The condition {self._text.strip()[:200]!r} cannot be read: {reason}. {_HOW}")
+        end = "" if reason.endswith((".", "?")) else "."
+        raise InputError(f"The condition {self._text.strip()[:200]!r} cannot be read: {reason}{end} {_HOW}")

@@ -1,7 +1,7 @@
 """One state of a gallery in memory: its vectors, measured for searching, and the columns that conditions read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -26,8 +26,6 @@ _COLUMNS: Final = (*_NUMBERS, "added", "key", "path")
 class Held:
     """Rows in memory, in the order of addition."""
 
-    version: int
-    """Of the table they were read from."""
     stored: npt.NDArray[np.object_]
     """Their keys in the order in which the table has them."""
     stored_person: Integers
@@ -82,19 +80,19 @@ class Held:
         )
 
 
-def hold(version: int, rows: Rows, metric: Metric) -> Held:
+def hold(rows: Rows, metric: Metric) -> Held:
     """Hold all rows of a table, given in the order in which it has them."""
     live = live_rows(rows.key, rows.added)
     ordered = rows if bool((live == np.arange(len(rows))).all()) and len(live) == len(rows) else rows.take(live)
     gallery = HeldGallery([torch.from_numpy(ordered.features)], metric) if len(ordered) else None
-    return Held(version, rows.key, rows.person, gallery, {name: getattr(ordered, name) for name in _COLUMNS})
+    return Held(rows.key, rows.person, gallery, {name: getattr(ordered, name) for name in _COLUMNS})
 
 
-def extended(held: Held, version: int, rows: Rows) -> Held | None:
+def extended(held: Held, rows: Rows) -> Held | None:
     """Hold further rows too; None where they do not simply come after those that are held."""
     added = held.columns["added"]
     if held.gallery is None or not len(rows):
-        return replace(held, version=version) if not len(rows) else None
+        return held if not len(rows) else None
     stored = np.concatenate([held.stored, rows.key])
     if rows.added.min() <= added.max() or (np.diff(rows.added) < 0).any() or len(set(stored.tolist())) < len(stored):
         return None
@@ -103,7 +101,7 @@ def extended(held: Held, version: int, rows: Rows) -> Held | None:
         parts[-2:] = [torch.cat(parts[-2:])]
     columns = {name: np.concatenate([held.columns[name], getattr(rows, name)]) for name in _COLUMNS}
     person = np.concatenate([held.stored_person, rows.person])
-    return Held(version, stored, person, HeldGallery(parts, held.gallery.metric), columns)
+    return Held(stored, person, HeldGallery(parts, held.gallery.metric), columns)
 
 
 def live_rows(keys: npt.NDArray[np.object_], added: Integers) -> Integers:

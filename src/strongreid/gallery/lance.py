@@ -8,7 +8,7 @@ are of which few rows are deleted.
 import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, Final, final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,10 @@ from strongreid.errors import InputError
 from strongreid.gallery.arrow_rows import FACTS, about_rows, arrow_rows, rows_of_batches
 from strongreid.gallery.held import Held, extended, hold, joined, live_rows
 from strongreid.gallery.lance_index import LEAST_ROWS, build_index, candidates, keep_tuned, tuned_of
-from strongreid.gallery.lance_table import ROWS_AT_ONCE, LanceTable, read_rows, reader, relabel, scan
+from strongreid.gallery.lance_table import NO_STATE, ROWS_AT_ONCE, LanceTable, State, read_rows, reader, relabel, scan
 from strongreid.gallery.rows import About, Integers, Rows
 from strongreid.gallery.store import Added, Facts, Found, KnownPath, Tuned
 from strongreid.gallery.where import UNKNOWN, Not, Where
-
-_ATTEMPTS: Final = 5
 
 
 @final
@@ -32,8 +30,8 @@ class LanceStore:
 
     def __init__(self, address: str) -> None:
         self._at = LanceTable(address)
-        self._known: tuple[int, dict[str, int]] = (-1, {})
-        self._held: Held | None = None
+        self._known: tuple[State, dict[str, int]] = (NO_STATE, {})
+        self._held: tuple[State, Held] | None = None
         self._reading = threading.Lock()
         if self._at.erasing_was_cut_short():
             with self._at.alone():
@@ -52,7 +50,7 @@ class LanceStore:
         """Add rows; where a key is known, only its person is changed, and never to unknown."""
         with self._at.alone():
             table = self._at.open() or self._at.make(about)
-            version, known = self._at.door(lambda: self._known_rows(table))
+            (_, version), known = self._at.door(lambda: self._known_rows(table))
             before = [known.get(key) for key in rows.key]
             new = np.array([person is None for person in before], dtype=np.bool_)
             person = np.array([UNKNOWN if person is None else person for person in before], dtype=np.int64)
@@ -63,14 +61,14 @@ class LanceStore:
                 self._at.door(lambda: relabel(table, rows.key[changed].tolist(), rows.person[changed].tolist()))
             version += bool(new.any()) + bool(changed.any())
             known |= dict(zip(rows.key[new | changed], rows.person[new | changed].tolist(), strict=True))
-            self._known = (version, known)
+            self._known = ((self._at.identity(), version), known)
         return Added(int(new.sum()), int(changed.sum()), int((~new & ~changed).sum()))
 
     def search(
         self, features: Tensor, count: int, where: Where | None, query_camera: Integers | None, exact: bool | None
     ) -> Found:
         """Return the nearest rows of queries: of all rows, held in memory, or of those that an index finds."""
-        tuned = None if exact else self._at.door(lambda: tuned_of(self._at.require().schema))
+        tuned = None if exact else self._at.read(lambda: tuned_of(self._at.require().schema))
         if exact is False and tuned is None:
             raise InputError(f"{self._at.address} has no index. Build one: strongreid gallery tune {self._at.address}")
         if tuned is not None and (exact is False or self._at.count() >= tuned.from_rows):
@@ -87,9 +85,9 @@ class LanceStore:
         for row, vector in enumerate(features.numpy()):
             camera = UNKNOWN if query_camera is None else int(query_camera[row])
             condition = None if where is None else where.text("()", camera)
-            batches = self._at.door(partial(candidates, table, vector, about.metric, count, probes, condition))
+            batches = self._at.read(partial(candidates, table, vector, about.metric, count, probes, condition))
             rows = rows_of_batches(batches, about.width, sum(one.num_rows for one in batches))
-            found.append(hold(0, rows, about.metric).search(features[row : row + 1], count, None, None))
+            found.append(hold(rows, about.metric).search(features[row : row + 1], count, None, None))
         return joined(found, count, exact=False)
 
     def build_index(self) -> None:
@@ -115,17 +113,16 @@ class LanceStore:
         table = self._at.open()
         if table is None:
             return Facts(*(np.empty(0, dtype=np.int64) for _ in FACTS))
-        found = self._at.door(lambda: scan(table, ["key", *FACTS]))
+        found = self._at.read(lambda: scan(table, ["key", *FACTS]))
         live = live_rows(found["key"].to_numpy(zero_copy_only=False), found["added"].to_numpy())
         return Facts(*(found[name].to_numpy()[live] for name in FACTS))
 
     def known_paths(self) -> dict[str, KnownPath]:
         """Return the rows that have a path, by it."""
-        table = self._at.open()
-        if table is None:
+        if (table := self._at.open()) is None:
             return {}
         names = ["path", "key", "person", "added"]
-        found = self._at.door(lambda: scan(table, names)).sort_by("added")
+        found = self._at.read(lambda: scan(table, names)).sort_by("added")
         rows = zip(*(found[name].to_pylist() for name in names), strict=True)
         return {path: KnownPath(*known) for path, *known in rows if path}
 
@@ -141,7 +138,7 @@ class LanceStore:
             return {}
         listed = ", ".join(f"'{key}'" for key in keys)
         wanted = table.search().where(f"key in ({listed}) and thumbnail is not null").select(["key", "thumbnail"])
-        found = self._at.door(lambda: wanted.limit(None).to_arrow())
+        found = self._at.read(lambda: wanted.limit(None).to_arrow())
         return dict(zip(found["key"].to_pylist(), found["thumbnail"].to_pylist(), strict=True))
 
     def erase(self, where: Where) -> None:
@@ -157,7 +154,7 @@ class LanceStore:
                 self._at.begin_erasing()
                 self._at.door(lambda: table.add(reader(table, kept), mode="overwrite"))
                 self._rebuild_index(table)
-            self._known = (-1, {})
+            self._known = (NO_STATE, {})
             self._held = None
             self._at.finish_erasing()
             left = [str(file) for file, _ in files & self._at.files()]
@@ -165,25 +162,25 @@ class LanceStore:
                 some = ", ".join(sorted(left)[:3])
                 raise InputError(f"The rows are erased, but files from before could not be removed: {some}. Try again.")
 
-    def begin_anew(self) -> tuple[str, int]:
+    def begin_anew(self) -> tuple[str, State]:
         """Return an address within the folder for rows that shall replace these, and the state that they replace."""
-        return self._at.begin_anew(), int(self._at.require().version)
+        return self._at.begin_anew(), self._at.state(self._at.require())
 
-    def replace_by(self, other: "LanceStore", state: int) -> None:
+    def replace_by(self, other: "LanceStore", state: State) -> None:
         """Take the rows of another store in place of one's own, in one step, and remove the files from before.
 
         `InputError` where rows were added, changed or erased since that state.
         """
         source = other._at.require()
         with self._at.alone():
-            if int(self._at.require().version) != state:
+            if self._at.state(self._at.require()) != state:
                 raise InputError(
                     f"{self._at.address} was added to or erased from meanwhile, so it was not replaced. Give the "
                     "command again when nobody writes to it."
                 )
             self._at.begin_erasing()
             self._at.replaced(source.schema, reader(source))
-            self._known, self._held = (-1, {}), None
+            self._known, self._held = (NO_STATE, {}), None
             self._at.finish_erasing()
 
     def compact(self) -> None:
@@ -195,16 +192,16 @@ class LanceStore:
 
     def batches(self) -> Iterator[Rows]:
         """Yield all rows, some thousand at a time."""
-        table = self._at.open()
-        if table is None:
+        if (table := self._at.open()) is None:
             return
         width = self._at.about().width
-        for batch in self._at.door(lambda: table.search().limit(None).to_batches(ROWS_AT_ONCE)):
+        batches = self._at.door(lambda: table.search().limit(None).to_batches(ROWS_AT_ONCE))
+        while (batch := self._at.door(lambda: next(batches, None))) is not None:
             yield rows_of_batches([batch], width, batch.num_rows)
 
     def size(self) -> int | None:
         """Return the bytes of the folder's files."""
-        return None if self._at.folder is None else sum(file.stat().st_size for file, _ in self._at.files())
+        return self._at.size()
 
     def _rebuild_index(self, table: Any) -> None:
         """Build the index again, which held the erased rows; a gallery that became small goes on without."""
@@ -216,35 +213,34 @@ class LanceStore:
         """Return the rows in memory, brought up to date."""
         table = self._at.require()
         with self._reading:
-            for left in reversed(range(_ATTEMPTS)):
-                version = self._at.door(lambda: int(table.version))
-                if self._held is not None and self._held.version == version:
-                    return self._held
-                try:
-                    self._held = self._at.door(partial(self._read, version))
-                except InputError:  # an erasure removes earlier versions, this one perhaps
-                    if not left:
-                        raise
-            assert self._held is not None
-            return self._held
+            self._held = self._at.read(lambda: self._up_to_date(table))
+            return self._held[1]
 
-    def _read(self, version: int) -> Held:
-        """Read one version of the table; of one that was only added to since, only what is new."""
-        table, held = self._at.at(version), self._held
+    def _up_to_date(self, table: Any) -> tuple[State, Held]:
+        """The rows in memory, if they are those of the table as it is now, or as they are read."""
+        state, held = self._at.state(table), self._held
+        if held is not None and held[0] == state:
+            return held
+        of_this = held is not None and held[0][0] == state[0]
+        return state, self._read(state[1], held[1] if held is not None and of_this else None)
+
+    def _read(self, version: int, held: Held | None) -> Held:
+        """Read one version of the table; of one that was only added to since `held`, only what is new."""
+        table = self._at.at(version)
         about = about_rows(table.schema, self._at.address)
         if held is not None:
             there = scan(table, ["key", "person"])
             known = len(held.stored)
             if there.num_rows >= known and held.begins(there["key"].to_numpy(), there["person"].to_numpy()):
-                more = extended(held, version, read_rows(table, about, known))
+                more = extended(held, read_rows(table, about, known))
                 if more is not None:
                     return more
-        return hold(version, read_rows(table, about), about.metric)
+        return hold(read_rows(table, about), about.metric)
 
-    def _known_rows(self, table: Any) -> tuple[int, dict[str, int]]:
-        """The version of the table, and the person of every key in it."""
-        version = int(table.version)
-        if self._known[0] != version:
+    def _known_rows(self, table: Any) -> tuple[State, dict[str, int]]:
+        """The state of the table, and the person of every key in it."""
+        state = self._at.state(table)
+        if self._known[0] != state:
             found = scan(table, ["key", "person"])
-            self._known = (version, dict(zip(found["key"].to_pylist(), found["person"].to_pylist(), strict=True)))
+            self._known = (state, dict(zip(found["key"].to_pylist(), found["person"].to_pylist(), strict=True)))
         return self._known

@@ -6,9 +6,11 @@ the same row at once may both store it, and reading takes the later one.
 """
 
 import os
+import re
+import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar, final
@@ -31,6 +33,11 @@ _ANEW: Final = ".re-embedding"
 """Where in the folder rows are made anew that shall replace all others."""
 _AGE: Final = timedelta(milliseconds=5)
 """Of versions that are removed; of 0 the library warns."""
+_SOURCE: Final = re.compile(r", [^\s,]+\.rs:[0-9:]+$")
+"""Where in its own source the library gave up."""
+_READINGS: Final = 5
+State = tuple[tuple[int, ...], int]
+NO_STATE: Final[State] = ((), -1)
 T = TypeVar("T")
 
 
@@ -42,9 +49,12 @@ class LanceTable:
         self.address = address
         self.folder = Path(os.path.abspath(address)) if scheme_of(address) is None else None  # noqa: PTH100
         self._opened: Any = None
+        self._opened_as: tuple[int, ...] = ()
 
     def open(self) -> Any:
         """Return the table; None where there is none yet."""
+        if self._opened_as != (now := self.identity()):
+            self._opened, self._opened_as = None, now
         if self._opened is None:
             if self.folder is not None and not any(self.folder.glob(f"{TABLE}.lance/_versions/*")):
                 return None
@@ -52,6 +62,18 @@ class LanceTable:
             if TABLE in self.door(lambda: database.list_tables().tables):
                 self._opened = self.door(lambda: database.open_table(TABLE))
         return self._opened
+
+    def state(self, table: Any) -> State:
+        """Return which table it is, and its version."""
+        return self.identity(), self.door(lambda: int(table.version))
+
+    def identity(self) -> tuple[int, ...]:
+        """What tells the table's folder from one that was made anew in its place, whose versions count from 1 again."""
+        with suppress(OSError):
+            if self.folder is not None:
+                found = (self.folder / f"{TABLE}.lance").stat()
+                return found.st_ino, found.st_mtime_ns  # the time changes as well when a folder is made in it: rarely
+        return ()
 
     def require(self) -> Any:
         """Return the table; `InputError` where there is none yet."""
@@ -78,15 +100,16 @@ class LanceTable:
         """Make the table of other rows in one commit, and return it; use while `alone`."""
         database = self.door(self._connect)
         self._opened = self.door(lambda: database.create_table(TABLE, rows, schema=schema, mode=mode))
+        self._opened_as = self.identity()
         return self._opened
 
     def about(self) -> About:
         """Return what all rows share."""
-        return self.door(lambda: about_rows(self.require().schema, self.address))
+        return self.read(lambda: about_rows(self.require().schema, self.address))
 
     def count(self) -> int:
         """Return how many rows there are, copies that races left among them."""
-        return int(self.door(lambda: self.require().count_rows()))
+        return int(self.read(lambda: self.require().count_rows()))
 
     def at(self, version: int) -> Any:
         """Return the table as it was at a version."""
@@ -107,8 +130,18 @@ class LanceTable:
 
     def files(self) -> set[tuple[Path, int]]:
         """The table's files, with when each was written: of a name that is used again, the file is another one."""
-        found = [] if self.folder is None else self.folder.joinpath(f"{TABLE}.lance").rglob("*")
-        return {(file, file.stat().st_mtime_ns) for file in found if file.is_file()}
+        return {(file, found.st_mtime_ns) for file, found in self._found()}
+
+    def size(self) -> int | None:
+        """The bytes of the folder's files."""
+        return None if self.folder is None else sum(found.st_size for _, found in self._found())
+
+    def _found(self) -> Iterator[tuple[Path, os.stat_result]]:
+        paths = () if self.folder is None else self.folder.joinpath(f"{TABLE}.lance").rglob("*")
+        for path in paths:
+            with suppress(FileNotFoundError):  # another process has removed it meanwhile
+                if stat.S_ISREG((found := path.stat()).st_mode):
+                    yield path, found
 
     def purge(self) -> None:
         """Compact, and remove all files that the present version does not need; use while `alone`."""
@@ -149,8 +182,15 @@ class LanceTable:
         except InputError:
             raise
         except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
-            reason = str(error).split("\n", maxsplit=1)[0][:300]
+            reason = _SOURCE.sub("", str(error).split("\n", maxsplit=1)[0])[:300]
             raise InputError(f"The gallery {self.address} cannot be used: {reason}") from error
+
+    def read(self, work: Callable[[], T]) -> T:
+        """Do what only reads, again where it fails: a compaction or an erasure removes files that are being read."""
+        for _ in range(_READINGS - 1):
+            with suppress(InputError):
+                return self.door(work)
+        return self.door(work)
 
     def _connect(self) -> Any:
         return lancedb.connect(str(self.folder or self.address), read_consistency_interval=timedelta(0))
@@ -169,15 +209,15 @@ def read_rows(table: Any, about: About, start: int = 0) -> Rows:
     return rows_of_batches(batches, about.width, count)
 
 
+def relabel(table: Any, keys: Sequence[str], people: Sequence[int]) -> None:
+    """Write the people of known rows."""
+    values = pa.table({"key": pa.array(keys, pa.string()), "person": pa.array(people, pa.int64())})
+    table.merge_insert("key").when_matched_update_all().execute(values)
+
+
 def reader(table: Any, condition: str | None = None) -> pa.RecordBatchReader:
     """Read the rows for which a condition in SQL holds, batch by batch."""
     search = table.search() if condition is None else table.search().where(condition)
     names = table.schema.names
     batches = (batch.select(names) for batch in search.limit(None).to_batches(ROWS_AT_ONCE))
     return pa.RecordBatchReader.from_batches(table.schema, batches)
-
-
-def relabel(table: Any, keys: Sequence[str], people: Sequence[int]) -> None:
-    """Write the people of known rows."""
-    values = pa.table({"key": pa.array(keys, pa.string()), "person": pa.array(people, pa.int64())})
-    table.merge_insert("key").when_matched_update_all().execute(values)

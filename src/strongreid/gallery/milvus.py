@@ -81,7 +81,7 @@ class MilvusStore:
             if where is not None:
                 condition = where.text("[]", UNKNOWN if query_camera is None else int(query_camera[row]))
             rows = _rows(self._nearest(vector.tolist(), count, condition), about.width)
-            found.append(hold(0, rows, about.metric).search(features[row : row + 1], count, None, None))
+            found.append(hold(rows, about.metric).search(features[row : row + 1], count, None, None))
         return joined(found, count, exact=True)
 
     def facts(self) -> Facts:

@@ -83,7 +83,7 @@ def make_rows(
     thumbnail: Any = None,
     added: Integers | None = None,
 ) -> Rows:
-    """Make rows of what `Gallery.add` was given; of several with the same key the last one stands.
+    """Make rows of what `Gallery.add` was given; of several with the same key the last one stands, its person known.
 
     Raises `InputError` for what cannot be a row, naming the argument.
     """
@@ -113,8 +113,15 @@ def make_rows(
         thumbnail=_thumbnails(thumbnail, count),
         added=time_ns() + np.arange(count) if added is None else whole_numbers("added", added, count),
     )
-    last = {key: number for number, key in enumerate(keys)}
-    return rows if len(last) == count else rows.take(np.array(list(last.values()), dtype=np.int64))
+    return rows if len(set(keys)) == count else _once_each(rows)
+
+
+def _once_each(rows: Rows) -> Rows:
+    """Of several rows with the same key the last one, with the last person that is known, as if added one by one."""
+    last = {key: number for number, key in enumerate(rows.key)}
+    person = {key: one for key, one in zip(rows.key, rows.person.tolist(), strict=True) if one != UNKNOWN}
+    kept = rows.take(np.array(list(last.values()), dtype=np.int64))
+    return replace(kept, person=np.array([person.get(key, UNKNOWN) for key in kept.key], dtype=np.int64))
 
 
 def require_keys(keys: Sequence[str]) -> list[str]:
@@ -131,7 +138,9 @@ def whole_numbers(name: str, given: Any, count: int) -> Integers:
         given = given.detach().cpu().numpy()
     if given is None:
         given = UNKNOWN
-    elif isinstance(given, list | tuple):
+    elif isinstance(given, np.ndarray) and given.dtype == np.object_:
+        given = given.tolist()
+    if isinstance(given, list | tuple):
         given = [UNKNOWN if value is None else value for value in given]
     try:
         column = np.asarray(given)
@@ -143,7 +152,7 @@ def whole_numbers(name: str, given: Any, count: int) -> Integers:
         raise InputError(
             f"{name} has shape {list(column.shape)}; with {count} rows of features give [{count}], or one for all."
         )
-    if column.dtype.kind == "f" and bool((np.isfinite(column) & (column == np.floor(column))).all()):
+    if column.dtype.kind == "f" and bool(((np.abs(column) < 2**63) & (column == np.floor(column))).all()):
         column = column.astype(np.int64)
     if column.size and column.dtype.kind not in "iu":
         raise InputError(f"{name} has dtype {column.dtype}; give whole numbers from 0 on, and -1 or None for unknown.")

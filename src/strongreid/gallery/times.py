@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from strongreid.errors import InputError
 
@@ -38,16 +39,22 @@ def microseconds(value: Any) -> int:
         moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=UTC)
         since: timedelta = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
         return since // _MICROSECOND
-    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+    if isinstance(value, np.integer | np.floating):
+        value = value.item()
+    if isinstance(value, int | float) and not isinstance(value, bool):
         if value != value:  # NaN
             return NO_TIME
-        if abs(float(value)) <= _LATEST:
-            return round(float(value) * 1e6) if isinstance(value, float | np.floating) else int(value) * 10**6
+        if abs(value) <= _LATEST:
+            return round(value * 1e6) if isinstance(value, float) else value * 10**6
     raise InputError(f"{value!r} is no time. {_FORMS}")
 
 
 def times(given: Any, count: int) -> npt.NDArray[np.int64]:
     """Return times of `count` rows, int64 `[count]`, of one time for all or of a sequence; see `microseconds`."""
+    if isinstance(given, Tensor):
+        given = given.detach().cpu().numpy()
+    if isinstance(given, np.ndarray) and not given.ndim:
+        given = given[()]
     if given is None or isinstance(given, str | date | int | float | np.datetime64 | np.integer | np.floating):
         return np.full(count, microseconds(given), dtype=np.int64)
     if isinstance(given, np.ndarray) and given.dtype.kind == "M":
