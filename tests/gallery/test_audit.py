@@ -125,6 +125,27 @@ def test_a_log_that_is_cut_while_in_use_takes_no_more(tmp_path: Path) -> None:
     log.close()
 
 
+@pytest.mark.parametrize("what", ["removed", "moved", "replaced", "damaged"])
+def test_nothing_is_taken_for_written_that_is_not_in_the_log(tmp_path: Path, lines: list[bytes], what: str) -> None:
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path)
+    log.write("search", "anna", {})
+    if what == "damaged":
+        with path.open("ab") as stream:
+            stream.write(b"what is no line\n")
+    elif what == "removed":
+        path.unlink()
+    else:
+        path.rename(tmp_path / "old.jsonl")
+    if what == "replaced":
+        path.write_bytes(b"".join(lines))
+    there = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(OSError, match=r"moved or removed|is no line of an audit log"):
+        log.write("search", "ben", {})
+    log.close()
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == there
+
+
 def test_what_the_disk_does_not_take_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "audit.jsonl"
     log = AuditLog(path)

@@ -137,10 +137,17 @@ def test_alone_on_a_machine_a_token_is_made_and_stands_in_the_address(
 
     def run(app: FastAPI, listening: socket.socket) -> None:
         listening.close()
-        token = capsys.readouterr().err.partition("#token=")[2].split()[0]
+        said = capsys.readouterr().err
+        assert "audit.jsonl is not as it was written. Line 1 was changed" in said
+        token = said.partition("#token=")[2].split()[0]
         with TestClient(app, headers={"Authorization": f"Bearer {token}"}) as client:
             answers.extend(client.get(f"http://{host}/about") for host in ("localhost", "one.example", "elsewhere"))
 
+    log = AuditLog(tmp_path / "audit.jsonl")
+    for box in (5, {}, "whole"):  # what no service of ours has written
+        log.write("confirm", "ben", {"gallery": str(here / "gallery"), "query": 1, "box": box, "key": []})
+    log.close()
+    log.path.write_bytes(log.path.read_bytes().replace(b'"who":"ben"', b'"who":"eve"', 1))
     monkeypatch.setattr("strongreid.runs.serve.run_server", run)
     monkeypatch.chdir(here)
     words = ["serve", "--gallery=gallery", "--model=runs/own", "--port=0", f"--audit={tmp_path / 'audit.jsonl'}"]

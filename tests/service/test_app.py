@@ -297,6 +297,22 @@ def test_what_cannot_be_logged_is_not_shown(serve: Serve, room: Room, monkeypatc
         assert search(client, room.paths[0].read_bytes())["hits"]
 
 
+def test_a_log_that_was_removed_takes_nothing_and_the_service_still_stops(
+    serve: Serve, room: Room, tmp_path: Path
+) -> None:
+    with serve() as client:
+        found = search(client, room.paths[0].read_bytes(), k=1)
+        (tmp_path / "audit.jsonl").unlink()
+        said = {"search": found["search"], "key": found["hits"][0]["key"]}
+        assert client.post("/search", files={"image": room.paths[0].read_bytes()}).status_code == 503
+        answer = client.post("/confirm", json=said)
+        assert answer.status_code == 503
+        assert "moved or removed" in answer.json()["came"]
+        assert str(tmp_path) not in answer.text
+        assert client.get("/waiting").json() == {"matches": []}
+    assert not (tmp_path / "audit.jsonl").exists()
+
+
 def test_no_photograph_goes_to_the_disk(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3), dtype=np.uint8)

@@ -22,7 +22,8 @@ def why(error: Exception) -> str:
     """Say in a few words what the system refused, such as "permission denied"."""
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno).lower()
-    return str(error).split("\n", maxsplit=1)[0][:_LONGEST_REASON]
+    said = (isinstance(error, OSError) and error.strerror) or str(error)
+    return said.split("\n", maxsplit=1)[0][:_LONGEST_REASON]
 
 
 def make_folder(folder: Path) -> None:

@@ -78,7 +78,10 @@ class AuditLog:
     def write(self, event: str, who: str, details: Mapping[str, Any]) -> str:
         """Write a line, flush it to the disk, and return its hash. `OSError` where it is not there now."""
         with self._alone() as descriptor:
-            self._catch_up(descriptor)
+            try:
+                self._catch_up(descriptor)
+            except InputError as error:  # others damaged it meanwhile, which is not the fault of what is to be written
+                raise OSError(None, str(error)) from error
             self._append(descriptor, event, who, details)
             return self._hash
 
@@ -101,11 +104,14 @@ class AuditLog:
 
     def _catch_up(self, descriptor: int) -> None:
         """Find out what the last line is, after other writers, and take a torn one off."""
-        size = os.fstat(descriptor).st_size
+        found = os.fstat(descriptor)
+        if not found.st_nlink or not self.path.is_file() or not os.path.samestat(found, self.path.stat()):
+            raise OSError(None, "the audit log was moved or removed while it was in use")
+        size = found.st_size
         if size == self._size:
             return
         if size < self._size:
-            raise OSError(None, f"{self.path} was cut off while it was in use")
+            raise OSError(None, "the audit log was cut off while it was in use")
         start = max(self._size, size - 2 * MOST_BYTES)  # a whole line is in there, and perhaps a torn one
         end = os.pread(descriptor, size - start, start)
         whole = end.rfind(b"\n") + 1

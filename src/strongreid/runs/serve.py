@@ -10,10 +10,10 @@ from typing import Final
 
 import torch
 
-from strongreid.errors import InputError
+from strongreid.errors import InputError, command_line
 from strongreid.files import read_text
 from strongreid.gallery import Gallery
-from strongreid.gallery.audit import AuditLog
+from strongreid.gallery.audit import AuditLog, verify_log
 from strongreid.reports.console import Console
 from strongreid.runs.used_model import UsedModel
 from strongreid.service.app import create_app
@@ -56,6 +56,11 @@ def serve(address: str, load: Callable[[], UsedModel], choices: Choices, console
             console.say(
                 f"Warning: the last line of {choices.audit} was torn, as by a crash: {audit.torn:,} bytes that nobody "
                 "was answered for. They are kept in a line that says so."
+            )
+        if problems := verify_log(choices.audit).problems:
+            console.say(
+                f"Warning: {choices.audit} is not as it was written. {problems[0]} Find out who could write it: "
+                f"{command_line('audit', 'verify', choices.audit)}"
             )
         names = choices.host, *choices.names
         app = create_app(served, users, audit, names=names, limits=choices.limits, two_person=choices.two_person)

@@ -53,8 +53,9 @@ class Confirmations:
         """Take over what the audit log says was confirmed in a gallery."""
         for line in lines:
             said = line.details
-            if line.event == CONFIRM and said.get("gallery") == gallery:
-                self.add(_match(said.get("query"), said.get("box"), said.get("key")), line.who)
+            box = said.get("box")
+            if line.event == CONFIRM and said.get("gallery") == gallery and isinstance(box, list | None):
+                self.add(_match(said.get("query"), box, said.get("key")), line.who)
 
     def remember(self, search: str, shown: Shown) -> None:
         """Keep what a search has shown."""

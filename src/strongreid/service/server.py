@@ -1,13 +1,16 @@
 """Listening and running, until a signal asks to stop: what runs then is finished first."""
 
+import asyncio
 import errno
 import signal
 import socket
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
+import h11
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from strongreid.errors import InputError
 from strongreid.files import why
@@ -15,7 +18,27 @@ from strongreid.files import why
 STOPPING_SECONDS: Final = 30
 """How long requests that run when the service is to stop may take."""
 IDLE_SECONDS: Final = 10
-"""How long a connection is kept on which nothing is asked."""
+"""How long a connection is kept on which nothing is asked; twice as long where a request has begun to come."""
+
+
+class Connection(H11Protocol):
+    """A connection that is closed where no whole head of a request comes in time, which uvicorn would wait for."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to look at it from time to time."""
+        super().connection_made(transport)
+        self._waited_after: Any = self  # which no request is
+        self.loop.call_later(IDLE_SECONDS, self._look)
+
+    def _look(self) -> None:
+        if self.transport.is_closing():
+            return
+        waits = self.conn.their_state is h11.IDLE
+        if waits and self._waited_after is self.cycle:  # since the last look, too
+            self.transport.close()
+            return
+        self._waited_after = self.cycle if waits else self
+        self.loop.call_later(IDLE_SECONDS, self._look)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -45,6 +68,7 @@ def run_server(app: FastAPI, listening: socket.socket) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP (which under `nohup` stays ignored); then finish what runs."""
     config = uvicorn.Config(
         app,
+        http=Connection,
         log_config=None,
         access_log=False,
         lifespan="on",
