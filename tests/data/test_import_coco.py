@@ -56,6 +56,13 @@ def test_a_sound_file(tmp_path: Path) -> None:
     ]
 
 
+def test_ids_that_a_tool_made_floats_of_are_read(tmp_path: Path) -> None:
+    content = changed(images={"id": 7.0}, annotations={"image_id": 7, "category_id": 1.0, "person_id": 3.0})
+    found = import_source(written(pictures(tmp_path), content), Choices())
+    assert not found.problems
+    assert [one.person for one in found.sightings] == ["3", "5"]
+
+
 @pytest.mark.parametrize("name", ["images", "../pictures/images"])
 def test_pictures_are_found_near_the_file_or_where_they_are_said_to_be(name: str, tmp_path: Path) -> None:
     (tmp_path / "annotations").mkdir()
@@ -147,6 +154,8 @@ def test_what_is_no_json_is_refused_with_its_line(tmp_path: Path) -> None:
         (changed(images={"file_name": "/etc/passwd"}), "it must be a path below"),
         (changed(images={"file_name": "c:\\x.png"}), "it must be a path below"),
         (changed(images={"file_name": None}), "it must be a path below"),
+        (changed(images={"file_name": "x" * 300}), "there is no picture"),
+        (changed(images={"file_name": "x/" * 3000}), "there is no picture"),
         (changed(images={"file_name": "door/9.png"}), r"there is no picture .*door/9\.png, the file of images\[0\]"),
     ],
 )

@@ -187,7 +187,12 @@ def test_what_is_no_source_is_told_what_would_be(seen: list[Seen], tmp_path: Pat
             import_source(source, Choices())
     (tmp_path / "empty").mkdir()
     (tmp_path / "x.mp4").write_bytes(b"")
-    for source, said in ((tmp_path / "empty", "no sequences and no pictures"), (tmp_path / "x.mp4", "neither a COCO")):
+    os.mkfifo(tmp_path / "pipe.txt")
+    for source, said in (
+        (tmp_path / "empty", "no sequences and no pictures"),
+        (tmp_path / "x.mp4", "neither a COCO"),
+        (tmp_path / "pipe.txt", "neither a file nor a folder"),
+    ):
         with pytest.raises(InputError, match=said):
             import_source(source, Choices())
 

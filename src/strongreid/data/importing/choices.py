@@ -67,6 +67,8 @@ def recognised(source: Path, choices: Choices) -> Format:
     """Tell a source's format by what lies there. Raises `InputError` where it is none, or crops without a pattern."""
     if source.suffix.lower() == ".json" and source.is_file():
         return "coco"
+    if not (source.is_dir() or source.is_file()):
+        raise InputError(f"{source} is neither a file nor a folder. Name one of the two.")
     if choices.pattern:
         return "names"
     if looks_like_mot(source) or (source.is_dir() and choices.frames is not None):

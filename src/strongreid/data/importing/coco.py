@@ -17,6 +17,7 @@ from strongreid.data.importing.coco_values import (
     fields,
     first_field,
     identity,
+    is_file,
     name_of,
     shown,
     stays_inside,
@@ -141,7 +142,7 @@ def _images(
         camera, file = camera_of(one), home / str(name)
         if camera and (wrong := wrong_name(camera)):
             known[number] = f"the camera {camera!r} of images[{index}] {wrong}"
-        elif not file.is_file():
+        elif not is_file(file):
             known[number] = f"there is no picture {file}, the file of images[{index}]"
         else:
             known[number] = _Image(str(file), camera, whole(one.get(frame_key)))
@@ -184,7 +185,7 @@ def _home(images: Sequence[JsonObject], path: Path) -> Path:
     homes = [folder for near in (path.parent, path.parent.parent) for folder in (near, near / "images")]
     for one in images:
         name = one.get("file_name")
-        found = [home for home in homes if stays_inside(name) and (home / str(name)).is_file()]
+        found = [home for home in homes if stays_inside(name) and is_file(home / str(name))]
         if found:
             return found[0]
     raise InputError(

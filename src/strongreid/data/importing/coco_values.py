@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from strongreid.data.importing.sightings import FARTHEST, Box
@@ -62,8 +63,18 @@ def stays_inside(name: object) -> bool:
     return parts[0] != "" and ".." not in parts and ":" not in parts[0]
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file, by a name that need not be one that the system takes."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def identity(value: object) -> int | str | None:
-    """An id, by which objects refer to each other; None for what is none."""
+    """An id, by which objects refer to each other (3.0 is 3); None for what is none."""
+    if isinstance(value, float):
+        return whole(value)
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
 
 
