@@ -174,10 +174,15 @@ def test_re_embedding_makes_the_gallery_anew(here: Path) -> None:
         query = embed(features, [image.copy()])
     with torch.no_grad():
         next(features.parameters()).mul_(1.01)
+    features.arguments["metric"] = "euclidean"
     features.save(here / "other.safetensors")
     before, rows = count(), searched()
     assert main(["gallery", "re-embed", "people.gallery", "--model", "other.safetensors", "--to", "new.gallery"]) == 0
     assert count("new.gallery") == before
+    assert Gallery.open("new.gallery").require().metric == "euclidean"
+    features.arguments["metric"] = "cosine"  # which is no other model, but has other thresholds
+    features.save(here / "otherwise.safetensors")
+    assert main(["gallery", "search", "person.jpg", "--in", "new.gallery", "--model", "otherwise.safetensors"]) == 2
     assert searched() == rows
     assert main(["gallery", "re-embed", "people.gallery", "--model", "other.safetensors"]) == 0
     assert count() == before

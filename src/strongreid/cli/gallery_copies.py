@@ -79,6 +79,7 @@ def gallery_re_embed(
     """
     require_any_model(model, onnx)
 
+    from strongreid.gallery import Gallery
     from strongreid.reports.console import Console
     from strongreid.runs.embed import Choices
     from strongreid.runs.re_embed import re_embed, replaced_in_place
@@ -86,7 +87,10 @@ def gallery_re_embed(
     console, old, used = Console(), require_gallery(gallery), open_model(model, onnx)
     console.say(used.words())
     choices = Choices(skip_bad, engine)
-    count = re_embed(old, opened(to), used, choices, console) if to else replaced_in_place(old, used, choices, console)
+    if to:
+        count = re_embed(old, Gallery.open(to, metric=used.network.metric), used, choices, console)
+    else:
+        count = replaced_in_place(old, used, choices, console)
     console.say(f"Gallery: {to or gallery}, {count:,} rows of {model}.")
     console.suggest("gallery", "search", "person.jpg", "--in", to or gallery, "--model", model)
 

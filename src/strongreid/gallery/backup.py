@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from strongreid.errors import InputError
 from strongreid.files import atomic_file, open_regular, unreadable
+from strongreid.gallery.address import scheme_of
 from strongreid.gallery.arrow_rows import METADATA, about_rows, arrow_rows, rows_of_batches, schema_of
 from strongreid.gallery.gallery import Gallery
 from strongreid.gallery.store import Added
@@ -25,8 +26,13 @@ _NO_BACKUP: Final = "Name a file that strongreid gallery export wrote."
 
 
 def export_rows(gallery: Gallery, path: Path, progress: Callable[[int], None] = lambda done: None) -> int:
-    """Write all rows to a Parquet file, atomically; return how many. `progress` is called with the rows done."""
+    """Write all rows to a Parquet file, atomically; return how many. `progress` is called with the rows done.
+
+    Raises `InputError` for a file in the gallery's own folder, in which an erasure is to leave nothing.
+    """
     about = gallery.require()
+    if scheme_of(gallery.address) is None and path.resolve().is_relative_to(Path(gallery.address).resolve()):
+        raise InputError(f"{path} lies in the gallery, whose erasures would not reach it. Name a file elsewhere.")
     plain = schema_of(about)
     # What files of features say of their model, so that they are read alike; where it lay, no gallery knows.
     said = {"fingerprint": about.model, "feature": "features", "path": ".", **asdict(about)}
@@ -45,7 +51,7 @@ def export_rows(gallery: Gallery, path: Path, progress: Callable[[int], None] = 
 
 
 def import_rows(gallery: Gallery, path: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Added:
-    """Add the rows of a file that `export_rows` wrote; `InputError` for any other.
+    """Add the rows of a file that `export_rows` wrote; `InputError` for any other, and where distances differ in kind.
 
     `progress` is called with (rows done, rows in all).
     """
@@ -54,6 +60,7 @@ def import_rows(gallery: Gallery, path: Path, progress: Callable[[int, int], Non
     try:
         file = parquet.ParquetFile(path)
         about = about_rows(file.schema_arrow, str(path))
+        gallery = Gallery.open(gallery.address, metric=about.metric)  # a new one compares as the old one did
         plain = schema_of(about)
         if set(plain.names) - set(file.schema_arrow.names):
             raise unreadable(path, "it lacks columns of a gallery", _NO_BACKUP)

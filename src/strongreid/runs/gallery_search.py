@@ -65,9 +65,10 @@ def search_gallery(
 ) -> GallerySearch:
     """Search the rows nearest to each query, a picture or a folder of them.
 
-    Raises `InputError` where the gallery's features are another model's.
+    Raises `InputError` where the gallery's features are another model's, or are compared otherwise.
     """
     gallery.require_model(used.made_by.fingerprint, used.network.width)
+    used.require_metric(gallery.require().metric, gallery.address)
     query = embed_pictures(list_pictures(queries), used, choices, console, title="Embedding queries")
     rows = gallery.search(
         query.embeddings.features,

@@ -113,11 +113,7 @@ def _served(gallery: Gallery, used: UsedModel, console: Console) -> Served:
             f"The gallery {address} holds features of another model ({about.model[:12]}) than {used.made_by.path} "
             f"({used.made_by.fingerprint[:12]}), so distances would mean nothing. Name its model with --model."
         )
-    if about.metric != used.network.metric:
-        raise InputError(
-            f"The gallery {address} compares by {about.metric}, {used.made_by.path} by {used.network.metric}: "
-            "the threshold would mean nothing. Make the gallery anew."
-        )
+    used.require_metric(about.metric, address)
     console.say(used.words())
     gallery.search(torch.ones(1, about.width), 1, model=about.model)
     console.say(f"Gallery: {address}, {gallery.stats().count:,} pictures.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from strongreid.errors import InputError
 from strongreid.export.onnx_model import OnnxModel
 from strongreid.models import Calibrated, ReIDModel
 from strongreid.models.fingerprint import model_fingerprint
@@ -28,6 +29,14 @@ class UsedModel:
         if is_on_hub(path):
             return Path()
         return path if path.is_dir() else path.parent
+
+    def require_metric(self, metric: str, address: str) -> None:
+        """Raise `InputError` where a gallery compares features otherwise than the model does."""
+        if metric != self.network.metric:
+            raise InputError(
+                f"The gallery {address} compares by {metric}, {self.made_by.path} by {self.network.metric}: the "
+                "threshold would mean nothing. Make the gallery anew."
+            )
 
     def words(self) -> str:
         """Say which model it is, and what it takes and gives."""
