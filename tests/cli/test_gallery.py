@@ -101,6 +101,9 @@ def test_adding_again_adds_what_is_new_and_changes_people(here: Path, capsys: py
     assert count() == first + 1
     assert before <= first
     assert searched("--where", "person = 4711")[0]["person"] == 4711
+    os.utime("pictures/new.jpg", (4e9, 4e9))  # by a clock that is ahead, for which it would be new at every run
+    assert main(["gallery", "add", "runs/own", "people.csv", "--to", "people.gallery"]) == 0
+    assert re.search(r"Going on: (\d+) of \1 pictures are in the gallery already", capsys.readouterr().err)
 
 
 def test_a_condition_a_page_and_the_next_step(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

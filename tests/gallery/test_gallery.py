@@ -133,6 +133,14 @@ def test_conditions_leave_rows_out(filled: tuple[Gallery, Crowd], where: str, ho
         assert (hits.camera[row, len(expected) :] == -1).all()
 
 
+@pytest.mark.parametrize("word", ["and", "or"])
+def test_a_condition_may_be_as_long_as_a_condition_may_be(filled: tuple[Gallery, Crowd], word: str) -> None:
+    gallery, people = filled
+    long = f" {word} ".join(["camera=1"] * 140)
+    assert len(long) > 1500
+    assert set(gallery.search(people.features[:1], 20, f"{long} {word} camera=1").camera[0].tolist()) == {1}
+
+
 def test_a_copy_is_found_where_its_original_is_left_out(filled: tuple[Gallery, Crowd]) -> None:
     gallery, people = filled
     first, second = 1, 150

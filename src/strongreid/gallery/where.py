@@ -86,9 +86,15 @@ class Joined:
         return first & second if self.word == "and" else first | second
 
     def text(self, brackets: str, query_camera: int) -> str:
-        """The same for a database."""
-        first, second = self.first.text(brackets, query_camera), self.second.text(brackets, query_camera)
-        return f"({first} {self.word} {second})"
+        """The same for a database: a chain in one pair of parentheses, because databases bound how deep they go."""
+        chain, rest = list[Where](), [self.second, self.first]
+        while rest:
+            match rest.pop():
+                case Joined(self.word, first, second):
+                    rest += [second, first]
+                case one:
+                    chain.append(one)
+        return f"({f' {self.word} '.join(one.text(brackets, query_camera) for one in chain)})"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import time_ns
 from typing import Any, Final
 
 import numpy as np
@@ -138,9 +139,10 @@ def _missing(columns: dict[str, Sequence[Any]], gallery: Gallery) -> tuple[list[
     """
     there = gallery.known_paths()
     missing, keys, people = list[int](), list[str](), list[int]()
+    now = time_ns()  # what is said to be written later was copied from a clock that is ahead, and would be new for ever
     for row, (path, person) in enumerate(zip(columns["path"], columns["person"], strict=True)):
         known = there.get(path)
-        if known is None or _written(path) > known.added:
+        if known is None or known.added < _written(path) <= now:
             missing.append(row)
         elif person not in (UNKNOWN, known.person):
             keys.append(known.key)
