@@ -92,7 +92,8 @@ export class Results {
     look.addEventListener('click', () => this.#compare(search, hit));
     show(image, hit.thumbnail).catch(() => look.replaceChildren(make('span', '', 'no picture kept')));
     const facts = make('div', 'facts');
-    const known = [hit.person !== null && `person ${hit.person}`, hit.track !== null && `track ${hit.track}`].filter(Boolean);
+    // The number of a name is larger than those that a script keeps exactly: it would be shown wrong.
+    const known = ['person', 'track'].filter((what) => Number.isSafeInteger(hit[what])).map((what) => `${what} ${hit[what]}`);
     facts.append(
       make('p', 'verdict'),
       line('place', ['rank', hit.rank, 'Rank '], ['distance', hit.distance.toFixed(3), 'distance ']),
