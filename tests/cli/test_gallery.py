@@ -114,7 +114,8 @@ def test_a_condition_a_page_and_the_next_step(here: Path, capsys: pytest.Capture
     assert len(found) == min(5, len(meant)) > 0
     page = (here / "found.html").read_text()
     assert page.count("data:image/jpeg") >= len(found) + 1
-    assert all(f"camera {row['camera']}" in page for row in found)
+    assert all(f"camera {row['camera']}" in page and f"person {row['person']}" in page for row in found)
+    assert page.count("T12:30:00Z") == len(found)
     said = capsys.readouterr()
     assert "not sure" in said.err
     assert searched("--where", "time > 2030-01-01") == []

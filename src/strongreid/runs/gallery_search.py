@@ -11,9 +11,9 @@ import numpy as np
 from strongreid.data import ImageTable
 from strongreid.data.pictures import list_pictures
 from strongreid.files import write_json
-from strongreid.gallery import Found, Gallery, Where
+from strongreid.gallery import UNKNOWN, Found, Gallery, Where
 from strongreid.gallery.boxes import split_box
-from strongreid.gallery.times import shown_time
+from strongreid.gallery.times import NO_TIME, shown_time
 from strongreid.reports.console import Console
 from strongreid.reports.found import FoundFor, Hit, NamedPictures, found_section, with_its_end
 from strongreid.reports.page import Picture, write_page
@@ -56,8 +56,11 @@ class GallerySearch:
         ]
 
     def _note(self, query: int, rank: int) -> str:
-        camera, time = int(self.rows.camera[query, rank]), int(self.rows.time[query, rank])
-        return f"camera {_known(camera)}\n{shown_time(time)}"
+        rows = self.rows
+        numbers = {"person": int(rows.person[query, rank]), "camera": int(rows.camera[query, rank])}
+        lines = [f"{what} {number}" for what, number in numbers.items() if number != UNKNOWN]
+        time = int(rows.time[query, rank])
+        return "\n".join([*lines, *([shown_time(time)] if time != NO_TIME else [])])
 
 
 def search_gallery(
@@ -114,7 +117,8 @@ def write_html(search: GallerySearch, path: Path) -> None:
     found = [FoundFor(query, search.hits(query)) for query in range(total)[:MOST_ON_PAGE]]
     nobody = np.zeros(total, dtype=np.int64)
     query = NamedPictures(ImageTable(search.query.path, nobody, nobody, box=search.query.box))
-    lead = f"A query and what the gallery has nearest to it, with distance, camera and time. {words(search.used)}"
+    shown = "A query and what the gallery has nearest to it, with distance and, where known, person, camera and time."
+    lead = f"{shown} {words(search.used)}"
     if len(found) < total:
         lead += f" Shown: the first {len(found)} of {total:,} queries."
     title = f"{total:,} search{'es' * (total != 1)} in {search.gallery.address}"
