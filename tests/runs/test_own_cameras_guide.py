@@ -31,7 +31,7 @@ def commands() -> list[str]:
 
 def footage(work: Path) -> list[Seen]:
     """Write `footage`: people of three cameras, each seen by two of them at least."""
-    drawn = draw_people(work / "drawn", train_people=14, test_people=0, images_per_person=8, distractors=0, junk=0)
+    drawn = draw_people(work / "drawn", train_people=10, test_people=0, images_per_person=6, distractors=0, junk=0)
     seen = [replace(one, camera=CAMERAS[one.camera]) for one in scene(drawn) if one.camera in CAMERAS]
     cameras = defaultdict[int, set[str]](set)
     for one in seen:
