@@ -116,12 +116,7 @@ def test_the_whole_way_drop_filter_threshold_confirm(
     cameras = page.texts("#strip .camera")
     assert len(cameras) == 20
     assert set(cameras) == {"0", "2"}
-    assert (
-        page.driver.execute_script(
-            "return [...document.querySelectorAll('#strip img')].filter((image) => image.naturalWidth > 0).length"
-        )
-        == 20
-    )
+    page.wait("[...document.querySelectorAll('#strip img')].filter((image) => image.naturalWidth > 0).length === 20")
 
     distances = [float(text) for text in page.texts("#strip .distance")]
     assert distances == sorted(distances)
