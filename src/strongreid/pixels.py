@@ -10,6 +10,7 @@ image and what the paper's networks were trained on (some codebases take the bic
 pixels.
 """
 
+import io
 import math
 import os
 import stat
@@ -50,7 +51,17 @@ MOST_PIXELS = 89_478_485
 DARKEST = 16
 """16-bit grey that stays below this part of its range is refused: with 8 bits it would be black."""
 
-ImageSource = str | os.PathLike[str] | Image.Image | npt.NDArray[np.uint8]
+
+@dataclass(frozen=True)
+class FetchedFile:
+    """An image's file that was fetched from elsewhere."""
+
+    address: str
+    """Where it lies, for errors."""
+    content: bytes
+
+
+ImageSource = str | os.PathLike[str] | FetchedFile | Image.Image | npt.NDArray[np.uint8]
 """An image: its file, a PIL image, or uint8 [H, W, 3] in the order red, green, blue (OpenCV's order is the reverse)."""
 
 Interpolation = Literal["bilinear", "bicubic"]
@@ -96,6 +107,8 @@ def read_image(
             return resize(_from_array(image), size, interpolation)
         case Image.Image():
             name = "PIL image"
+        case FetchedFile():
+            name = f"image {image.address}"
         case str() | os.PathLike():
             name = f"image {os.fspath(image)}"
         case other:
@@ -103,6 +116,9 @@ def read_image(
     try:
         if isinstance(image, Image.Image):
             return resize(_upright_rgb(image), size, interpolation)
+        if isinstance(image, FetchedFile):
+            with Image.open(io.BytesIO(image.content), formats=decoded_formats()) as opened:
+                return resize(_upright_rgb(opened), size, interpolation)
         # A pipe would be waited for, and a device might never end.
         if not stat.S_ISREG(os.stat(image).st_mode):  # noqa: PTH116 - a Path an image costs more than the call
             raise ValueError("it is a folder or a device, not a file")

@@ -5,7 +5,7 @@ Threads serve, because Pillow lets go of the interpreter's lock while it decodes
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -15,14 +15,14 @@ from PIL import Image
 
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
-from strongreid.pixels import Interpolation, read_image, resize
+from strongreid.pixels import ImageSource, Interpolation, read_image, resize
 
 IMAGES_PER_TASK = 32
 """Images that a thread decodes before it hands them over: enough that handing over costs nothing."""
-
-
 IMAGES_PER_SMALL_TASK = 8
 """The same where a batch is waited for: enough tasks that all cores have one."""
+SourceOf = Callable[[str], ImageSource]
+"""What is read for a path of the table: the file there (`str`), or what was fetched from an address."""
 
 
 class DecodedBatch(NamedTuple):
@@ -65,13 +65,14 @@ def decoded_batches(
     batches: Sequence[Sequence[int]],
     size: tuple[int, int],
     interpolation: Interpolation = "bilinear",
+    source_of: SourceOf = str,
 ) -> Iterator[DecodedBatch]:
     """Decode batches of rows, each while the caller works on the one before; what cannot be read is told."""
     pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="decode")
 
     def begin(rows: Sequence[int]) -> list[Future[DecodedBatch]]:
         parts = [rows[start : start + IMAGES_PER_SMALL_TASK] for start in range(0, len(rows), IMAGES_PER_SMALL_TASK)]
-        return [pool.submit(_decode_readable, table, part, size, interpolation) for part in parts]
+        return [pool.submit(_decode_readable, table, part, size, interpolation, source_of) for part in parts]
 
     try:
         upcoming = begin(batches[0]) if batches else []
@@ -87,16 +88,20 @@ def decoded_batches(
 
 
 def _decode_readable(
-    table: ImageTable, rows: Sequence[int], size: tuple[int, int], interpolation: Interpolation
+    table: ImageTable,
+    rows: Sequence[int],
+    size: tuple[int, int],
+    interpolation: Interpolation,
+    source_of: SourceOf,
 ) -> DecodedBatch:
     try:
-        return DecodedBatch(list(rows), _decode(table, rows, size, interpolation), {})
+        return DecodedBatch(list(rows), _decode(table, rows, size, interpolation, source_of), {})
     except InputError:
         pass  # seldom, so one by one
     readable, problems = list[npt.NDArray[np.uint8]](), dict[int, str]()
     for row in rows:
         try:
-            readable.append(_decode(table, [row], size, interpolation)[0])
+            readable.append(_decode(table, [row], size, interpolation, source_of)[0])
         except InputError as error:
             problems[row] = str(error)
     pixels = np.stack(readable) if readable else np.empty((0, 3, *size), dtype=np.uint8)
@@ -104,17 +109,21 @@ def _decode_readable(
 
 
 def _decode(
-    table: ImageTable, rows: Sequence[int], size: tuple[int, int], interpolation: Interpolation = "bilinear"
+    table: ImageTable,
+    rows: Sequence[int],
+    size: tuple[int, int],
+    interpolation: Interpolation = "bilinear",
+    source_of: SourceOf = str,
 ) -> npt.NDArray[np.uint8]:
     pixels = np.empty((len(rows), 3, *size), dtype=np.uint8)
     frame_path, frame = None, np.empty((3, 0, 0), dtype=np.uint8)
     for index, row in enumerate(rows):
         path = table.path[row]
         if table.box is None:
-            pixels[index] = read_image(path, size, interpolation)
+            pixels[index] = read_image(source_of(path), size, interpolation)
             continue
         if path != frame_path:  # boxes of one frame usually follow one another
-            frame_path, frame = path, read_image(path)
+            frame_path, frame = path, read_image(source_of(path))
         pixels[index] = resize(_cut(frame, table.box[row], path), size, interpolation)
     return pixels
 

@@ -20,6 +20,7 @@ from strongreid.data.splitting import ROLES, drawn_split, own_reading, part_of, 
 from strongreid.data.table import ImageTable
 from strongreid.data.tabular import Columns, column_names, read_columns
 from strongreid.errors import InputError
+from strongreid.files import local_path, scheme_of
 
 FARTHEST = 2**31
 """Boxes lie nearer than this many pixels."""
@@ -116,12 +117,13 @@ def _mixed_tracks(table: Columns, images: ImageTable, rows: npt.NDArray[np.int64
 
 
 def image_paths(table: Columns) -> list[str]:
-    """Where the images of a table lie, as `open` takes it: relative to the table's folder."""
+    """Where the images of a table lie, as `open` takes it: relative to the table's folder, or an address s3://..."""
     paths = table.needed("path")
     for row, name in enumerate(paths):
         if "\0" in name:
             raise table.wrong(row, "path", name, "the path of an image")
-    return [os.path.join(table.path.parent, name) for name in paths]  # noqa: PTH118 - speed
+    folder = table.path.parent
+    return [name if scheme_of(name) else os.path.join(folder, name) for name in map(local_path, paths)]  # noqa: PTH118 - speed
 
 
 def boxes(table: Columns, counted: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64] | None, list[Finding]]:

@@ -2,6 +2,7 @@
 
 from strongreid.files.locks import only_process, refuse_second_process
 from strongreid.files.reading import dotted, open_regular, parse_json, read_json, read_text, read_yaml, unreadable
+from strongreid.files.remote import fetch, local_path, require_schemes, scheme_of
 from strongreid.files.system import hint_for_missing, make_folder, sync, why
 from strongreid.files.writing import (
     LONGEST_PART,
@@ -22,8 +23,10 @@ __all__ = [
     "atomic_file",
     "atomic_folder",
     "dotted",
+    "fetch",
     "hint_for_missing",
     "inside",
+    "local_path",
     "make_folder",
     "only_process",
     "open_regular",
@@ -35,7 +38,9 @@ __all__ = [
     "read_yaml",
     "refuse_second_process",
     "remove_folder",
+    "require_schemes",
     "require_target",
+    "scheme_of",
     "sweep",
     "sync",
     "unreadable",

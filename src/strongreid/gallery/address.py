@@ -5,11 +5,11 @@ server. Each library is imported when an address needs it.
 """
 
 import os
-import re
 from pathlib import Path
 from typing import Final
 
 from strongreid.errors import InputError
+from strongreid.files import scheme_of
 from strongreid.gallery.store import Store
 
 _OBJECT_STORES: Final = ("s3", "gs", "az", "abfss")
@@ -44,9 +44,3 @@ def open_store(address: str) -> Store:
             "install 'strongreid[gallery]'"
         ) from error
     return LanceStore(address)
-
-
-def scheme_of(address: str) -> str | None:
-    """Return what an address begins with, such as s3; None for the path of a folder or file."""
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", address)
-    return found[1] if found else None

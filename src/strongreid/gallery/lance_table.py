@@ -19,8 +19,7 @@ import lancedb
 import pyarrow as pa
 
 from strongreid.errors import InputError
-from strongreid.files import inside, make_folder, only_process, remove_folder, write_text
-from strongreid.gallery.address import scheme_of
+from strongreid.files import inside, make_folder, only_process, remove_folder, scheme_of, write_text
 from strongreid.gallery.arrow_rows import about_rows, rows_of_batches, schema_of
 from strongreid.gallery.rows import About, Rows
 

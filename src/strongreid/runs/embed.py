@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from strongreid.data.decoding import DecodedBatch, decoded_batches
+from strongreid.data.decoding import DecodedBatch, SourceOf, decoded_batches
 from strongreid.data.listing import Finding
 from strongreid.data.pictures import UNKNOWN, Pictures, read_pictures
 from strongreid.data.track_weights import sharpness, track_weights
@@ -115,7 +115,8 @@ def _embed_missing(
     if done:
         console.say(f"Going on: {done:,} of {total:,} pictures are embedded already.")
     with console.bar(title) as report:
-        batches = embedded_batches(pictures, missing, used, choices.engine, console.say)
+        model = EmbeddingModel(used, total, choices.engine, console.say)
+        batches = embedded_batches(pictures, missing, model)
         for (batch, features), rows in zip(batches, missing, strict=True):
             problems |= batch.problems
             if batch.rows:
@@ -127,33 +128,44 @@ def _embed_missing(
     return problems
 
 
+class EmbeddingModel:
+    """A model that embeds many pictures, in an engine that is chosen at the first batch.
+
+    Args:
+        used: the model.
+        total: how many pictures: for few, another engine than PyTorch is not worth its start.
+        engine: which; None: the fastest that gives the model's features.
+        say: told which it is.
+    """
+
+    def __init__(self, used: UsedModel, total: int, engine: Engine | None, say: Callable[[str], None]) -> None:
+        self.used = used
+        self._total, self._engine, self._say = total, engine, say
+        self._runs: Embedder | None = None
+
+    def embed(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Map images uint8 [n, 3, H, W] of the model's size, n at least 1, to features float32 [n, width]."""
+        self._runs = self._runs or self._chosen(pixels)
+        return self._runs.embed(pixels, batch_size=BATCH)
+
+    def _chosen(self, pixels: torch.Tensor) -> Embedder:
+        network = self.used.network
+        if not isinstance(network, ReIDModel):
+            return network
+        faster = self._engine is not None or (self._total >= WORTH_IT and not network.classifier.weight.is_cuda)
+        return proven(network, pixels, self._engine, self._say) if faster else network
+
+
 def embedded_batches(
-    pictures: Pictures,
-    batches: Sequence[Sequence[int]],
-    used: UsedModel,
-    engine: Engine | None,
-    say: Callable[[str], None],
+    pictures: Pictures, batches: Sequence[Sequence[int]], model: EmbeddingModel, source_of: SourceOf = str
 ) -> Iterator[tuple[DecodedBatch, npt.NDArray[np.float32]]]:
     """Yield batches of pictures, given by their rows, with the features [n, width] of those that could be read."""
-    network: Embedder | None = None
-    for batch in decoded_batches(pictures.images, batches, used.network.image_size, used.network.interpolation):
-        features = np.empty((0, used.network.width), dtype=np.float32)
+    network = model.used.network
+    for batch in decoded_batches(pictures.images, batches, network.image_size, network.interpolation, source_of):
+        features = np.empty((0, network.width), dtype=np.float32)
         if batch.rows:
-            pixels = torch.from_numpy(batch.pixels)
-            network = network or _network(used, len(pictures), pixels, engine, say)
-            features = _finite(network.embed(pixels, batch_size=BATCH), batch.rows, pictures)
+            features = _finite(model.embed(torch.from_numpy(batch.pixels)), batch.rows, pictures)
         yield batch, features
-
-
-def _network(
-    used: UsedModel, total: int, pixels: torch.Tensor, engine: Engine | None, say: Callable[[str], None]
-) -> Embedder:
-    """Return what runs the network: it itself, or an engine that gives the same features for `pixels`."""
-    network = used.network
-    if not isinstance(network, ReIDModel):
-        return network
-    faster = engine is not None or (total >= WORTH_IT and not network.classifier.weight.is_cuda)
-    return proven(network, pixels, engine, say) if faster else network
 
 
 def _finite(features: torch.Tensor, rows: list[int], pictures: Pictures) -> npt.NDArray[np.float32]:

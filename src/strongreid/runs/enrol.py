@@ -7,8 +7,10 @@ Embedding it again would not do: in another batch its features may differ in the
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final
@@ -17,17 +19,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from strongreid.data.decoding import SourceOf
 from strongreid.data.listing import Finding
 from strongreid.data.pictures import FIRST_OF_NAMES, Pictures, read_pictures
+from strongreid.export.runner import Engine
+from strongreid.files import scheme_of
 from strongreid.gallery import UNKNOWN, Gallery
 from strongreid.gallery.boxes import split_box, with_box
 from strongreid.gallery.times import times
 from strongreid.reports.console import Console
-from strongreid.runs.embed import BATCH, Choices, embedded_batches, refuse_bad, tell
+from strongreid.runs.embed import BATCH, Choices, EmbeddingModel, embedded_batches, refuse_bad, tell
 from strongreid.runs.used_model import UsedModel
 
-ROWS_AT_ONCE: Final = 16
-"""Batches that are added together: a write to the gallery costs some milliseconds, and makes a file."""
+ROWS_AT_ONCE: Final = 1024
+"""Rows that are added together, at least: a write to the gallery costs some milliseconds, and makes a file."""
 _THUMBNAIL_SIDE: Final = 128
 _THUMBNAIL_QUALITY: Final = 80
 
@@ -42,6 +47,23 @@ class Enrolment:
     """Keep a small picture of each in the gallery."""
 
 
+@dataclass(frozen=True, eq=False)
+class EmbeddedRows:
+    """Some pictures after embedding."""
+
+    rows: list[int]
+    """Those that could be read, of `Pictures`."""
+    features: npt.NDArray[np.float32]
+    """Theirs: [n, width]."""
+    thumbnails: list[bytes | None]
+    problems: dict[int, str]
+    """What is wrong with the others, by row."""
+
+
+EmbedRows = Callable[[Pictures, list[int]], Generator[EmbeddedRows]]
+"""Embeds the given rows of pictures, some at a time and in any order."""
+
+
 @dataclass(frozen=True)
 class Enrolled:
     """What became of the pictures."""
@@ -52,50 +74,46 @@ class Enrolled:
 
 
 def enrol(
-    source: Path, gallery: Gallery, used: UsedModel, how: Enrolment, choices: Choices, console: Console, columns: str
+    source: Path,
+    gallery: Gallery,
+    used: UsedModel,
+    how: Enrolment,
+    choices: Choices,
+    console: Console,
+    columns: str,
+    embed_rows: EmbedRows | None = None,
 ) -> Enrolled:
     """Embed the pictures of a folder or a table that are not in the gallery yet, and add them.
 
-    Raises `InputError` where some cannot be read, after adding the others and naming them.
+    `embed_rows` embeds elsewhere; None: in this process. Raises `InputError` where some cannot be read, after adding
+    the others and naming them.
     """
     pictures = read_pictures(source, columns)
     tell(pictures, source, console)
     gallery.require_model(used.made_by.fingerprint, used.network.width)
     console.say(used.words(), *_said_of_names(pictures))
-    return enrol_pictures(pictures, gallery, used, how, choices, console)
-
-
-def enrol_pictures(
-    pictures: Pictures, gallery: Gallery, used: UsedModel, how: Enrolment, choices: Choices, console: Console
-) -> Enrolled:
-    """Embed pictures that are not in the gallery yet, and add them; see `enrol`."""
-    columns = _columns(pictures, how)
+    columns_of = _columns(pictures, how)
     total = len(pictures.images)
-    missing, updated = _missing(columns, gallery)
-    known = done = total - len(missing)
+    missing, updated = _missing(columns_of, gallery)
+    known = total - len(missing)
     if known:
         console.say(f"Going on: {known:,} of {total:,} pictures are in the gallery already.")
-    problems, added = dict[int, str](), 0
-    step = BATCH * ROWS_AT_ONCE
-    batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
-    with console.bar("Enrolling pictures") as report:
-        embedded = embedded_batches(pictures, batches, used, choices.engine, console.say)
-        for start in range(0, len(missing), step):
-            rows, features, thumbnails = list[int](), list[npt.NDArray[np.float32]](), list[bytes | None]()
-            for batch, some in _some(embedded, len(batches[start // BATCH : (start + step) // BATCH])):
-                problems |= batch.problems
-                rows += batch.rows
-                features.append(some)
-                thumbnails += [_thumbnail(pixels) if how.thumbnails else None for pixels in batch.pixels]
-            if rows:
-                chosen: dict[str, Any] = {name: [column[row] for row in rows] for name, column in columns.items()}
-                result = gallery.add(
-                    np.concatenate(features), model=used.made_by.fingerprint, **chosen, thumbnail=thumbnails
-                )
+    embed_here = partial(embedded_here, used=used, thumbnails=how.thumbnails, engine=choices.engine, say=console.say)
+    added, problems = 0, dict[int, str]()
+    with (
+        console.bar("Enrolling pictures") as report,
+        closing((embed_rows or embed_here)(pictures, missing)) as embedded,
+    ):
+        for some in _gathered(embedded):
+            problems |= some.problems
+            if some.rows:
+                chosen: dict[str, Any] = {
+                    name: [column[row] for row in some.rows] for name, column in columns_of.items()
+                }
+                result = gallery.add(some.features, model=used.made_by.fingerprint, **chosen, thumbnail=some.thumbnails)
                 added, known = added + result.added, known + result.known + result.updated
-            done += len(missing[start : start + step])
-            report(done, total)
-    found = [*pictures.findings, *(Finding(pictures.images.path[row], problem) for row, problem in problems.items())]
+            report(known + added + len(problems), total)
+    found = [*pictures.findings, *(Finding(pictures.images.path[row], problems[row]) for row in sorted(problems))]
     refuse_bad(found, total + len(pictures.findings), choices.skip_bad, True, console)
     return Enrolled(added, updated, known - updated)
 
@@ -112,15 +130,57 @@ def _said_of_names(pictures: Pictures) -> list[str]:
     ]
 
 
-def _some(batches: Iterator[Any], count: int) -> Iterator[Any]:
-    for _ in range(count):
-        yield next(batches)
+def embedded_here(
+    pictures: Pictures,
+    rows: list[int],
+    used: UsedModel,
+    thumbnails: bool,
+    engine: Engine | None,
+    say: Callable[[str], None],
+) -> Generator[EmbeddedRows]:
+    """Embed rows of pictures in this process, in their order."""
+    batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+    yield from embedded_rows(pictures, batches, EmbeddingModel(used, len(pictures), engine, say), thumbnails)
+
+
+def embedded_rows(
+    pictures: Pictures,
+    batches: Sequence[Sequence[int]],
+    model: EmbeddingModel,
+    thumbnails: bool,
+    source_of: SourceOf = str,
+) -> Iterator[EmbeddedRows]:
+    """Embed batches of rows, and make a thumbnail of each where they are wanted."""
+    for batch, features in embedded_batches(pictures, batches, model, source_of):
+        small = [_thumbnail(pixels) if thumbnails else None for pixels in batch.pixels]
+        yield EmbeddedRows(batch.rows, features, small, batch.problems)
+
+
+def _gathered(parts: Iterator[EmbeddedRows]) -> Iterator[EmbeddedRows]:
+    """Join parts until they are worth a write."""
+    held = list[EmbeddedRows]()
+    for part in parts:
+        held.append(part)
+        if sum(len(one.rows) for one in held) >= ROWS_AT_ONCE:
+            yield _joined(held)
+            held = []
+    if held:
+        yield _joined(held)
+
+
+def _joined(parts: list[EmbeddedRows]) -> EmbeddedRows:
+    return EmbeddedRows(
+        [row for part in parts for row in part.rows],
+        np.concatenate([part.features for part in parts]),
+        [small for part in parts for small in part.thumbnails],
+        {row: problem for part in parts for row, problem in part.problems.items()},
+    )
 
 
 def _columns(pictures: Pictures, how: Enrolment) -> dict[str, Sequence[Any]]:
     """What the gallery is told of each picture."""
     images = pictures.images
-    paths = [os.path.abspath(path) for path in images.path]  # noqa: PTH100 - speed
+    paths = [path if scheme_of(path) else os.path.abspath(path) for path in images.path]  # noqa: PTH100 - speed
     boxes = [None] * len(paths) if images.box is None else images.box.tolist()
     camera = images.camera if how.camera is None else np.full(len(paths), how.camera)
     return {

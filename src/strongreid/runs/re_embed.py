@@ -19,7 +19,7 @@ from strongreid.gallery.boxes import split_box
 from strongreid.gallery.lance import LanceStore
 from strongreid.pixels import read_image
 from strongreid.reports.console import Console
-from strongreid.runs.embed import BATCH, Choices, embedded_batches, refuse_bad
+from strongreid.runs.embed import BATCH, Choices, EmbeddingModel, embedded_batches, refuse_bad
 from strongreid.runs.used_model import UsedModel
 
 NO_PICTURE: Final = "There is neither a picture that can be read nor a thumbnail."
@@ -102,7 +102,8 @@ def _of_files(
     images = ImageTable(tuple(path for path, _ in split), nobody, nobody, box=np.array(boxes) if boxes else None)
     batches = [list(range(start, min(start + BATCH, len(chosen)))) for start in range(0, len(chosen), BATCH)]
     found: dict[int, npt.NDArray[np.float32]] = {}
-    for batch, features in embedded_batches(Pictures(images, nobody), batches, used, choices.engine, say):
+    model = EmbeddingModel(used, len(images), choices.engine, say)
+    for batch, features in embedded_batches(Pictures(images, nobody), batches, model):
         found |= {chosen[row]: feature for row, feature in zip(batch.rows, features, strict=True)}
     return found
 
