@@ -15,6 +15,7 @@ from strongreid.cli.command import Command
 from strongreid.cli.comparing import COMPARING
 from strongreid.cli.converting import CONVERTING
 from strongreid.cli.datasets import DATASETS
+from strongreid.cli.embedding import EMBEDDING
 from strongreid.cli.evaluating import EVALUATING
 from strongreid.cli.exporting import EXPORTING
 from strongreid.cli.finetuning import FINETUNING
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Command] = {
     **COMPARING,
     **CONVERTING,
     **EXPORTING,
+    **EMBEDDING,
     **SEARCHING,
     **GALLERY,
     **KEEPING,

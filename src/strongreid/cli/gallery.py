@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser
 from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, is_onnx, open_model, require_any_model
 from strongreid.cli.checks import newest_run, require_file, require_output_file
 from strongreid.cli.command import Command, parser_of
-from strongreid.cli.searching import SKIP_BAD, Engine
+from strongreid.cli.embedding import SKIP_BAD, Engine
 from strongreid.errors import InputError
 from strongreid.recipes.parsing import parse
 
@@ -67,11 +67,7 @@ def gallery_add(
     console, used = Console(), open_model(model, onnx)
     gallery = Gallery.open(to, metric=used.network.metric)
     done = enrol(source, gallery, used, Enrolment(camera, thumbnails), Choices(skip_bad, engine), console, columns)
-    relabelled = f", {done.updated:,} are now of another person" if done.updated else ""
-    console.say(
-        f"Gallery: {to}, {done.added:,} pictures added, {done.known:,} were there{relabelled}; it holds "
-        f"{gallery.stats().count:,}."
-    )
+    console.say(done.words(gallery))
     console.suggest("gallery", "search", "person.jpg", "--in", to, "--model", model)
 
 

@@ -7,8 +7,8 @@ from jsonargparse import ArgumentParser
 from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, open_model, require_any_model
 from strongreid.cli.checks import require_file, require_output_file
 from strongreid.cli.command import Command, parser_of
+from strongreid.cli.embedding import SKIP_BAD, Engine
 from strongreid.cli.gallery import ADDRESS, opened, require_gallery
-from strongreid.cli.searching import SKIP_BAD, Engine
 from strongreid.errors import InputError
 
 

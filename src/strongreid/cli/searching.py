@@ -1,78 +1,22 @@
-"""`embed` and `search`: features of any pictures, and the nearest of them.
-
-`embed_source` is not called `embed`: jsonargparse would look for the package's public `embed` and load PyTorch to write
-its help.
-"""
+"""`search`: the nearest pictures of any pictures."""
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, is_onnx, open_model, require_any_model
+from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, open_model, require_any_model
 from strongreid.cli.checks import newest_run, require_file, require_output_file
 from strongreid.cli.command import Command, parser_of
+from strongreid.cli.embedding import SKIP_BAD
 from strongreid.errors import InputError
 from strongreid.recipes.parsing import parse
 from strongreid.runs.finding import is_on_hub
 
 if TYPE_CHECKING:
     from strongreid.runs.feature_files import StoredFeatures
-
-FEATURE_FILES = (".npz", ".parquet")
-Engine = Literal["pytorch", "onnxruntime", "openvino"]
-"""Those of `export.runner`, which PyTorch would have to be loaded for."""
-SKIP_BAD = "Leave out pictures that cannot be read; without it they are named and the command ends there."
-
-
-def embed_source(
-    source: Path,
-    output: Path,
-    model: Path | None = None,
-    columns: str = "",
-    skip_bad: bool = False,
-    engine: Engine | None = None,
-    onnx: OnnxChoice = NOT_ONNX,
-) -> None:
-    """Make features of all pictures of a folder or a table, with a file of them that `search` and `evaluate` read.
-
-    Stopped with Ctrl-C or killed, the same command goes on where it was. People need not be known: they are in the file
-    as -1, cameras as 0.
-
-    Args:
-        source: A folder, whose pictures and those of all folders in it are taken, or a table (.csv, .parquet) with the
-            column path and perhaps person, camera and a box x, y, w, h.
-        output: The file to write, .npz or .parquet.
-        model: The folder of a run, a model file (.safetensors), hf:owner/name or an ONNX file; by default the newest
-            run in runs.
-        columns: What a table calls its columns, where they have other names: person=pid,camera=camid.
-        skip_bad: Leave out pictures that cannot be read.
-        engine: What runs the network; by default, for many pictures on a CPU, the fastest that is installed and gives
-            the model's own features.
-        onnx: An ONNX file.
-    """
-    require_output_file("--output", output, "features.npz")
-    if output.suffix.lower() not in FEATURE_FILES:
-        raise InputError(f"--output {output} must end in .npz or .parquet, which says what kind of file to write.")
-    _require_pictures(source)
-    chosen = _chosen(model, onnx)
-    if engine is not None and is_onnx(chosen):
-        raise InputError(f"--engine is for models of ours: {chosen} is run by onnxruntime.")
-
-    from strongreid.reports.console import Console
-    from strongreid.runs import embed as embedding
-    from strongreid.runs.feature_files import require_parquet
-
-    if output.suffix.lower() == ".parquet":
-        require_parquet(output)
-    console = Console()
-    choices = embedding.Choices(skip_bad, engine)
-    stored = embedding.embed_source(source, output, open_model(chosen, onnx), choices, console, columns=columns)
-    features = stored.embeddings
-    console.say(f"Features: {output}, {len(features):,} pictures, {features.features.shape[1]} numbers each.")
-    console.suggest("search", stored.path[0], "--in", output, *_model_words(model))
 
 
 def search(
@@ -175,20 +119,6 @@ def _model_words(model: Path | None) -> list[str | Path]:
     return [] if model is None else ["--model", model]
 
 
-def embed_parser() -> ArgumentParser:
-    """Return the parser of `embed`."""
-    parser = parser_of(embed_source, skip={"source", "output", "skip_bad"})
-    parser.add_argument(
-        "source",
-        type=Path,
-        help="A folder, whose pictures and those of all folders in it are taken, or a table (.csv, .parquet) with the "
-        "column path and perhaps person, camera and a box x, y, w, h.",
-    )
-    parser.add_argument("-o", "--output", type=Path, required=True, help="The file to write, .npz or .parquet.")
-    parser.add_argument("--skip_bad", action="store_true", help=SKIP_BAD)
-    return parser
-
-
 def search_parser() -> ArgumentParser:
     """Return the parser of `search`."""
     parser = parser_of(search, skip={"queries", "gallery", "count", "skip_bad"})
@@ -214,12 +144,6 @@ def read_search(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
 
 
 SEARCHING = {
-    "embed": Command(
-        embed_source,
-        "features of all pictures of a folder or a table",
-        ("embed FOLDER -o features.npz --model RUN", "embed boxes.csv -o features.parquet --skip_bad"),
-        make_parser=embed_parser,
-    ),
     "search": Command(
         search,
         "find people by pictures of them",

@@ -72,6 +72,14 @@ class Enrolled:
     updated: int
     known: int
 
+    def words(self, gallery: Gallery) -> str:
+        """Say it, and what the gallery holds now."""
+        relabelled = f", {self.updated:,} are now of another person" if self.updated else ""
+        return (
+            f"Gallery: {gallery.address}, {self.added:,} pictures added, {self.known:,} were there{relabelled}; it "
+            f"holds {gallery.stats().count:,}."
+        )
+
 
 def enrol(
     source: Path,
@@ -180,7 +188,7 @@ def _joined(parts: list[EmbeddedRows]) -> EmbeddedRows:
 def _columns(pictures: Pictures, how: Enrolment) -> dict[str, Sequence[Any]]:
     """What the gallery is told of each picture."""
     images = pictures.images
-    paths = [path if scheme_of(path) else os.path.abspath(path) for path in images.path]  # noqa: PTH100 - speed
+    paths = [full_path(path) for path in images.path]
     boxes = [None] * len(paths) if images.box is None else images.box.tolist()
     camera = images.camera if how.camera is None else np.full(len(paths), how.camera)
     return {
@@ -190,6 +198,11 @@ def _columns(pictures: Pictures, how: Enrolment) -> dict[str, Sequence[Any]]:
         "time": times(None if pictures.time is None else list(pictures.time), len(paths)).view("datetime64[us]"),
         "track": [None] * len(paths) if pictures.track_number is None else pictures.track_number.tolist(),
     }
+
+
+def full_path(path: str) -> str:
+    """Return the path of a picture from the root on; an address as it is."""
+    return path if scheme_of(path) else os.path.abspath(path)  # noqa: PTH100 - speed
 
 
 def _missing(columns: dict[str, Sequence[Any]], gallery: Gallery) -> tuple[list[int], int]:
