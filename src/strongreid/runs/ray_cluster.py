@@ -7,6 +7,7 @@ its files in a temporary folder, which goes with it.
 import logging
 import os
 import secrets
+import socket
 import sys
 import tempfile
 import warnings
@@ -21,6 +22,7 @@ from typing import Any, Final
 from strongreid.data.decoding import available_cores
 from strongreid.errors import InputError
 
+CONNECT_SECONDS: Final = 5.0
 LONGEST_FOLDER: Final = 44
 """Most characters of Ray's folder: its sockets lie below it, and a socket's path has 107 at most."""
 
@@ -68,6 +70,7 @@ def running(address: str | None, workers: int | None) -> Iterator[Cluster]:
                 cores = max(workers or 0, available_cores())
                 _start(ray, address="local", num_cpus=cores, include_dashboard=False, _temp_dir=folder)
             else:
+                _require_listener(address)
                 _start(ray, address=address)
             there = ray.cluster_resources()
             gpus, cores = int(there.get("GPU", 0)), int(there.get("CPU", 0))
@@ -81,6 +84,21 @@ def _prepare(own: bool) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if own and "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+
+
+def _require_listener(address: str) -> None:
+    """Raise `InputError` where nothing listens at host:port, which Ray would find out in two minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not host or not port.isdecimal():
+        raise InputError(f"--address is {address}; write HOST:PORT of a Ray cluster, or auto for the one here.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise InputError(
+            f"--address {address} cannot be joined: {error}. Is the cluster up, and its port open?"
+        ) from error
 
 
 def _start(ray: Any, **options: Any) -> None:
