@@ -109,8 +109,12 @@ def _start(ray: Any, **options: Any) -> None:
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
         where = options["address"]
-        what = "Ray does not start here" if where == "local" else f"--address {where} cannot be joined"
-        raise InputError(f"{what}: {reason}") from error
+        if where == "local":
+            raise InputError(f"Ray does not start here: {reason}") from error
+        raise InputError(
+            f"--address {where} cannot be joined: {reason}. A cluster's token is taken from RAY_AUTH_TOKEN, with "
+            "RAY_AUTH_MODE=token; its version of Ray must be the one here."
+        ) from error
     context = import_module("ray.data").DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
     for name in ("ray", "ray.data"):
