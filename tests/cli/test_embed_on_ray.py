@@ -1,6 +1,5 @@
 """`strongreid embed --engine ray`: what it refuses, and, where Ray is installed, whole commands on this machine."""
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -119,9 +118,8 @@ def test_what_fails_is_listed_and_the_rest_is_added(here: Path) -> None:
 
 @needs_ray
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_stopped_at_any_time_it_goes_on_and_leaves_no_process(here: Path, how: signal.Signals) -> None:
-    shutil.rmtree(here / "temporary", ignore_errors=True)
-    (here / "temporary").mkdir()
+@pytest.mark.usefixtures("here")
+def test_stopped_at_any_time_it_goes_on_and_leaves_no_process(how: signal.Signals) -> None:
     running = started(ON_RAY, stderr=subprocess.PIPE)
     assert running.stderr is not None
     for line in running.stderr:

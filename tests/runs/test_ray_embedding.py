@@ -1,4 +1,4 @@
-"""What a worker of Ray is given, does and returns, without Ray: the same as in one process, from anywhere, in any order.
+"""What a worker of Ray is given, does and returns, without Ray: what one process does, from anywhere, in any order.
 
 (Ray itself: `tests/cli/test_embed_on_ray.py`.)
 """
@@ -7,7 +7,7 @@ import io
 import os
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import fsspec
@@ -133,16 +133,13 @@ def test_the_order_in_which_rows_are_done_does_not_matter(
     rows = [f"{file},{number},{number % 3},2026-11-01T12:0{number}" for number, file in enumerate(files)]
     (tmp_path / "crops.csv").write_text("\n".join(["path,person,camera,time", *rows, "none.jpg,1,1,2026-11-01", ""]))
 
-    def shuffled(pictures: Pictures, rows: list[int]) -> Iterator[EmbeddedRows]:
+    def shuffled(pictures: Pictures, rows: list[int]) -> Generator[EmbeddedRows]:
         order = random.Random(seed).sample(rows, len(rows))
         for start in range(0, len(order), 3):
             yield from worked(pictures, order[start : start + 3], used)
 
-    def generated(pictures: Pictures, rows: list[int]) -> Iterator[EmbeddedRows]:
-        yield from shuffled(pictures, rows)
-
     held = []
-    for name, embed_rows in (("one", None), ("other", generated)):
+    for name, embed_rows in (("one", None), ("other", shuffled)):
         gallery = Gallery.open(tmp_path / name)
         done = enrol(
             tmp_path / "crops.csv",
@@ -152,7 +149,7 @@ def test_the_order_in_which_rows_are_done_does_not_matter(
             Choices(skip_bad=True),
             QUIET,
             "",
-            embed_rows,  # type: ignore[arg-type]
+            embed_rows,
         )
         assert (done.added, done.known) == (7, 0)
         columns = ("path", "person", "camera", "time")
