@@ -7,9 +7,11 @@ its files in a temporary folder, which goes with it.
 import logging
 import os
 import secrets
+import signal
 import socket
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,11 +66,12 @@ def running(address: str | None, workers: int | None) -> Iterator[Cluster]:
     """
     _prepare(own=address is None)
     ray = import_module("ray")
+    # Ray lets everybody into its own folder, so that lies in one which is ours alone.
     with TemporaryDirectory(prefix="sr-", dir=_short_folder(), ignore_cleanup_errors=True) as folder:
         try:
             if address is None:
                 cores = max(workers or 0, available_cores())
-                _start(ray, address="local", num_cpus=cores, include_dashboard=False, _temp_dir=folder)
+                _start(ray, address="local", num_cpus=cores, include_dashboard=False, _temp_dir=f"{folder}/r")
             else:
                 _require_listener(address)
                 _start(ray, address=address)
@@ -103,7 +106,7 @@ def _require_listener(address: str) -> None:
 
 def _start(ray: Any, **options: Any) -> None:
     try:
-        with warnings.catch_warnings():
+        with _own_signal_handlers(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="lancedb fork support")  # Ray's processes do not use it
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
@@ -121,6 +124,19 @@ def _start(ray: Any, **options: Any) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what fails is said by the command
 
 
+@contextmanager
+def _own_signal_handlers() -> Iterator[None]:
+    """Put back what handles signals, in whose place Ray puts a handler that prints stacks and ends the process."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for one, handler in before.items():
+                if handler is not None:
+                    signal.signal(one, handler)
+
+
 def _short_folder() -> str:
     usual = tempfile.gettempdir()
-    return usual if len(usual) + len("/sr-12345678") <= LONGEST_FOLDER else "/tmp"
+    return usual if len(usual) + len("/sr-12345678/r") <= LONGEST_FOLDER else "/tmp"
