@@ -13,8 +13,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from strongreid.errors import InputError
-from strongreid.files import atomic_file, open_regular, unreadable
-from strongreid.gallery.address import scheme_of
+from strongreid.files import atomic_file, open_regular, scheme_of, unreadable
 from strongreid.gallery.arrow_rows import METADATA, about_rows, arrow_rows, rows_of_batches, schema_of
 from strongreid.gallery.gallery import Gallery
 from strongreid.gallery.store import Added
