@@ -24,7 +24,7 @@ def write_openvino(graph: ExportGraph, path: Path, metadata: Mapping[str, str]) 
     with TemporaryDirectory() as folder:
         onnx = Path(folder) / "model.onnx"
         write_onnx(graph, onnx, {})
-        model = openvino.convert_model(str(onnx))
+        model = openvino.Core().read_model(str(onnx))  # `convert_model` does the same, and tells Intel of its use
     for key, value in metadata.items():
         model.set_rt_info(value, [key])
     openvino.save_model(model, str(path), compress_to_fp16=graph.in_half)
