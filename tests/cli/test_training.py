@@ -137,7 +137,7 @@ def test_each_command_ends_with_what_comes_next(
         (["evaluate", "--embeddings", *files], f"evaluate --embeddings {quoted} --reranking true"),
         (["calibrate", str(trained), "--false_match_rate=0.1"], f"report {trained}"),
         (["compare", str(trained), str(trained)], f"report {trained}"),
-        (["report", str(trained), f"--output={tmp_path / 'page.html'}"], f"calibrate {trained}"),
+        (["report", str(trained), f"--output={tmp_path / 'page.html'}"], f"identify {trained}"),
         (["data", "check", "drawn", str(drawn)], f"train drawn {drawn}"),
         (["data", "list"], "data check NAME DIR"),
         (["train", "--resume", str(trained)], f"report {trained}"),

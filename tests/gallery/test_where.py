@@ -193,7 +193,7 @@ def test_a_database_is_given_words_and_numbers_of_ours_alone(where: Where, camer
         ("1970-01-01", 0),
         (np.datetime64("1970-01-01T00:00:01"), 1_000_000),
         (np.float32("nan"), NO_TIME),
-        (np.datetime64("NaT"), NO_TIME),
+        (np.datetime64("NaT", "s"), NO_TIME),
         (None, NO_TIME),
     ],
 )
