@@ -327,7 +327,7 @@ def test_sources_without_a_picture_are_refused(
         (["-o", "out.npz", "--columns=path=file"], "is for tables"),
         (["-o", "out.npz", "--onnx.range=255"], "ONNX"),
         (["-o", "out.npz", "--engine=tensorrt"], "openvino"),
-        ([], "-o is missing"),
+        ([], "Where shall the features go?"),
     ],
 )
 def test_options_that_cannot_be_are_refused(

@@ -26,6 +26,8 @@ from tests.preloaded import preloaded
 from tests.training import one_process
 
 LIMIT_S = 250
+ELASTIC_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""torch's launcher takes them, and keeps them."""
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
 
 
@@ -43,7 +45,12 @@ def in_two_processes(logs: Path, function: Callable[..., object], *arguments: ob
         rdzv_endpoint="localhost:0",
         logs_specs=DefaultLogsSpecs(log_dir=str(logs), redirects=Std.ERR),
     )
-    codes = elastic_launch(launch, function)(*arguments)
+    handlers = {number: signal.getsignal(number) for number in ELASTIC_SIGNALS}
+    try:
+        codes = elastic_launch(launch, function)(*arguments)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     assert set(codes.values()) <= {None, 0}
     first, second = (next(logs.glob(f"*/attempt_0/{rank}/stderr.log")).read_text() for rank in (0, 1))
     return first, second
