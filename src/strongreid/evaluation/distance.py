@@ -13,23 +13,21 @@ five digits or more.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Final, Literal, final
+from typing import Final, final
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.workers import Task, run
+from strongreid.evaluation.lengths import SMALLEST_NORM, Metric, by_length, extremes, squared_lengths
+from strongreid.evaluation.parts import slices, take
+from strongreid.evaluation.workers import Task
 
-Metric = Literal["cosine", "euclidean"]
+__all__ = ["Distance", "FeatureBlock", "KnownLengths", "Metric", "known_lengths", "measure"]
 
-_SMALLEST_NORM: Final = 1e-12
-_ROWS_AT_ONCE: Final = 1024
-_SQUARES_AT_ONCE: Final = 256
 _SAMPLED_ROWS: Final = 128
 _CLOSE: Final = 1 / 32  # of both squared lengths: a float32 distance has five digits there
 _MANY_OTHERS: Final = 1 / 50  # of a sample: more than those of one person, but in small sets
@@ -116,7 +114,7 @@ class KnownLengths:
     """What `measure` needs of a gallery that is searched again and again, measured once: `known_lengths`."""
 
     squares: Sequence[Tensor]
-    by_length: Sequence[Tensor]
+    terms: Sequence[Tensor]
     smallest: float
     largest: float
     sample: Tensor
@@ -125,8 +123,8 @@ class KnownLengths:
 def known_lengths(gallery: Sequence[Tensor], metric: Metric) -> KnownLengths:
     """Measure the parts of a gallery, `[G_i, D]`, none empty. Use within `full_precision`."""
     squares = squared_lengths(gallery)
-    smallest, largest = _extremes(squares)
-    return KnownLengths(squares, _by_length(squares, metric), smallest, largest, _sampled(gallery))
+    smallest, largest = extremes(squares)
+    return KnownLengths(squares, by_length(squares, metric), smallest, largest, _sampled(gallery))
 
 
 def measure(
@@ -152,47 +150,17 @@ def measure(
         return ()
 
     squares = squared_lengths(features if known is None else features[:1], *further, choose)
-    smallest, largest = _extremes(squares)
-    by_length = _by_length(squares, metric)
+    smallest, largest = extremes(squares)
+    terms = by_length(squares, metric)
     if known is not None:
-        squares, by_length = [*squares, *known.squares], [*by_length, *known.by_length]
+        squares, terms = [*squares, *known.squares], [*terms, *known.terms]
         smallest, largest = min(smallest, known.smallest), max(largest, known.largest)
     distance = chosen[0]
     if largest > _FAR * smallest:  # else the longest is not so far from the median either
         distance = _for_far(distance, features, squares)
-    if smallest < _SMALLEST_NORM**2:
+    if smallest < SMALLEST_NORM**2:
         distance = _for_tiny(distance, features, squares)
-    return [FeatureBlock(*block) for block in zip(features, by_length, strict=True)], distance
-
-
-def _by_length(squares: Sequence[Tensor], metric: Metric) -> list[Tensor]:
-    """What lengths add to a distance: see `FeatureBlock`."""
-    if metric == "euclidean":
-        return list(squares)
-    return [part.sqrt().clamp_min_(_SMALLEST_NORM).reciprocal_() for part in squares]
-
-
-def _extremes(squares: Sequence[Tensor]) -> tuple[float, float]:
-    """The smallest and the largest of squared lengths; infinity and 0 of none."""
-    some = [part for part in squares if len(part)]
-    smallest = min((float(part.min()) for part in some), default=math.inf)
-    return smallest, max((float(part.max()) for part in some), default=0.0)
-
-
-def squared_lengths(parts: Sequence[Tensor], *further: Task) -> list[Tensor]:
-    """Squared lengths `[n]` of each part's rows, `[n, D]`. `further` tasks run beside. Use within `full_precision`."""
-    squares = [part.new_empty(len(part)) for part in parts]
-
-    def measure_some(part: int, some: slice) -> Sequence[Task]:
-        for rows in slices(some.stop, _SQUARES_AT_ONCE, some.start):
-            torch.sum(parts[part][rows].square(), dim=1, out=squares[part][rows])
-        return ()
-
-    tasks: list[Task] = list(further)
-    for part in range(len(parts)):
-        tasks += [partial(measure_some, part, some) for some in slices(len(parts[part]), _ROWS_AT_ONCE)]
-    run(tasks, parts[0].device)
-    return squares
+    return [FeatureBlock(*block) for block in zip(features, terms, strict=True)], distance
 
 
 def _sampled(parts: Sequence[Tensor]) -> Tensor:
@@ -235,7 +203,7 @@ def _for_far(distance: Distance, features: Sequence[Tensor], squares: Sequence[T
 
 def _for_tiny(distance: Distance, features: Sequence[Tensor], squares: Sequence[Tensor]) -> Distance:
     """Choose float64 where squares vanish in float32: of any feature for cosine, of all for Euclidean distances."""
-    tiny = [lengths < _SMALLEST_NORM**2 for lengths in squares]
+    tiny = [lengths < SMALLEST_NORM**2 for lengths in squares]
     if distance.metric == "cosine":
         vanishing = any(bool(part[rows].any()) for part, rows in zip(features, tiny, strict=True))  # features of 0 stay
         return replace(distance, float64=True) if vanishing else distance
@@ -245,19 +213,3 @@ def _for_tiny(distance: Distance, features: Sequence[Tensor], squares: Sequence[
     return replace(
         distance, float64=True, unit=2.0 ** math.frexp(largest)[1], center=None
     )  # a power of 2 rounds nothing
-
-
-def slices(stop: int, size: int, start: int = 0) -> Iterator[slice]:
-    """Cut start..stop - 1 into slices of `size`, the last one shorter."""
-    return (slice(first, min(first + size, stop)) for first in range(start, stop, size))
-
-
-def take(parts: Sequence[Tensor], rows: Tensor) -> Tensor:
-    """The rows of all parts laid one after another."""
-    taken = parts[0].new_empty((len(rows), parts[0].shape[1]))
-    start = 0
-    for part in parts:
-        here = (rows >= start) & (rows < start + len(part))
-        taken[here] = part[rows[here] - start]
-        start += len(part)
-    return taken

@@ -11,8 +11,9 @@ from typing import Final, final
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.distance import FeatureBlock, KnownLengths, Metric, known_lengths, measure, slices, take
+from strongreid.evaluation.distance import FeatureBlock, KnownLengths, Metric, known_lengths, measure
 from strongreid.evaluation.facts import Indices
+from strongreid.evaluation.parts import slices, take
 from strongreid.evaluation.workers import Task
 
 _ROWS_ON_CPU: Final = 1024

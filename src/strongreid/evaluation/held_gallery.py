@@ -14,10 +14,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.distance import FeatureBlock, Metric, slices
+from strongreid.evaluation.distance import FeatureBlock, Metric
 from strongreid.evaluation.facts import Indices
 from strongreid.evaluation.gallery_distances import GalleryDistances, know
 from strongreid.evaluation.nearest import NearestImages
+from strongreid.evaluation.parts import slices
 from strongreid.evaluation.search import MOST_QUERIES
 from strongreid.evaluation.workers import Task, full_precision, run
 

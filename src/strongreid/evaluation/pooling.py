@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.evaluation.distance import Metric, measure, slices
+from strongreid.evaluation.distance import Metric, measure
 from strongreid.evaluation.embeddings import JUNK, Embeddings, float32_rows
 from strongreid.evaluation.ground_truth import MatchIndex, check, require_count, require_gallery
 from strongreid.evaluation.nearest import nearest_of_block
+from strongreid.evaluation.parts import slices
 from strongreid.evaluation.search import search
 from strongreid.evaluation.topk import find_neighbours
 from strongreid.evaluation.workers import full_precision

@@ -22,9 +22,10 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.evaluation.distance import Distance, Metric, slices, take
+from strongreid.evaluation.distance import Distance, Metric
 from strongreid.evaluation.facts import Indices
 from strongreid.evaluation.gallery_distances import GalleryDistances
+from strongreid.evaluation.parts import slices, take
 from strongreid.evaluation.topk import find_neighbours
 
 Floats = npt.NDArray[np.float32]

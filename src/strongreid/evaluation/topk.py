@@ -15,7 +15,8 @@ from typing import Final, final
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.distance import Distance, FeatureBlock, slices
+from strongreid.evaluation.distance import Distance, FeatureBlock
+from strongreid.evaluation.parts import slices
 from strongreid.evaluation.ranking import distances_of_bits, ordered_bits, true_indices
 from strongreid.evaluation.workers import Task, run
 

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.evaluation.distance import Metric, slices
+from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.embeddings import JUNK, Embeddings
 from strongreid.evaluation.facts import Floats, Indices
 from strongreid.evaluation.ground_truth import MatchIndex
 from strongreid.evaluation.identification_result import Identification
 from strongreid.evaluation.nearest import nearest_of_block
+from strongreid.evaluation.parts import slices
 from strongreid.evaluation.search import SearchBlock, search
 
 _ROWS_AT_ONCE: Final = 1024

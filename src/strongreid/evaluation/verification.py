@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.evaluation.distance import Distance, Metric, slices
+from strongreid.evaluation.distance import Distance, Metric
 from strongreid.evaluation.embeddings import JUNK, Embeddings
 from strongreid.evaluation.facts import Indices
 from strongreid.evaluation.ground_truth import MatchIndex, SameCamera, check, require_valid
+from strongreid.evaluation.parts import slices
 from strongreid.evaluation.search import Progress, SearchBlock, search
 
 _DROPPED_BITS: Final = 10

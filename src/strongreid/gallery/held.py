@@ -9,9 +9,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.distance import Metric, take
+from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.held_gallery import Allowed, HeldGallery
 from strongreid.evaluation.nearest import NearestImages
+from strongreid.evaluation.parts import take
 from strongreid.gallery.rows import Integers, Rows
 from strongreid.gallery.store import Found
 from strongreid.gallery.times import NO_TIME
