@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from strongreid.cli.checks import require_file, require_model
-from strongreid.cli.options import OtherSet, other_set
+from strongreid.cli.options import OWN_SET, OtherSet, other_set, require_source
 from strongreid.config_sections import SetConfig
 from strongreid.errors import InputError
 from strongreid.runs.finding import is_on_hub, within_run
@@ -73,6 +73,26 @@ def require_model_and_set(model: Path, embeddings: object, data: OtherSet, onnx:
     tested = other_set(data)
     assert tested is not None
     return tested
+
+
+def require_measured(
+    run: Path | None,
+    embeddings: tuple[Path, Path] | None,
+    data: OtherSet,
+    moved: list[str] | None,
+    onnx: OnnxChoice,
+) -> SetConfig | None:
+    """Return the set to measure a run, a model without one or features on; None: the run's own.
+
+    Refuses what does not go together, by `InputError`.
+    """
+    if run is not None and is_model(run):
+        if moved is not None:
+            raise InputError(f"--moved goes with a run; {run} is a model without one.")
+        return require_model_and_set(run, embeddings, data, onnx)
+    require_no_onnx(onnx)
+    require_source(run, embeddings, of_run=data != OWN_SET or moved is not None)
+    return other_set(data)
 
 
 def require_no_onnx(choice: OnnxChoice) -> None:

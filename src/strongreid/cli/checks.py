@@ -104,3 +104,12 @@ def require_output_file(option: str, path: Path | None, example: str) -> None:
         raise InputError(f"{option} {path} is a folder. Name a file in it, such as {path / example}.")
     if path is not None:
         require_target(path)
+
+
+def require_queries(queries: list[Path], count: int) -> None:
+    """Refuse pictures to search with that are not there, and a number of pictures to show that is none."""
+    if count < 1:
+        raise InputError(f"--count is {count}; it must be at least 1.")
+    for query in queries:
+        if not query.is_dir():
+            require_file(query, "a picture or a folder of pictures")

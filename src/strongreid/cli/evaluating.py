@@ -12,8 +12,8 @@ from strongreid.cli.any_model import (
     is_model,
     is_onnx,
     open_model,
+    require_measured,
     require_model_and_set,
-    require_no_onnx,
 )
 from strongreid.cli.checks import refuse_several_sources, require_output_file
 from strongreid.cli.command import Command
@@ -72,14 +72,7 @@ def evaluate_model(
     require_output_file("--json", json, "metrics.json")
     require_output_file("--result", result, "result.npz")
     alone = is_model(run)
-    if run is not None and alone:
-        other: SetConfig | None = require_model_and_set(run, embeddings, data, onnx)
-        if moved is not None:
-            raise InputError(f"--moved goes with a run; {run} is a model without one.")
-    else:
-        require_no_onnx(onnx)
-        require_source(run, embeddings, of_run=data != OWN_SET or moved is not None)
-        other = other_set(data)
+    other = require_measured(run, embeddings, data, moved, onnx)
     roots = moved_sets(moved)
 
     from strongreid.reports.console import Console

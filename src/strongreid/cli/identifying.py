@@ -6,7 +6,7 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, is_model, open_model, require_model_and_set, require_no_onnx
+from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, is_model, open_model, require_measured
 from strongreid.cli.checks import refuse_several_sources, require_file, require_output_file
 from strongreid.cli.command import Command, parser_of
 from strongreid.cli.options import (
@@ -16,13 +16,9 @@ from strongreid.cli.options import (
     OtherSet,
     add_moved,
     moved_sets,
-    other_set,
     parser_with_source,
-    require_source,
     where,
 )
-from strongreid.config_sections import SetConfig
-from strongreid.errors import InputError
 
 USUAL_GAPS = (25, 250)
 """Frames: a second and ten of them at the usual rate of cameras."""
@@ -71,14 +67,7 @@ def identify(
     require_output_file("--json", json, "open_set.json")
     require_output_file("--result", result, "identification.npz")
     alone = is_model(run)
-    if run is not None and alone:
-        other: SetConfig | None = require_model_and_set(run, embeddings, data, onnx)
-        if moved is not None:
-            raise InputError(f"--moved goes with a run; {run} is a model without one.")
-    else:
-        require_no_onnx(onnx)
-        require_source(run, embeddings, of_run=data != OWN_SET or moved is not None)
-        other = other_set(data)
+    other = require_measured(run, embeddings, data, moved, onnx)
     roots = moved_sets(moved)
 
     from strongreid.reports.console import Console

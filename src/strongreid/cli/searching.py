@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jsonargparse import ArgumentParser
 
 from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, open_model, require_any_model
-from strongreid.cli.checks import newest_run, require_file, require_output_file
+from strongreid.cli.checks import newest_run, require_file, require_output_file, require_queries
 from strongreid.cli.command import Command, parser_of
 from strongreid.cli.embedding import SKIP_BAD
 from strongreid.errors import InputError
@@ -48,11 +48,7 @@ def search(
     """
     require_output_file("--html", html, "found.html")
     require_output_file("--json", json, "found.json")
-    if count < 1:
-        raise InputError(f"--count is {count}; it must be at least 1.")
-    for query in queries:
-        if not query.is_dir():
-            require_file(query, "a picture or a folder of pictures")
+    require_queries(queries, count)
     _require_pictures(gallery)
     stored = _stored(gallery, columns)
     kept = stored is not None
