@@ -13,7 +13,6 @@ from PIL import EpsImagePlugin, Image
 
 from strongreid.errors import InputError
 from strongreid.pixels import (
-    CACHED_IMAGES,
     IMAGENET_MEAN,
     IMAGENET_STD,
     MOST_PIXELS,
@@ -22,6 +21,7 @@ from strongreid.pixels import (
     normalise,
     read_image,
 )
+from strongreid.pixels.normalising import CACHED_IMAGES
 
 EVERY_VALUE = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(2 * CACHED_IMAGES + 1, 3, 16, 16)
 

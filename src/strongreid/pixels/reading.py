@@ -1,41 +1,27 @@
-"""The one place that opens an image, and what data and models both need of pixels: resizing, normalising.
+"""The one place that opens an image.
 
 Files are decoded by a few common formats only: Pillow's others are seldom tested, and one starts a program (a
 PostScript file that is named person.jpg would run Ghostscript). What comes out is upright (EXIF's rotation is applied)
 8-bit RGB; transparency is dropped, of several frames or pages the first is taken, and 16-bit grey is scaled by its bit
 depth, where Pillow's own conversion makes it white.
-
-Resizing is Pillow's bilinear filter with antialiasing, which is what `torchvision.transforms.Resize` does to a PIL
-image and what the paper's networks were trained on (some codebases take the bicubic one); resizing tensors gives other
-pixels.
 """
 
 import io
-import math
 import os
 import stat
 import struct
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
-from torch import Tensor
 
 from strongreid.errors import InputError
+from strongreid.pixels.resizing import Interpolation, resize
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-"""Mean of ImageNet's red, green and blue on the scale 0..1 (Luo et al. 2019, section 2)."""
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Standard deviation of ImageNet's red, green and blue on the scale 0..1 (Luo et al. 2019, section 2)."""
-Colour = tuple[float, float, float]
-"""A number for each of red, green and blue."""
-CACHED_IMAGES = 4
-"""Images that a CPU normalises at a time: 1.5 MB as float32 at 256 x 128. In one go takes half as long again."""
 FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),  # MPO is the JPEG of phones with several lenses
     "PNG": (".png", ".apng"),
@@ -64,9 +50,6 @@ class FetchedFile:
 ImageSource = str | os.PathLike[str] | FetchedFile | Image.Image | npt.NDArray[np.uint8]
 """An image: its file, a PIL image, or uint8 [H, W, 3] in the order red, green, blue (OpenCV's order is the reverse)."""
 
-Interpolation = Literal["bilinear", "bicubic"]
-"""Pillow's filters, both with antialiasing, by which images are brought to a model's size."""
-_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -195,69 +178,3 @@ def _orientation(image: Image.Image) -> Any:
         return image.getexif().get(ExifTags.Base.Orientation)
     except (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error):
         return None
-
-
-def resize(
-    image: Image.Image, size: tuple[int, int] | None, interpolation: Interpolation = "bilinear"
-) -> npt.NDArray[np.uint8]:
-    """Resize an RGB PIL image to `size` (height, width) in pixels, None keeps it: uint8 [3, H, W]."""
-    if size is not None and (image.height, image.width) != size:
-        image = image.resize((size[1], size[0]), _FILTERS[interpolation])
-    return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
-
-
-def resize_batch(images: Tensor, size: tuple[int, int], interpolation: Interpolation = "bilinear") -> Tensor:
-    """Resize uint8 [B, 3, H, W] as `resize` does; tensors would resize to other pixels."""
-    if tuple(images.shape[2:]) == size:
-        return images
-    pictures = (Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()) for image in images.cpu())
-    return torch.stack([torch.from_numpy(resize(picture, size, interpolation)) for picture in pictures])
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """What the pixels that a network sees are brought to, on the scale 0..1; ImageNet's unless said otherwise.
-
-    Raises `InputError` for anything but three finite numbers each, deviations above 0.
-    """
-
-    mean: Colour = IMAGENET_MEAN
-    """Mean of red, green and blue, which is subtracted."""
-    std: Colour = IMAGENET_STD
-    """Their standard deviation, by which the rest is divided."""
-
-    def __post_init__(self) -> None:
-        for name, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) != 3 or not all(map(math.isfinite, values)):
-                raise InputError(f"`{name}` is {values}; it must be three numbers, for red, green and blue.")
-        if min(self.std) <= 0:
-            raise InputError(f"`std` is {self.std}; each must be above 0.")
-
-
-IMAGENET = Normalisation()
-"""ImageNet's mean and deviation, as in the paper (Luo et al. 2019, section 2)."""
-
-
-def scale_and_shift(normalisation: Normalisation = IMAGENET) -> tuple[Tensor, Tensor]:
-    """What a pixel is multiplied by and then increased by to be normalised: float32 [3, 1, 1] each, on the CPU.
-
-    One multiplication and one addition are within 1e-6 of dividing by 255, subtracting the mean and dividing by the
-    deviation, as the paper's code does, and closer to the exact value.
-    """
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (normalisation.mean, normalisation.std))
-    return 1 / (255 * std), -mean / std
-
-
-def normalise(images: Tensor, out: Tensor | None = None, *, normalisation: Normalisation = IMAGENET) -> Tensor:
-    """Scale uint8 [B, 3, H, W] to 0..1, subtract the mean and divide by the deviation: float32, same shape.
-
-    The memory order of `images` is kept. With `out` (float32 [B, 3, H, W]) the result is written there.
-    """
-    # Made on the CPU and sent without waiting, because making them on a GPU would stop for all that it has to do.
-    scale, shift = (values.to(images.device, non_blocking=True) for values in scale_and_shift(normalisation))
-    result = torch.empty_like(images, dtype=torch.float32) if out is None else out
-    # On a CPU a few images at a time, which stay in its cache from one operation to the next.
-    at_once = CACHED_IMAGES if images.device.type == "cpu" else max(len(images), 1)
-    for some, normalised in zip(torch.split(images, at_once), torch.split(result, at_once), strict=True):
-        normalised.copy_(some).mul_(scale).add_(shift)
-    return result
