@@ -15,7 +15,8 @@ from strongreid.config import ADDED_FIELDS, Config, as_plain
 from strongreid.config_sections import DataConfig, SetConfig
 from strongreid.errors import InputError
 from strongreid.files import dotted
-from strongreid.recipes import RECIPES, read_config, read_values, recipe_path
+from strongreid.recipes import RECIPES, add_settings, read_config, recipe_path
+from strongreid.recipes.parsing import given_values, new_parser
 from strongreid.recipes.values import read_run_config, with_values
 
 FIRST = Path(__file__).parent / "first_config.yaml"
@@ -98,12 +99,13 @@ def test_words_of_the_command_line_become_values_of_their_fields_types() -> None
         "schedule.milestones": (1, 2),
         "data.root": Path("x"),
     }
-    assert read_values(words) == expected
-    more = read_values(["--data.joined+={name: cuhk01, root: b}", "--data.joined+={name: veri776, root: c}"])
+    parser = add_settings(new_parser())
+    assert given_values(parser, words) == expected
+    more = given_values(parser, ["--data.joined+={name: cuhk01, root: b}", "--data.joined+={name: veri776, root: c}"])
     assert with_values(Config(), more).data.joined == [SetConfig("cuhk01", Path("b")), SetConfig("veri776", Path("c"))]
-    assert read_values([]) == {}
+    assert given_values(parser, []) == {}
     with pytest.raises(InputError, match=r"schedule\.epoch"):
-        read_values(["--schedule.epoch=3"])
+        given_values(parser, ["--schedule.epoch=3"])
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.yaml")))

@@ -13,7 +13,8 @@ import pytest
 from strongreid.cli import main
 from strongreid.config_sections import DataConfig
 from strongreid.evaluation import RetrievalResult, bootstrap_interval
-from strongreid.recipes import read_values
+from strongreid.recipes import add_settings
+from strongreid.recipes.parsing import given_values, new_parser
 from strongreid.tables.outcome import outcomes
 from strongreid.tables.plan import Direction, Sweep, plan_sweep
 from strongreid.tables.spec import read_table
@@ -50,7 +51,7 @@ def planned(drawn: Path, output: Path) -> Sweep:
     data = DataConfig(root=drawn)
     direction = Direction("market1501", data, data, "market1501", like_paper=True)
     table = read_table("own", output.parent / "mine.yaml")
-    settings = read_values([word for word in LENGTH if "." in word])
+    settings = given_values(add_settings(new_parser()), [word for word in LENGTH if "." in word])
     return plan_sweep(table, [direction], output, scale="cpu", seeds=(0, 1), epochs=3, overrides=settings)
 
 

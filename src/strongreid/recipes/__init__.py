@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -18,7 +18,7 @@ from strongreid.config import Config, as_plain
 from strongreid.config_sections import ScheduleConfig
 from strongreid.errors import InputError, did_you_mean
 from strongreid.files import dotted, read_yaml
-from strongreid.recipes.parsing import given_values, hide, new_parser, parse
+from strongreid.recipes.parsing import hide, new_parser, parse
 from strongreid.recipes.values import checked
 
 RECIPES = Path(__file__).parent
@@ -85,11 +85,6 @@ def read_config(recipe: Path, overrides: Sequence[str] = ()) -> Config:
         return config_from(parser, parse(parser, overrides, base))
     except InputError as error:
         raise InputError(f"{recipe}: {error}") from error
-
-
-def read_values(words: Sequence[str]) -> dict[str, Any]:
-    """Return the settings among command-line words, such as `--schedule.epochs=24`, as values by dotted name."""
-    return given_values(_reading_parser(), words)
 
 
 def scaled_schedule(schedule: ScheduleConfig, epochs: int) -> ScheduleConfig:
