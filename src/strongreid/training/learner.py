@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from strongreid.errors import InputError
 from strongreid.losses import Objective
 from strongreid.models import ReIDModel
+from strongreid.training.depthwise import depthwise_in_float32
 from strongreid.training.processes import freeze_unreached, share_batch_statistics
 
 AfterStep = Callable[[], object]
@@ -50,6 +51,8 @@ class Learner:
     ) -> None:
         if not optimizers:
             raise InputError("Training needs at least one optimiser in `optimizers`.")
+        if fabric.device.type == "cpu":
+            depthwise_in_float32(model)
         share_batch_statistics(model, fabric)
         freeze_unreached(model, objective.inputs, fabric)
         self.model: Final = model
