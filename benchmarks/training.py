@@ -9,12 +9,12 @@ that a slow spell of the machine meets all of them; ratios are of one round, med
 - + Adam: the same with a fused Adam step, the floor of the loop; `foreach` and `for-loop` are torch's other two
 - + losses: the objective of the bag of tricks, with its optimisers
 - whole loop: `fit` on drawn people, with input, learning rate, sums and log
+- whole loop, bfloat16: the same with `runtime.precision` bf16-mixed
 - DataLoader loop: the same step, fed by 2 workers through the reference's transforms (Pillow and torchvision)
 - input: a batch gathered, augmented and normalised, and nothing else
 
-- DataLoader loop: the same step, fed by 2 workers through the transforms of the reference (Pillow, torchvision)
-backward + Adam; input at most 5 % of a step; never slower than the DataLoader loop. Prints one table, writes
-DIR/training.md and .json anew after each case.
+Goals: the whole loop at most 1.05 x forward + backward + Adam; input at most 5 % of a step; never slower than the
+DataLoader loop. Prints one table, writes DIR/training.md and .json anew after each case.
 """
 
 import argparse

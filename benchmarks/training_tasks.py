@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
+from lightning.fabric import Fabric
 from torch import Tensor
 from torch.optim import Adam
 from torch.utils.data import DataLoader
@@ -102,8 +104,9 @@ class Case:
             self.step(pixels.contiguous(memory_format=self.order), person_of(person))
         return (time.perf_counter() - started) / steps
 
-    def whole_loop(self) -> Callable[[int], float]:
+    def whole_loop(self, precision: Literal["32-true", "bf16-mixed"] = "32-true") -> Callable[[int], float]:
         model = self.model()
+        fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
         objective = self.objective(model)
         optimizers = paper_optimizers(model, objective)
 
@@ -123,6 +126,7 @@ class Case:
                     self.images,
                     Plan(epochs=100, checkpoint_every=1000),
                     optimizers=optimizers,
+                    fabric=fabric,
                     folder=self.folder / f"run{self.rounds}",
                     on_step=on_step,
                 )
@@ -164,6 +168,7 @@ def ways(case: Case, compiled: bool) -> dict[str, Callable[[int], float]]:
     found |= {
         "+ losses": case.with_losses(),
         "whole loop": case.whole_loop(),
+        "whole loop, bfloat16": case.whole_loop("bf16-mixed"),
         "DataLoader loop": case.dataloader_loop,
         "input": case.input,
     }
