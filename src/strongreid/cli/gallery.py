@@ -27,7 +27,7 @@ def gallery_add(
     source: Path,
     to: str,
     columns: str = "",
-    camera: int | None = None,
+    camera: str | None = None,
     thumbnails: bool = False,
     skip_bad: bool = False,
     engine: Engine | None = None,
@@ -43,7 +43,7 @@ def gallery_add(
             column path and perhaps person, camera, time, track and a box x, y, w, h.
         to: The gallery.
         columns: What a table calls its columns, where they have other names: person=pid,time=taken.
-        camera: The number of the camera that took all of them, where no table says it.
+        camera: The camera that took all of them, a number or a name, where no table says it.
         thumbnails: Keep a small picture of each in the gallery.
         skip_bad: Leave out pictures that cannot be read.
         engine: What runs the network; by default, for many pictures on a CPU, the fastest that is installed and gives
@@ -55,14 +55,15 @@ def gallery_add(
     require_any_model(model, onnx)
     if engine is not None and is_onnx(model):
         raise InputError(f"--engine is for models of ours: {model} is run by onnxruntime.")
-    if camera is not None and camera < 0:
-        raise InputError(f"--camera is {camera}; cameras are numbers from 0 on.")
 
-    from strongreid.gallery import Gallery
+    from strongreid.gallery import UNKNOWN, Gallery
+    from strongreid.gallery.labels import label
     from strongreid.reports.console import Console
     from strongreid.runs.embed import Choices
     from strongreid.runs.enrol import Enrolment, enrol
 
+    if camera is not None and label("camera", camera) == UNKNOWN:
+        raise InputError(f"--camera is {camera}; cameras are numbers from 0 on, or names.")
     opened(to)  # an address that cannot be one is refused before the model is loaded
     console, used = Console(), open_model(model, onnx)
     gallery = Gallery.open(to, metric=used.network.metric)
@@ -76,7 +77,7 @@ def gallery_search(
     gallery: str,
     model: Path | None = None,
     where: str | None = None,
-    camera: int | None = None,
+    camera: str | None = None,
     count: int = 10,
     by: Literal["image", "track"] = "image",
     html: Path | None = None,
@@ -91,9 +92,9 @@ def gallery_search(
         gallery: The gallery.
         model: The folder of a run, a model file (.safetensors), hf:owner/name or an ONNX file: the one that the gallery
             was made with; by default the newest run in runs.
-        where: Which rows may be found, by camera, time (UTC), person and track, such as "camera != 3 and time >
+        where: Which rows may be found, by camera, time (UTC), person and track, such as "camera != 'lobby' and time >
             2026-11-01T12:00"; "camera != query" leaves out the query's own camera.
-        camera: The camera that took the queries.
+        camera: The camera that took the queries, a number or a name.
         count: How many pictures to show for each query.
         by: Whether pictures are found, or of each track only the nearest.
         html: File to write one HTML page to, with the pictures.

@@ -1,16 +1,23 @@
 """`gallery erase, stats, tune, compact`: looking after a gallery that is there."""
 
+from collections.abc import Sequence
+from typing import Final
+
 from jsonargparse import ArgumentParser
 
 from strongreid.cli.command import Command, parser_of
 from strongreid.cli.gallery import require_gallery
 from strongreid.errors import InputError
 
+_MOST_CALLED: Final = 20
+"""People and cameras that are listed."""
+_LONGEST_LABEL: Final = 19
+
 
 def gallery_erase(
     gallery: str,
-    person: int | None = None,
-    track: int | None = None,
+    person: str | None = None,
+    track: str | None = None,
     older_than: str | None = None,
     yes: bool = False,
     dry_run: bool = False,
@@ -21,8 +28,8 @@ def gallery_erase(
 
     Args:
         gallery: The gallery.
-        person: Whose rows to erase.
-        track: The track whose rows to erase.
+        person: Whose rows to erase, a number or a name.
+        track: The track whose rows to erase, likewise.
         older_than: Erase what was taken longer ago than 30d, 12h, 90m or 2w; of rows without a time, what was added.
         yes: Erase, rather than say what would be.
         dry_run: Say what would be erased, as without --yes.
@@ -63,8 +70,8 @@ def gallery_stats(gallery: str) -> None:
     times = "none known" if stats.first == NO_TIME else f"{shown_time(stats.first)} to {shown_time(stats.last)}"
     rows = [
         ["rows", f"{stats.count:,}"],
-        ["people known", f"{stats.people:,}"],
-        ["cameras known", f"{stats.cameras:,}"],
+        ["people known", _counted(stats.people, stats.called["person"])],
+        ["cameras known", _counted(stats.cameras, stats.called["camera"])],
         ["tracks known", f"{stats.tracks:,}"],
         ["times", times],
         ["bytes", "not known" if stats.bytes is None else f"{stats.bytes:,}"],
@@ -73,6 +80,15 @@ def gallery_stats(gallery: str) -> None:
     ]
     console.table(str(gallery), ("", ""), rows)
     console.suggest("gallery", "search", "person.jpg", "--in", gallery)
+
+
+def _counted(count: int, called: Sequence[str]) -> str:
+    """How many there are, and what some of them are called."""
+    from strongreid.reports.found import with_its_end
+
+    some = [with_its_end(one, _LONGEST_LABEL) for one in called[:_MOST_CALLED]]
+    more = ", ..." if len(called) > len(some) else ""
+    return f"{count:,}" + (f": {', '.join(some)}{more}" if some else "")
 
 
 def gallery_compact(gallery: str) -> None:

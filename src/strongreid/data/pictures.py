@@ -4,7 +4,6 @@ A table is read by the rules of data set tables, with two differences. Nothing i
 told. And a name means the same number in whatever table it stands, so that features of two tables can be compared.
 """
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,12 +19,11 @@ from strongreid.data.own_table import boxes, confidence, frames, image_paths, la
 from strongreid.data.table import ImageTable
 from strongreid.data.tabular import Columns, column_names, read_columns
 from strongreid.errors import InputError
+from strongreid.names import number_of_name
 from strongreid.pixels import image_suffixes
 
 UNKNOWN = JUNK
 """The person of a picture of which nobody says whom it shows; an unknown camera is 0, as everywhere."""
-FIRST_OF_NAMES = 2**62
-"""People and cameras with names get numbers from here on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +38,7 @@ class Pictures:
         time: when each was taken, as the table says it; None where it does not.
         track_number: int64 [N], tracks as the table numbers or names them (`images.track` numbers them anew); None
             where it does not.
+        names: the names of people, cameras and tracks in the table, by the numbers that stand for them.
     """
 
     images: ImageTable
@@ -48,6 +47,7 @@ class Pictures:
     unread: Mapping[str, int] = field(default_factory=dict)
     time: tuple[str, ...] | None = None
     track_number: npt.NDArray[np.int64] | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -89,8 +89,9 @@ def list_pictures(sources: Sequence[Path]) -> Pictures:
 
 def _of_table(table: Columns) -> Pictures:
     paths = image_paths(table)
-    person = _numbers(table, "person", len(paths))
-    camera = _numbers(table, "camera", len(paths))
+    names = dict[int, str]()
+    person = _numbers(table, "person", len(paths), names)
+    camera = _numbers(table, "camera", len(paths), names)
     if (camera < 0).any():
         row = int(np.flatnonzero(camera < 0)[0])
         raise table.wrong(row, "camera", table.values["camera"][row], "a number from 0 on, or a name")
@@ -112,24 +113,23 @@ def _of_table(table: Columns) -> Pictures:
         person[kept],
         tuple(findings),
         time=None if time is None else tuple(time[row] for row in np.flatnonzero(kept).tolist()),
-        track_number=_numbers(table, "track", len(paths))[kept] if "track" in table.values else None,
+        track_number=_numbers(table, "track", len(paths), names)[kept] if "track" in table.values else None,
+        names=names,
     )
 
 
-def _numbers(table: Columns, name: str, count: int) -> npt.NDArray[np.int64]:
-    """Numbers of a column of people or cameras, int64 [count]; of one that is not there, what is unknown."""
+def _numbers(table: Columns, name: str, count: int, names: dict[int, str]) -> npt.NDArray[np.int64]:
+    """Numbers of a column of people or cameras, int64 [count]; of one that is not there, what is unknown.
+
+    The column's names go into `names`.
+    """
     column = table.optional(name)
     if column is None:
         return np.full(count, UNKNOWN if name == "person" else 0, dtype=np.int64)
     values = labels(column)
     of_numbers = [value for value in values if value.removeprefix("-").isdecimal()]
     numbers = people_numbers(of_numbers, lambda value, allowed: table.wrong(values.index(value), name, value, allowed))
-    return np.array(
-        [numbers[value] if value in numbers else _number_of_name(value) for value in values], dtype=np.int64
-    )
-
-
-def _number_of_name(name: str) -> int:
-    """A number that depends on the name alone, not on the others beside it; no two names are likely to share one."""
-    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
-    return FIRST_OF_NAMES + int.from_bytes(digest[:8], "big") % FIRST_OF_NAMES
+    of_names = {value: number_of_name(value) for value in dict.fromkeys(values) if value not in numbers}
+    names |= {number: value for value, number in of_names.items()}
+    numbers |= of_names
+    return np.array([numbers[value] for value in values], dtype=np.int64)

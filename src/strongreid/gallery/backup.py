@@ -1,6 +1,6 @@
 """A gallery as one Parquet file, and back: columns that any program reads; `strongreid search --in` does too.
 
-Times are time stamps in UTC, people, cameras and tracks -1 where they are not known.
+Times are time stamps in UTC, people, cameras and tracks -1 where they are not known; names stand beside their numbers.
 """
 
 import json
@@ -16,6 +16,7 @@ from strongreid.errors import InputError
 from strongreid.files import atomic_file, open_regular, scheme_of, unreadable
 from strongreid.gallery.arrow_rows import METADATA, about_rows, arrow_rows, rows_of_batches, schema_of
 from strongreid.gallery.gallery import Gallery
+from strongreid.gallery.labels import NAMES
 from strongreid.gallery.store import Added
 from strongreid.gallery.times import NO_TIME
 
@@ -61,12 +62,13 @@ def import_rows(gallery: Gallery, path: Path, progress: Callable[[int, int], Non
         about = about_rows(file.schema_arrow, str(path))
         gallery = Gallery.open(gallery.address, metric=about.metric)  # a new one compares as the old one did
         plain = schema_of(about)
-        if set(plain.names) - set(file.schema_arrow.names):
+        there = [name for name in plain.names if name in file.schema_arrow.names]
+        if set(plain.names) - {*there, *NAMES}:  # which backups lack that were made before galleries kept names
             raise unreadable(path, "it lacks columns of a gallery", _NO_BACKUP)
         done = 0
-        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=plain.names):
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=there):
             rows = rows_of_batches([_with_numbers(batch)], about.width, batch.num_rows)
-            columns: dict[str, Any] = {name: getattr(rows, name) for name in ("person", "camera", "track")}
+            columns: dict[str, Any] = rows.labels()
             columns |= {"time": rows.time.view("datetime64[us]"), "path": [name or None for name in rows.path]}
             columns |= {"thumbnail": rows.thumbnail.tolist(), "added": rows.added}
             one = gallery.add(rows.features, model=about.model, **columns)

@@ -5,7 +5,7 @@ from time import time_ns
 from typing import Final
 
 from strongreid.errors import InputError
-from strongreid.gallery.rows import whole_numbers
+from strongreid.gallery.labels import label, numbers_of, whole_numbers
 from strongreid.gallery.times import NO_TIME, duration, microseconds
 from strongreid.gallery.where import UNKNOWN, Compare, Joined, Not, Where
 
@@ -13,16 +13,18 @@ _EARLIEST: Final = NO_TIME + 1
 _LATEST_ADDED: Final = (2**63 - 1) // 1000
 
 
-def what_to_erase(person: int | None, track: int | None, older_than: timedelta | datetime | str | None) -> Where:
+def what_to_erase(
+    person: int | str | None, track: int | str | None, older_than: timedelta | datetime | str | None
+) -> Where:
     """Return the rows of a person, of a track, or older than a length of time (or from before a moment).
 
     `InputError` unless exactly one of them is given.
     """
     conditions: list[Where] = []
     if person is not None:
-        conditions.append(Compare("person", "in", (_known("person", person),)))
+        conditions.append(Compare("person", "in", _known("person", person)))
     if track is not None:
-        conditions.append(Compare("track", "in", (_known("track", track),)))
+        conditions.append(Compare("track", "in", _known("track", track)))
     if older_than is not None:
         conditions.append(_before(_limit(older_than)))
     if len(conditions) != 1:
@@ -30,11 +32,12 @@ def what_to_erase(person: int | None, track: int | None, older_than: timedelta |
     return conditions[0]
 
 
-def _known(name: str, given: int) -> int:
-    number = int(whole_numbers(name, given, 1)[0])
-    if number == UNKNOWN:
-        raise InputError(f"{name} -1 stands for unknown; erase what is known by its number.")
-    return number
+def _known(name: str, given: int | str) -> tuple[int, ...]:
+    """The numbers under which a gallery may have a person or a track."""
+    said = label(name, given) if isinstance(given, str) else int(whole_numbers(name, given, 1)[0])
+    if said == UNKNOWN:
+        raise InputError(f"{name} -1 stands for unknown; erase what is known by its number or name.")
+    return numbers_of(said)
 
 
 def _limit(older_than: timedelta | datetime | str) -> int:

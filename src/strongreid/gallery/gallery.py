@@ -16,7 +16,8 @@ from strongreid.gallery.address import open_store
 from strongreid.gallery.by_track import nearest_tracks
 from strongreid.gallery.erasing import what_to_erase
 from strongreid.gallery.grammar import parse_where
-from strongreid.gallery.rows import About, Rows, make_rows, require_keys, whole_numbers
+from strongreid.gallery.labels import labels
+from strongreid.gallery.rows import About, Rows, make_rows, require_keys
 from strongreid.gallery.store import Added, Found, KnownPath, Store
 from strongreid.gallery.summary import Erased, Stats, summary
 from strongreid.gallery.where import Where, compares_with_query
@@ -71,11 +72,12 @@ class Gallery:
         Args:
             features: `[n, D]` real numbers, kept as float32.
             model: fingerprint of the model that made them; a gallery holds one model's features.
-            person: whole numbers from 0 on, one for each row or one for all; None or -1 where it is not known.
+            person: names or whole numbers from 0 on, one for each row or one for all; None or -1 where it is not known.
+                Text that reads as a whole number is that number.
             camera: likewise.
             time: when each picture was taken: ISO 8601, datetime, datetime64 or seconds since 1970; UTC unless it says
                 a zone.
-            track: whole numbers: which pictures of a camera a tracker joined.
+            track: likewise: which pictures of a camera a tracker joined.
             path: where each picture lies.
             thumbnail: bytes of a small JPEG or PNG file for each row.
             added: when each row was first added, of rows that come from another gallery; by default now.
@@ -106,10 +108,10 @@ class Gallery:
         Args:
             features: `[q, D]`, of the gallery's model.
             k: how many; where fewer rows qualify, the rest has an infinite distance, person and camera -1, path "".
-            where: a condition, such as "camera != 3 and time > 2026-11-01T12:00 and person in (1, 2)"; "camera !=
-                query" leaves out the query's own.
+            where: a condition, such as "camera != 'lobby' and time > 2026-11-01T12:00 and person in (1, 2)"; "camera
+                != query" leaves out the query's own.
             model: fingerprint of the model that made the queries; another one than the gallery's is refused.
-            camera: of the queries, whole numbers `[q]` or one for all.
+            camera: of the queries, names or whole numbers `[q]` or one for all.
             by: "track" returns of each track only its nearest row. Rows without a track stand for themselves.
             exact: True looks at every row, False takes candidates from an index; by default as `tune` decided.
 
@@ -132,7 +134,7 @@ class Gallery:
                 'The condition compares with the camera of the query, but the search was given none: say "camera" of '
                 "each query."
             )
-        of_query = None if camera is None else whole_numbers("camera", camera, len(queries))
+        of_query = None if camera is None else labels("camera", camera, len(queries)).number
 
         def nearest(rows: slice, count: int) -> Found:
             cameras = None if of_query is None else of_query[rows]
@@ -145,8 +147,8 @@ class Gallery:
     def erase(
         self,
         *,
-        person: int | None = None,
-        track: int | None = None,
+        person: int | str | None = None,
+        track: int | str | None = None,
         older_than: timedelta | datetime | str | None = None,
         dry_run: bool = False,
     ) -> Erased:
@@ -188,10 +190,10 @@ class Gallery:
         """Return the rows that have a path, by it."""
         return self.store.known_paths()
 
-    def relabel(self, keys: Sequence[str], people: Sequence[int]) -> None:
+    def relabel(self, keys: Sequence[str], people: Sequence[int | str]) -> None:
         """Change the people of rows that are there, given by their keys."""
         if len(keys):
-            self.store.relabel(require_keys(keys), whole_numbers("people", list(people), len(keys)).tolist())
+            self.store.relabel(require_keys(keys), labels("people", list(people), len(keys)))
 
     def thumbnails(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the thumbnails, JPEG or PNG as they were added, of the rows that have one, by their keys."""

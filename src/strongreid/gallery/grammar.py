@@ -1,6 +1,6 @@
 """Conditions as people write them, read into values:
 
-    camera != 3 and time > 2026-11-01T12:00 and person in (1, 2)
+    camera != 3 and time > 2026-11-01T12:00 and person in ('anna', 2)
     camera != query
 
 `or` binds least, then `and`, then `not`. Of a text that is no condition it is said what was not understood.
@@ -10,6 +10,7 @@ import re
 from typing import Final, NoReturn, final
 
 from strongreid.errors import InputError, did_you_mean
+from strongreid.gallery.labels import label, numbers_of
 from strongreid.gallery.times import microseconds
 from strongreid.gallery.where import Column, Compare, Joined, Not, OfQuery, Operator, Where
 
@@ -18,12 +19,13 @@ LONGEST: Final = 2_000
 _DEEPEST: Final = 50
 _COLUMNS: Final[tuple[Column, ...]] = ("person", "camera", "track", "time")
 _HOW: Final = (
-    'Write conditions such as: camera != 3 and time > 2026-11-01T12:00 and person in (1, 2); "camera != query" leaves '
-    "out the query's own camera. Columns are person, camera, track and time; and, or, not and parentheses join them."
+    "Write conditions such as: camera != 3 and time > 2026-11-01T12:00 and person in ('anna', 2), names in quotes; "
+    "camera != query leaves out the query's own camera. Columns are person, camera, track and time; and, or, not and "
+    "parentheses join them."
 )
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<sign><=|>=|!=|<>|==|[=<>(),])|(?P<word>[A-Za-z_]\w*)"
-    r"|(?P<value>[+-]?\d[\d:T.Z+-]*)|'(?P<quoted>[^']*)'|\"(?P<double>[^\"]*)\")",
+    r"|(?P<value>[+-]?\d[\d:T.Z+-]*)|'(?P<quoted>(?:[^']|'')*)'|\"(?P<double>(?:[^\"]|\"\")*)\")",
     re.ASCII,
 )
 
@@ -48,7 +50,10 @@ class _Reader:
             if found is None:
                 self._fail(f"{text[position:].strip()[:40]!r} is not understood")
             kind = str(found.lastgroup)
-            self._tokens.append(("value" if kind in ("quoted", "double") else kind, found[kind]))
+            quote = {"quoted": "'", "double": '"'}.get(kind)  # twice within a text, it stands for itself
+            self._tokens.append(
+                (kind, found[kind]) if quote is None else ("text", found[kind].replace(2 * quote, quote))
+            )
             position = found.end()
         self._next = 0
         self._depth = 0
@@ -94,10 +99,10 @@ class _Reader:
         if negated or self._peek() == "in":
             self._expect("in")
             return Compare(column, "not in" if negated else "in", self._list(column))
-        _, sign = self._take("a comparison")
+        kind, sign = self._take("a comparison")
         operators: dict[str, Operator] = {"=": "in", "==": "in", "!=": "not in", "<>": "not in"}
         operators |= {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
-        if sign not in operators:
+        if kind != "sign" or sign not in operators:
             self._fail(f"after {column} comes =, !=, <, <=, >, >= or in, not {sign!r}")
         operator = operators[sign]
         if self._peek() == "query":
@@ -105,34 +110,40 @@ class _Reader:
             if column != "camera" or operator not in ("in", "not in"):
                 self._fail("only the camera is compared with the query's, by = or !=")
             return OfQuery(operator == "in")
-        return Compare(column, operator, (self._value(column),))
+        return Compare(column, operator, self._value(column, ordered=operator not in ("in", "not in")))
 
     def _list(self, column: Column) -> tuple[int, ...]:
         self._expect("(")
-        values = [self._value(column)]
+        values = self._value(column)
         while self._takes(","):
-            values.append(self._value(column))
+            values += self._value(column)
         self._expect(")")
-        return tuple(values)
+        return values
 
-    def _value(self, column: Column) -> int:
+    def _value(self, column: Column, ordered: bool = False) -> tuple[int, ...]:
+        """A value as numbers, any of which it may have; one for an ordered comparison."""
         kind, text = self._take(f"a value for {column}")
-        if kind != "value":
-            self._fail(f"{text!r} is no value for {column}")
-        if column == "time":
-            try:
-                return microseconds(text)
-            except InputError as error:
-                self._fail(str(error).rstrip("."))
-        if not re.fullmatch(r"[+-]?[0-9]{1,19}", text) or abs(int(text)) >= 2**63:
-            self._fail(f"{text!r} is no whole number, which {column} is")
-        return int(text)
+        if kind not in ("value", "text"):
+            name = f"; a name stands in quotes: '{text}'" if kind == "word" and column != "time" else ""
+            self._fail(f"{text!r} is no value for {column}{name}")
+        if kind == "value" and column != "time":
+            if not re.fullmatch(r"[+-]?[0-9]{1,19}", text) or abs(int(text)) >= 2**63:
+                self._fail(f"{text!r} is no whole number, which {column} is")
+            return (int(text),)
+        try:
+            found = microseconds(text) if column == "time" else label(column, text)
+        except InputError as error:
+            self._fail(str(error).rstrip("."))
+        if ordered and isinstance(found, str):
+            self._fail(f"{found[:40]!r} is a name, which no other comes before or after")
+        return numbers_of(found)
 
     def _peek(self) -> str:
-        return self._tokens[self._next][1].lower() if self._next < len(self._tokens) else ""
+        kind, text = self._tokens[self._next] if self._next < len(self._tokens) else ("", "")
+        return text.lower() if kind in ("sign", "word") else ""
 
     def _takes(self, word: str) -> bool:
-        if self._peek() != word or self._tokens[self._next][0] == "value":
+        if self._peek() != word:
             return False
         self._next += 1
         return True

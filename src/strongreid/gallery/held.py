@@ -1,6 +1,6 @@
 """One state of a gallery in memory: its vectors, measured for searching, and the columns that conditions read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -13,7 +13,8 @@ from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.held_gallery import Allowed, HeldGallery
 from strongreid.evaluation.nearest import NearestImages
 from strongreid.evaluation.parts import take
-from strongreid.gallery.rows import Integers, Rows
+from strongreid.gallery.labels import NAMED, NAMES, Integers, names_by_number, names_of
+from strongreid.gallery.rows import Rows
 from strongreid.gallery.store import Found
 from strongreid.gallery.times import NO_TIME
 from strongreid.gallery.where import UNKNOWN, Where, compares_with_query
@@ -35,6 +36,8 @@ class Held:
     """None where there is no row."""
     columns: dict[str, npt.NDArray[Any]]
     """Those of `_COLUMNS`."""
+    names: Mapping[int, str]
+    """Names of people, cameras and tracks, by their numbers: hits have them, conditions need none."""
 
     def begins(self, key: npt.NDArray[np.object_], person: Integers) -> bool:
         """Whether a table with these keys and people, in its order, begins with what is held."""
@@ -60,7 +63,8 @@ class Held:
             return found
 
         numbers = {name: taken(name, nothing) for name, nothing in _NUMBERS.items()}
-        return Found(nearest.distance, **numbers, path=taken("path", ""), key=taken("key", ""), exact=True)
+        named: dict[str, Any] = {f"{name}_name": names_of(numbers[name], self.names) for name in NAMED}
+        return Found(nearest.distance, **numbers, **named, path=taken("path", ""), key=taken("key", ""), exact=True)
 
     def features(self, rows: Integers) -> npt.NDArray[np.float32]:
         """Return the features of rows, `[n, D]`."""
@@ -86,7 +90,8 @@ def hold(rows: Rows, metric: Metric) -> Held:
     live = live_rows(rows.key, rows.added)
     ordered = rows if bool((live == np.arange(len(rows))).all()) and len(live) == len(rows) else rows.take(live)
     gallery = HeldGallery([torch.from_numpy(ordered.features)], metric) if len(ordered) else None
-    return Held(rows.key, rows.person, gallery, {name: getattr(ordered, name) for name in _COLUMNS})
+    columns = {name: getattr(ordered, name) for name in _COLUMNS}
+    return Held(rows.key, rows.person, gallery, columns, names_by_number(vars(ordered)))
 
 
 def extended(held: Held, rows: Rows) -> Held | None:
@@ -102,7 +107,8 @@ def extended(held: Held, rows: Rows) -> Held | None:
         parts[-2:] = [torch.cat(parts[-2:])]
     columns = {name: np.concatenate([held.columns[name], getattr(rows, name)]) for name in _COLUMNS}
     person = np.concatenate([held.stored_person, rows.person])
-    return Held(stored, person, HeldGallery(parts, held.gallery.metric), columns)
+    names = {**held.names, **names_by_number(vars(rows))}
+    return Held(stored, person, HeldGallery(parts, held.gallery.metric), columns, names)
 
 
 def live_rows(keys: npt.NDArray[np.object_], added: Integers) -> Integers:
@@ -116,7 +122,7 @@ def live_rows(keys: npt.NDArray[np.object_], added: Integers) -> Integers:
 def joined(found: Sequence[Found], count: int, *, exact: bool) -> Found:
     """Return what was found for several queries as one; `count` is how many rows each has."""
     names = [field.name for field in fields(Found) if field.name != "exact"]
-    kinds = {"distance": np.float64, "path": np.object_, "key": np.object_}
+    kinds = {"distance": np.float64, **dict.fromkeys((*NAMES, "path", "key"), np.object_)}
     columns = {
         name: np.concatenate([np.empty((0, count), kinds.get(name, np.int64)), *(getattr(one, name) for one in found)])
         for name in names

@@ -15,11 +15,12 @@ import numpy.typing as npt
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.gallery.arrow_rows import FACTS, about_rows, arrow_rows, rows_of_batches
+from strongreid.gallery.arrow_rows import FACTS, about_rows, arrow_rows, names_in, rows_of_batches
 from strongreid.gallery.held import Held, extended, hold, joined, live_rows
+from strongreid.gallery.labels import NAMES, Integers, Labels
 from strongreid.gallery.lance_index import LEAST_ROWS, build_index, candidates, keep_tuned, tuned_of
-from strongreid.gallery.lance_table import NO_STATE, ROWS_AT_ONCE, LanceTable, State, read_rows, reader, relabel, scan
-from strongreid.gallery.rows import About, Integers, Rows
+from strongreid.gallery.lance_table import NO_STATE, ROWS_AT_ONCE, LanceTable, State, read_rows, reader, scan
+from strongreid.gallery.rows import About, Rows
 from strongreid.gallery.store import Added, Facts, Found, KnownPath, Tuned
 from strongreid.gallery.where import UNKNOWN, Not, Where
 
@@ -50,6 +51,7 @@ class LanceStore:
         """Add rows; where a key is known, only its person is changed, and never to unknown."""
         with self._at.alone():
             table = self._at.open() or self._at.make(about)
+            self._at.take_names(table, (getattr(rows, name) for name in NAMES))
             (_, version), known = self._at.door(lambda: self._known_rows(table))
             before = [known.get(key) for key in rows.key]
             new = np.array([person is None for person in before], dtype=np.bool_)
@@ -58,7 +60,8 @@ class LanceStore:
             if new.any():
                 self._at.door(lambda: table.add(arrow_rows(rows.take(np.flatnonzero(new)), table.schema)))
             if changed.any():
-                self._at.door(lambda: relabel(table, rows.key[changed].tolist(), rows.person[changed].tolist()))
+                other = rows.take(np.flatnonzero(changed))
+                self._at.relabel(table, other.key.tolist(), Labels(other.person, other.person_name))
             version += bool(new.any()) + bool(changed.any())
             known |= dict(zip(rows.key[new | changed], rows.person[new | changed].tolist(), strict=True))
             self._known = ((self._at.identity(), version), known)
@@ -112,10 +115,10 @@ class LanceStore:
         """Return the columns of all rows."""
         table = self._at.open()
         if table is None:
-            return Facts(*(np.empty(0, dtype=np.int64) for _ in FACTS))
-        found = self._at.read(lambda: scan(table, ["key", *FACTS]))
+            return Facts(**{name: np.empty(0, dtype=np.int64) for name in FACTS}, names={})
+        found = self._at.read(lambda: scan(table, ["key", *FACTS, *NAMES]))
         live = live_rows(found["key"].to_numpy(zero_copy_only=False), found["added"].to_numpy())
-        return Facts(*(found[name].to_numpy()[live] for name in FACTS))
+        return Facts(**{name: found[name].to_numpy()[live] for name in FACTS}, names=names_in(found))
 
     def known_paths(self) -> dict[str, KnownPath]:
         """Return the rows that have a path, by it."""
@@ -126,10 +129,12 @@ class LanceStore:
         rows = zip(*(found[name].to_pylist() for name in names), strict=True)
         return {path: KnownPath(*known) for path, *known in rows if path}
 
-    def relabel(self, keys: Sequence[str], people: Sequence[int]) -> None:
+    def relabel(self, keys: Sequence[str], people: Labels) -> None:
         """Change the people of rows, which must be there."""
         with self._at.alone():
-            self._at.door(lambda: relabel(self._at.open(), keys, people))
+            table = self._at.require()
+            self._at.take_names(table, [people.name])
+            self._at.relabel(table, keys, people)
 
     def thumbnails(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the thumbnails of rows that have one, by key."""
@@ -150,16 +155,16 @@ class LanceStore:
             files = self._at.files()
             kept = Not(where).text("()", UNKNOWN)
             count = self._at.door(lambda: table.count_rows(where.text("()", UNKNOWN)))
-            if count:
+            anew = bool(count) or self._at.marks_rows_as_deleted()  # such as those that had another person
+            if anew:
                 self._at.begin_erasing()
                 self._at.door(lambda: table.add(reader(table, kept), mode="overwrite"))
                 self._rebuild_index(table)
-            self._known = (NO_STATE, {})
-            self._held = None
+            self._known, self._held = (NO_STATE, {}), None
             self._at.finish_erasing()
-            left = [str(file) for file, _ in files & self._at.files()]
-            if left and count:
-                some = ", ".join(sorted(left)[:3])
+            left = sorted(str(file) for file, _ in files & self._at.files())
+            if left and anew:
+                some = ", ".join(left[:3])
                 raise InputError(f"The rows are erased, but files from before could not be removed: {some}. Try again.")
 
     def begin_anew(self) -> tuple[str, State]:

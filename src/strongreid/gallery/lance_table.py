@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,8 @@ import pyarrow as pa
 
 from strongreid.errors import InputError
 from strongreid.files import inside, make_folder, only_process, remove_folder, scheme_of, write_text
-from strongreid.gallery.arrow_rows import about_rows, rows_of_batches, schema_of
+from strongreid.gallery.arrow_rows import NAME_FIELDS, about_rows, rows_of_batches, schema_of
+from strongreid.gallery.labels import NAMES, Labels, Texts
 from strongreid.gallery.rows import About, Rows
 
 TABLE: Final = "gallery"
@@ -147,6 +148,23 @@ class LanceTable:
         time.sleep(2 * _AGE.total_seconds())
         self.door(lambda: self.require().optimize(cleanup_older_than=_AGE, delete_unverified=self.folder is not None))
 
+    def take_names(self, table: Any, names: Iterable[Texts]) -> None:
+        """Add columns for names to a table from before galleries kept them, if there are names; use while `alone`."""
+        missing = [field for field in NAME_FIELDS if field.name not in table.schema.names]
+        if missing and any((column != "").any() for column in names):
+            self.door(lambda: table.add_columns(missing))
+
+    def relabel(self, table: Any, keys: Sequence[str], people: Labels) -> None:
+        """Write the people of known rows; use while `alone`."""
+        columns = {"key": pa.array(keys, pa.string()), "person": pa.array(people.number, pa.int64())}
+        if "person_name" in table.schema.names:
+            columns["person_name"] = pa.array(people.name, pa.string(), mask=people.name == "")
+        self.door(lambda: table.merge_insert("key").when_matched_update_all().execute(pa.table(columns)))
+
+    def marks_rows_as_deleted(self) -> bool:
+        """Whether files hold rows that are gone: of changed rows, as they were before."""
+        return self.folder is not None and any(self.folder.glob(f"{TABLE}.lance/_deletions/*"))
+
     def begin_erasing(self) -> None:
         """Note that files from before an erasure are to be removed, however this process ends."""
         if self.folder is not None:
@@ -196,8 +214,9 @@ class LanceTable:
 
 
 def scan(table: Any, columns: list[str]) -> Any:
-    """Read some columns of all rows, an Arrow table in stored order."""
-    return table.search().select(columns).limit(None).to_arrow()
+    """Read some columns of all rows, an Arrow table in stored order; those of names may be missing."""
+    there = [name for name in columns if name not in NAMES or name in table.schema.names]
+    return table.search().select(there).limit(None).to_arrow()
 
 
 def read_rows(table: Any, about: About, start: int = 0) -> Rows:
@@ -206,12 +225,6 @@ def read_rows(table: Any, about: About, start: int = 0) -> Rows:
     names = [name for name in table.schema.names if name != "thumbnail"]
     batches = table.search().select(names).offset(start).limit(count).to_batches(ROWS_AT_ONCE) if count else ()
     return rows_of_batches(batches, about.width, count)
-
-
-def relabel(table: Any, keys: Sequence[str], people: Sequence[int]) -> None:
-    """Write the people of known rows."""
-    values = pa.table({"key": pa.array(keys, pa.string()), "person": pa.array(people, pa.int64())})
-    table.merge_insert("key").when_matched_update_all().execute(values)
 
 
 def reader(table: Any, condition: str | None = None) -> pa.RecordBatchReader:

@@ -8,7 +8,7 @@ from its files when it sees fit, so an erasure is not proven.
 import base64
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, TypeVar, final
 
@@ -18,15 +18,15 @@ from torch import Tensor
 
 from strongreid.errors import InputError
 from strongreid.gallery.held import hold, joined
-from strongreid.gallery.rows import About, Integers, Rows
+from strongreid.gallery.labels import LONGEST_NAME, NAMED, NAMES, Integers, Labels, Texts
+from strongreid.gallery.milvus_rows import LONGEST_TEXT, NUMBERS, entities_of, rows_of
+from strongreid.gallery.rows import About, Rows
 from strongreid.gallery.store import Added, Facts, Found, KnownPath
 from strongreid.gallery.where import UNKNOWN, Where
 
 _ROWS: Final = "strongreid_gallery"
 _ABOUT: Final = "strongreid_about"
-_NUMBERS: Final = ("person", "camera", "track", "time", "added")
-_COLUMNS: Final = ("key", "features", *_NUMBERS, "path", "thumbnail")
-_LONGEST_TEXT: Final = 65_535
+_COLUMNS: Final = ("key", "features", *NUMBERS, "path", "thumbnail")
 _AT_ONCE: Final = 1000
 _MOST_FOUND: Final = 16_384
 _MORE: Final = 32
@@ -57,17 +57,17 @@ class MilvusStore:
         """Add rows; where a key is known, only its person is changed, and never to unknown."""
         if self.about() is None:
             self._create(about)
+        columns = self._columns(getattr(rows, name) for name in NAMES)
         known = self._known(rows.key.tolist())
         new = [row for row, key in enumerate(rows.key) if key not in known]
         changed = {
-            key: person
-            for key, person in zip(rows.key.tolist(), rows.person.tolist(), strict=True)
+            key: (person, name)
+            for key, person, name in zip(rows.key, rows.person.tolist(), rows.person_name, strict=True)
             if key in known and person not in (UNKNOWN, known[key])
         }
         for start in range(0, len(new), _AT_ONCE):
-            some = rows.take(np.array(new[start : start + _AT_ONCE], dtype=np.int64))
-            self._write(_entities(some))
-        self.relabel(list(changed), list(changed.values()))
+            self._write(entities_of(rows.take(np.array(new[start : start + _AT_ONCE], dtype=np.int64)), columns))
+        self._relabel(changed, columns)
         return Added(len(new), len(changed), len(rows) - len(new) - len(changed))
 
     def search(
@@ -80,17 +80,20 @@ class MilvusStore:
             condition = ""
             if where is not None:
                 condition = where.text("[]", UNKNOWN if query_camera is None else int(query_camera[row]))
-            rows = _rows(self._nearest(vector.tolist(), count, condition), about.width)
+            rows = rows_of(self._nearest(vector.tolist(), count, condition), about.width)
             found.append(hold(rows, about.metric).search(features[row : row + 1], count, None, None))
         return joined(found, count, exact=True)
 
     def facts(self) -> Facts:
         """Return the columns of all rows."""
         if self.about() is None:
-            return Facts(*(np.empty(0, dtype=np.int64) for _ in _NUMBERS))
-        found = [one for some in self._all(_NUMBERS) for one in some]
+            return Facts(**{name: np.empty(0, dtype=np.int64) for name in NUMBERS}, names={})
+        columns = (*NUMBERS, *(name for name in NAMES if name in self._columns()))
+        found = [one for some in self._all(columns) for one in some]
         found.sort(key=lambda one: one["added"])
-        return Facts(*(np.array([one[name] for one in found], dtype=np.int64) for name in _NUMBERS))
+        named = {one[column]: one[f"{column}_name"] for column in NAMED for one in found if one.get(f"{column}_name")}
+        numbers = {name: np.array([one[name] for one in found], dtype=np.int64) for name in NUMBERS}
+        return Facts(**numbers, names=named)
 
     def known_paths(self) -> dict[str, KnownPath]:
         """Return the rows that have a path, by it."""
@@ -100,12 +103,10 @@ class MilvusStore:
         found.sort(key=lambda one: one["added"])
         return {one["path"]: KnownPath(one["key"], one["person"], one["added"]) for one in found}
 
-    def relabel(self, keys: Sequence[str], people: Sequence[int]) -> None:
+    def relabel(self, keys: Sequence[str], people: Labels) -> None:
         """Change the people of rows, which must be there."""
-        person = dict(zip(keys, people, strict=True))
-        for start in range(0, len(keys), _AT_ONCE):
-            whole = self._get(keys[start : start + _AT_ONCE], _COLUMNS)
-            self._write([{**one, "person": person[one["key"]]} for one in whole])
+        people_of = zip(people.number.tolist(), people.name, strict=True)
+        self._relabel(dict(zip(keys, people_of, strict=True)), self._columns([people.name]))
 
     def thumbnails(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the thumbnails of rows that have one, by key."""
@@ -126,8 +127,8 @@ class MilvusStore:
         """Yield all rows, some thousand at a time."""
         about = self.about()
         if about is not None:
-            for some in self._all(_COLUMNS):
-                yield _rows(some, about.width)
+            for some in self._all(self._columns()):
+                yield rows_of(some, about.width)
 
     def size(self) -> int | None:
         """Return None: only the server knows."""
@@ -137,14 +138,16 @@ class MilvusStore:
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("key", DataType.VARCHAR, is_primary=True, max_length=32)
         schema.add_field("features", DataType.FLOAT_VECTOR, dim=about.width)
-        for name in _NUMBERS:
+        for name in NUMBERS:
             schema.add_field(name, DataType.INT64)
         for name in ("path", "thumbnail"):
-            schema.add_field(name, DataType.VARCHAR, max_length=_LONGEST_TEXT)
+            schema.add_field(name, DataType.VARCHAR, max_length=LONGEST_TEXT)
+        for name in NAMES:
+            schema.add_field(name, DataType.VARCHAR, max_length=LONGEST_NAME)
         self._collection(_ROWS, schema, "features", "COSINE" if about.metric == "cosine" else "L2")
         said = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
         said.add_field("key", DataType.VARCHAR, is_primary=True, max_length=32)
-        said.add_field("content", DataType.VARCHAR, max_length=_LONGEST_TEXT)
+        said.add_field("content", DataType.VARCHAR, max_length=LONGEST_TEXT)
         said.add_field("nothing", DataType.FLOAT_VECTOR, dim=2)  # no collection goes without a vector
         self._collection(_ABOUT, said, "nothing", "L2")
         content = json.dumps(asdict(about))
@@ -165,7 +168,7 @@ class MilvusStore:
         most = min(count + _MORE, _MOST_FOUND)
         found = self._door(
             lambda: self._client.search(
-                _ROWS, data=[vector], limit=most, filter=condition, output_fields=list(_COLUMNS)
+                _ROWS, data=[vector], limit=most, filter=condition, output_fields=list(self._columns())
             )
         )
         return [one["entity"] for one in found[0]]
@@ -175,6 +178,28 @@ class MilvusStore:
         if about is None:
             raise InputError(f"There is no gallery at {self._address} yet.")
         return about
+
+    def _columns(self, names: Iterable[Texts] = ()) -> tuple[str, ...]:
+        """The columns there are; `InputError` where names are to be kept by one from before galleries kept them."""
+        described = self._door(lambda: self._client.describe_collection(_ROWS))
+        if NAMES[0] in {field["name"] for field in described["fields"]}:
+            return *_COLUMNS, *NAMES
+        if any((column != "").any() for column in names):
+            raise InputError(
+                f"{self._address} was made before galleries kept names, and it takes no new columns. Make it anew "
+                "(strongreid gallery export, then gallery import into a new one), or give numbers."
+            )
+        return _COLUMNS
+
+    def _relabel(self, people: Mapping[str, tuple[int, str]], columns: Sequence[str]) -> None:
+        """Change people, number and name, by keys."""
+        keys = list(people)
+        for start in range(0, len(keys), _AT_ONCE):
+            whole = self._get(keys[start : start + _AT_ONCE], columns)
+            for one in whole:
+                fields = zip(("person", "person_name"), people[one["key"]], strict=True)
+                one |= {name: value for name, value in fields if name in columns}
+            self._write(whole)
 
     def _known(self, keys: Sequence[str]) -> dict[str, int]:
         """The people of those keys that are there."""
@@ -212,34 +237,3 @@ class MilvusStore:
         except (MilvusException, OSError, ValueError, RuntimeError) as error:
             reason = str(error).split("\n", maxsplit=1)[0][:300]
             raise InputError(f"The gallery {self._address} cannot be used: {reason}") from error
-
-
-def _entities(rows: Rows) -> list[dict[str, Any]]:
-    """Rows as Milvus takes them."""
-    found = []
-    for row in range(len(rows)):
-        small = base64.b64encode(rows.thumbnail[row] or b"").decode()
-        if len(small) > _LONGEST_TEXT:
-            raise InputError(f"A thumbnail in Milvus may have {_LONGEST_TEXT * 3 // 4:,} bytes. Make it smaller.")
-        numbers = {name: int(getattr(rows, name)[row]) for name in _NUMBERS}
-        found.append(
-            {
-                "key": rows.key[row],
-                "features": rows.features[row].tolist(),
-                **numbers,
-                "path": rows.path[row],
-                "thumbnail": small,
-            }
-        )
-    return found
-
-
-def _rows(entities: Sequence[dict[str, Any]], width: int) -> Rows:
-    """What Milvus gives, as rows."""
-    numbers: dict[str, Any] = {name: np.array([one[name] for one in entities], np.int64) for name in _NUMBERS}
-    features = np.array([one["features"] for one in entities], dtype=np.float32).reshape(-1, width)
-    small = np.full(len(entities), None, dtype=np.object_)
-    for row, one in enumerate(entities):
-        small[row] = base64.b64decode(one["thumbnail"]) or None
-    key, path = (np.array([one[name] for one in entities], dtype=np.object_) for name in ("key", "path"))
-    return Rows(key=key, features=features, path=path, thumbnail=small, **numbers)

@@ -19,10 +19,10 @@ from torch import Tensor
 from strongreid.errors import InputError
 from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.embeddings import float32_rows
+from strongreid.gallery.labels import NAMED, Integers, Texts, either, labels, whole_numbers
 from strongreid.gallery.times import times
 from strongreid.gallery.where import UNKNOWN
 
-Integers = npt.NDArray[np.int64]
 LONGEST_PATH: Final = 4096
 """Most bytes of a path, as on Linux."""
 LARGEST_THUMBNAIL: Final = 2**20
@@ -46,7 +46,7 @@ class About:
 class Rows:
     """N rows of a gallery."""
 
-    key: npt.NDArray[np.object_]
+    key: Texts
     """`[N]` text, 32 hexadecimal digits."""
     features: npt.NDArray[np.float32]
     """`[N, D]`."""
@@ -54,9 +54,13 @@ class Rows:
     """int64 `[N]`, -1 where it is not known; likewise `camera` and `track`."""
     camera: Integers
     track: Integers
+    person_name: Texts
+    """`[N]` text, empty where there is none; likewise the others. A name's number is that of `number_of_name`."""
+    camera_name: Texts
+    track_name: Texts
     time: Integers
     """int64 `[N]`, microseconds since 1970; `NO_TIME` where it is not known."""
-    path: npt.NDArray[np.object_]
+    path: Texts
     """`[N]` text, empty where there is none."""
     thumbnail: npt.NDArray[np.object_]
     """`[N]` bytes of a JPEG or PNG file, or None."""
@@ -69,6 +73,10 @@ class Rows:
     def take(self, chosen: Integers) -> "Rows":
         """The rows at some indices."""
         return replace(self, **{name: getattr(self, name)[chosen] for name in self.__dataclass_fields__})
+
+    def labels(self) -> dict[str, list[int | str]]:
+        """People, cameras and tracks as `Gallery.add` takes them: their names, or their numbers."""
+        return {name: either(getattr(self, name), getattr(self, f"{name}_name")) for name in NAMED}
 
 
 def make_rows(
@@ -89,25 +97,24 @@ def make_rows(
     """
     vectors = np.ascontiguousarray(float32_rows(features).cpu().numpy(), dtype="<f4")
     count = len(vectors)
-    numbers = {
-        name: whole_numbers(name, given, count)
-        for name, given in (("person", person), ("camera", camera), ("track", track))
-    }
+    read = {name: labels(name, given, count) for name, given in zip(NAMED, (person, camera, track), strict=True)}
     moment = times(time, count)
     paths = _texts(path, count)
-    columns = np.stack([numbers["camera"], moment, numbers["track"]], axis=1).astype("<i8")
+    columns: dict[str, Any] = {name: one.number for name, one in read.items()}
+    columns |= {f"{name}_name": one.name for name, one in read.items()}
+    hashed = np.stack([columns["camera"], moment, columns["track"]], axis=1).astype("<i8")
     started = hashlib.blake2b(f"strongreid row 1\0{about.model}\0".encode(), digest_size=_KEY_BYTES)
     keys = []
-    for vector, column, name in zip(vectors, columns, paths, strict=True):
+    for vector, numbers, name in zip(vectors, hashed, paths, strict=True):
         digest = started.copy()
         digest.update(vector.data)
-        digest.update(column.data)
+        digest.update(numbers.data)
         digest.update(name.encode())
         keys.append(digest.hexdigest())
     rows = Rows(
         np.array(keys, dtype=np.object_),
         vectors,
-        **numbers,
+        **columns,
         time=moment,
         path=np.array(paths, dtype=np.object_),
         thumbnail=_thumbnails(thumbnail, count),
@@ -119,9 +126,10 @@ def make_rows(
 def _once_each(rows: Rows) -> Rows:
     """Of several rows with the same key the last one, with the last person that is known, as if added one by one."""
     last = {key: number for number, key in enumerate(rows.key)}
-    person = {key: one for key, one in zip(rows.key, rows.person.tolist(), strict=True) if one != UNKNOWN}
+    known = {key: row for row, key in enumerate(rows.key) if rows.person[row] != UNKNOWN}
     kept = rows.take(np.array(list(last.values()), dtype=np.int64))
-    return replace(kept, person=np.array([person.get(key, UNKNOWN) for key in kept.key], dtype=np.int64))
+    of_person = rows.take(np.array([known.get(key, row) for key, row in last.items()], dtype=np.int64))
+    return replace(kept, person=of_person.person, person_name=of_person.person_name)
 
 
 def require_keys(keys: Sequence[str]) -> list[str]:
@@ -130,36 +138,6 @@ def require_keys(keys: Sequence[str]) -> list[str]:
         if not re.fullmatch(r"[0-9a-f]{32}", key):
             raise InputError(f"{key!r} is no key of a row, which has 32 hexadecimal digits.")
     return list(keys)
-
-
-def whole_numbers(name: str, given: Any, count: int) -> Integers:
-    """A column of people, cameras or tracks: one number for all, or `[count]`; None is unknown, also within a list."""
-    if isinstance(given, Tensor):
-        given = given.detach().cpu().numpy()
-    if given is None:
-        given = UNKNOWN
-    elif isinstance(given, np.ndarray) and given.dtype == np.object_:
-        given = given.tolist()
-    if isinstance(given, list | tuple):
-        given = [UNKNOWN if value is None else value for value in given]
-    try:
-        column = np.asarray(given)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{name} is no column of whole numbers ({error}).") from error
-    if column.ndim == 0:
-        column = np.broadcast_to(column, (count,))
-    if column.shape != (count,):
-        raise InputError(
-            f"{name} has shape {list(column.shape)}; with {count} rows of features give [{count}], or one for all."
-        )
-    if column.dtype.kind == "f" and bool(((np.abs(column) < 2**63) & (column == np.floor(column))).all()):
-        column = column.astype(np.int64)
-    if column.size and column.dtype.kind not in "iu":
-        raise InputError(f"{name} has dtype {column.dtype}; give whole numbers from 0 on, and -1 or None for unknown.")
-    if column.size and (int(column.max()) > np.iinfo(np.int64).max or int(column.min()) < UNKNOWN):
-        wrong = column[(column < UNKNOWN) | (column > np.iinfo(np.int64).max)][0]
-        raise InputError(f"{name} {wrong} is none: numbers go from 0 to 2**63 - 1, -1 stands for unknown.")
-    return column.astype(np.int64)
 
 
 def _texts(given: Any, count: int) -> list[str]:

@@ -1,6 +1,6 @@
 """What a gallery asks of the database that keeps its rows. `lance` and `milvus` are the two there are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from strongreid.gallery.rows import About, Integers, Rows
+from strongreid.gallery.labels import Integers, Labels, Texts
+from strongreid.gallery.rows import About, Rows
 from strongreid.gallery.where import Where
 
 
@@ -34,11 +35,15 @@ class Found:
     """int64 `[Q, k]`, -1 where it is not known; likewise `camera` and `track`."""
     camera: Integers
     track: Integers
+    person_name: Texts
+    """`[Q, k]` text, empty where there is none; likewise `camera_name` and `track_name`."""
+    camera_name: Texts
+    track_name: Texts
     time: Integers
     """int64 `[Q, k]`, microseconds since 1970; `NO_TIME` where it is not known."""
-    path: npt.NDArray[np.object_]
+    path: Texts
     """`[Q, k]` text, empty where there is none."""
-    key: npt.NDArray[np.object_]
+    key: Texts
     """`[Q, k]` text, empty after the last row."""
     exact: bool
     """Whether every row was looked at; False where an index chose candidates."""
@@ -46,13 +51,15 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """The columns of all rows but features, paths and thumbnails, int64 `[N]` each, in the order of addition."""
+    """The columns of numbers of all rows, int64 `[N]` each, in the order of addition."""
 
     person: Integers
     camera: Integers
     track: Integers
     time: Integers
     added: Integers
+    names: Mapping[int, str]
+    """Names of people, cameras and tracks, by the numbers that stand for them."""
 
     def __len__(self) -> int:
         return len(self.person)
@@ -104,7 +111,7 @@ class Store(Protocol):
     def known_paths(self) -> dict[str, KnownPath]:
         """Return the rows that have a path, by it."""
 
-    def relabel(self, keys: Sequence[str], people: Sequence[int]) -> None:
+    def relabel(self, keys: Sequence[str], people: Labels) -> None:
         """Change the people of rows, which must be there."""
 
     def thumbnails(self, keys: Sequence[str]) -> dict[str, bytes]:

@@ -1,9 +1,11 @@
 """What a gallery says of itself, and what an erasure did."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from strongreid.gallery.labels import listed
 from strongreid.gallery.rows import About
 from strongreid.gallery.store import Store
 from strongreid.gallery.times import NO_TIME
@@ -29,6 +31,8 @@ class Stats:
     """What it takes on the disk; None where that is not known."""
     about: About | None
     """Model, width and metric; None where nothing was ever added."""
+    called: Mapping[str, Sequence[str]]
+    """How the known people and cameras are called, by name or number, by `person` and `camera`."""
 
 
 @dataclass(frozen=True)
@@ -57,4 +61,5 @@ def summary(address: str, store: Store) -> Stats:
         int(known.max()) if len(known) else NO_TIME,
         store.size(),
         store.about(),
+        {name: listed(getattr(facts, name), facts.names) for name in ("person", "camera")},
     )

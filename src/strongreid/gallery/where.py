@@ -1,7 +1,7 @@
 """Which rows of a gallery a search may find: conditions as values, which hold whole numbers alone.
 
-A store is given text that is made of such a value: no word of the user's ever reaches a database. `grammar` reads
-conditions from text.
+A name in a condition is the number that stands for it (`labels`). A store is given text that is made of such a value:
+no word of the user's ever reaches a database. `grammar` reads conditions from text.
 
 An unknown person, camera, track or time (`UNKNOWN`, `NO_TIME`) equals nothing: only `!=` and `not in` hold for it.
 """

@@ -21,11 +21,12 @@ from PIL import Image
 
 from strongreid.data.decoding import SourceOf
 from strongreid.data.listing import Finding
-from strongreid.data.pictures import FIRST_OF_NAMES, Pictures, read_pictures
+from strongreid.data.pictures import Pictures, read_pictures
 from strongreid.export.runner import Engine
 from strongreid.files import scheme_of
 from strongreid.gallery import UNKNOWN, Gallery
 from strongreid.gallery.boxes import split_box, with_box
+from strongreid.gallery.labels import labels
 from strongreid.gallery.times import times
 from strongreid.reports.console import Console
 from strongreid.runs.embed import BATCH, Choices, EmbeddingModel, embedded_batches, refuse_bad, tell
@@ -41,8 +42,8 @@ _THUMBNAIL_QUALITY: Final = 80
 class Enrolment:
     """How to enrol."""
 
-    camera: int | None = None
-    """Of all pictures, where no table says it."""
+    camera: int | str | None = None
+    """Number or name, of all pictures, where no table says it."""
     thumbnails: bool = False
     """Keep a small picture of each in the gallery."""
 
@@ -99,10 +100,10 @@ def enrol(
     pictures = read_pictures(source, columns)
     tell(pictures, source, console)
     gallery.require_model(used.made_by.fingerprint, used.network.width)
-    console.say(used.words(), *_said_of_names(pictures))
+    console.say(used.words())
     columns_of = _columns(pictures, how)
     total = len(pictures.images)
-    missing, updated = _missing(columns_of, gallery)
+    missing, updated = _missing(columns_of, pictures.person.tolist(), gallery)
     known = total - len(missing)
     if known:
         console.say(f"Going on: {known:,} of {total:,} pictures are in the gallery already.")
@@ -124,18 +125,6 @@ def enrol(
     found = [*pictures.findings, *(Finding(pictures.images.path[row], problems[row]) for row in sorted(problems))]
     refuse_bad(found, total + len(pictures.findings), choices.skip_bad, True, console)
     return Enrolled(added, updated, known - updated)
-
-
-def _said_of_names(pictures: Pictures) -> list[str]:
-    """Return what becomes of names in a table: galleries keep numbers."""
-    columns = {"people": pictures.person, "cameras": pictures.images.camera}
-    named = [what for what, numbers in columns.items() if (numbers >= FIRST_OF_NAMES).any()]
-    if not named:
-        return []
-    return [
-        f"Warning: the table names {' and '.join(named)}; a gallery keeps a long number for each name, which no "
-        "condition can ask for. Number them in the table to choose by them (data import --camera lobby=1,stairs=2)."
-    ]
 
 
 def embedded_here(
@@ -190,13 +179,19 @@ def _columns(pictures: Pictures, how: Enrolment) -> dict[str, Sequence[Any]]:
     images = pictures.images
     paths = [full_path(path) for path in images.path]
     boxes = [None] * len(paths) if images.box is None else images.box.tolist()
-    camera = images.camera if how.camera is None else np.full(len(paths), how.camera)
+    numbers = {"person": pictures.person, "camera": images.camera, "track": pictures.track_number}
+    named: dict[str, Any] = {
+        name: [None] * len(paths) if column is None else [pictures.names.get(one, one) for one in column.tolist()]
+        for name, column in numbers.items()
+    }
+    if how.camera is not None:
+        named["camera"] = [how.camera] * len(paths)
+    for name, column in named.items():
+        labels(name, column, len(paths))  # what cannot be added is refused now, not after hours
     return {
+        **named,
         "path": [with_box(path, box) for path, box in zip(paths, boxes, strict=True)],
-        "person": pictures.person.tolist(),
-        "camera": camera.tolist(),
         "time": times(None if pictures.time is None else list(pictures.time), len(paths)).view("datetime64[us]"),
-        "track": [None] * len(paths) if pictures.track_number is None else pictures.track_number.tolist(),
     }
 
 
@@ -205,22 +200,22 @@ def full_path(path: str) -> str:
     return path if scheme_of(path) else os.path.abspath(path)  # noqa: PTH100 - speed
 
 
-def _missing(columns: dict[str, Sequence[Any]], gallery: Gallery) -> tuple[list[int], int]:
+def _missing(columns: dict[str, Sequence[Any]], people: list[int], gallery: Gallery) -> tuple[list[int], int]:
     """Rows that are not in the gallery, or whose files were written since; relabel those whose person is another.
 
-    Returns how many were relabelled too.
+    `people` are the persons as numbers. Returns how many were relabelled too.
     """
     there = gallery.known_paths()
-    missing, keys, people = list[int](), list[str](), list[int]()
+    missing, keys, others = list[int](), list[str](), list[int | str]()
     now = time_ns()  # what is said to be written later was copied from a clock that is ahead, and would be new for ever
-    for row, (path, person) in enumerate(zip(columns["path"], columns["person"], strict=True)):
+    for row, (path, person) in enumerate(zip(columns["path"], people, strict=True)):
         known = there.get(path)
         if known is None or known.added < _written(path) <= now:
             missing.append(row)
         elif person not in (UNKNOWN, known.person):
             keys.append(known.key)
-            people.append(person)
-    gallery.relabel(keys, people)
+            others.append(columns["person"][row])
+    gallery.relabel(keys, others)
     return missing, len(keys)
 
 

@@ -13,10 +13,12 @@ from strongreid.data.pictures import list_pictures
 from strongreid.files import write_json
 from strongreid.gallery import UNKNOWN, Found, Gallery, Where
 from strongreid.gallery.boxes import split_box
+from strongreid.gallery.labels import NAMED, NAMES
 from strongreid.gallery.times import NO_TIME, shown_time
 from strongreid.reports.console import Console
 from strongreid.reports.found import FoundFor, Hit, NamedPictures, found_section, with_its_end
 from strongreid.reports.page import Picture, write_page
+from strongreid.reports.terminal import printable
 from strongreid.runs.embed import Choices, embed_pictures
 from strongreid.runs.feature_files import StoredFeatures
 from strongreid.runs.search import MOST_ON_PAGE, MOST_SHOWN, verdict, words
@@ -24,6 +26,7 @@ from strongreid.runs.used_model import UsedModel
 
 COLUMNS: Final = ("nearest pictures", "person", "camera", "time", "distance", "verdict")
 _LONGEST_NAME: Final = 30
+_LONGEST_LABEL: Final = 19  # a whole number that stands for a name
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class Asked:
 
     count: int
     where: Where | None = None
-    camera: int | None = None
-    """Which took the queries."""
+    camera: int | str | None = None
+    """Number or name, of the one that took the queries."""
     by: Literal["image", "track"] = "image"
 
 
@@ -55,11 +58,15 @@ class GallerySearch:
             if np.isfinite(distance)
         ]
 
+    def called(self, what: Literal["person", "camera", "track"], query: int, rank: int) -> str:
+        """Return the name of a hit's person, camera or track, or else its number; empty where it is not known."""
+        number = int(getattr(self.rows, what)[query, rank])
+        return str(getattr(self.rows, f"{what}_name")[query, rank]) or ("" if number == UNKNOWN else str(number))
+
     def _note(self, query: int, rank: int) -> str:
-        rows = self.rows
-        numbers = {"person": int(rows.person[query, rank]), "camera": int(rows.camera[query, rank])}
-        lines = [f"{what} {number}" for what, number in numbers.items() if number != UNKNOWN]
-        time = int(rows.time[query, rank])
+        said = {what: self.called(what, query, rank) for what in ("person", "camera")}
+        lines = [f"{what} {printable(called)}" for what, called in said.items() if called]
+        time = int(self.rows.time[query, rank])
         return "\n".join([*lines, *([shown_time(time)] if time != NO_TIME else [])])
 
 
@@ -91,8 +98,8 @@ def show(search: GallerySearch, console: Console) -> None:
         cells = [
             [
                 f"{rank:>2}  {with_its_end(pictures.name(hit.row), _LONGEST_NAME)}",
-                _known(int(search.rows.person[query, rank - 1])),
-                _known(int(search.rows.camera[query, rank - 1])),
+                with_its_end(search.called("person", query, rank - 1) or "-", _LONGEST_LABEL),
+                with_its_end(search.called("camera", query, rank - 1) or "-", _LONGEST_LABEL),
                 shown_time(int(search.rows.time[query, rank - 1])),
                 f"{hit.distance:.4f}",
                 hit.verdict,
@@ -132,9 +139,8 @@ def write_found(search: GallerySearch, path: Path) -> None:
     def row(query: int, rank: int, hit: Hit) -> dict[str, Any]:
         return {
             "path": str(rows.path[query, rank]),
-            "person": int(rows.person[query, rank]),
-            "camera": int(rows.camera[query, rank]),
-            "track": int(rows.track[query, rank]),
+            **{name: int(getattr(rows, name)[query, rank]) for name in NAMED},
+            **{name: str(getattr(rows, name)[query, rank]) or None for name in NAMES},
             "time": shown_time(int(rows.time[query, rank])),
             "key": str(rows.key[query, rank]),
             "distance": hit.distance,
@@ -177,7 +183,3 @@ class _RowPictures:
         if not self._paths[row]:
             return self.name(row)
         return (self._boxes if self._boxed[row] else self._whole).picture(row)
-
-
-def _known(number: int) -> str:
-    return "-" if number < 0 else str(number)

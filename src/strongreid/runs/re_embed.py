@@ -43,10 +43,8 @@ def re_embed(old: Gallery, new: Gallery, used: UsedModel, choices: Choices, cons
                 new.add(
                     features,
                     model=used.made_by.fingerprint,
-                    person=kept.person,
-                    camera=kept.camera,
+                    **kept.labels(),
                     time=kept.time.view("datetime64[us]"),
-                    track=kept.track,
                     path=kept.path,
                     thumbnail=kept.thumbnail.tolist(),
                     added=kept.added,

@@ -1,17 +1,31 @@
 """What requests and answers hold, as the API's description says it."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from strongreid.gallery.labels import LONGEST_NAME, label, numbers_of
 from strongreid.gallery.times import microseconds
-from strongreid.gallery.where import Column, Compare, Joined, Where
+from strongreid.gallery.where import UNKNOWN, Column, Compare, Joined, Where
 from strongreid.models import Calibrated
 from strongreid.service.uploads import Box
 
-Number = Annotated[int, Field(ge=0, le=2**62)]
-Numbers = Annotated[list[Number], Field(max_length=1000)]
+
+def _label(given: Any) -> Any:
+    """What a text says: a number, or the name that it is. Anything else is left to the rules for whole numbers."""
+    said = label("filter", given) if isinstance(given, str) else given
+    if said == UNKNOWN:
+        raise ValueError("-1 stands for unknown: ask for a number from 0 on, or a name")
+    return said
+
+
+Label = Annotated[
+    Annotated[int, Field(ge=0, lt=2**63)] | Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)],
+    BeforeValidator(_label),
+]
+Labels = Annotated[list[Label], Field(max_length=1000)]
 Side = Annotated[int, Field(ge=-(2**30), le=2**30)]
 Length = Annotated[int, Field(ge=1, le=2**30)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -24,10 +38,10 @@ class Choice(BaseModel):
     model_config = ConfigDict(extra="forbid")  # a filter whose name is misspelt must not be none
 
     k: Annotated[int, Field(ge=1, le=100, description="How many hits.")] = 10
-    camera: Annotated[Numbers, Field(description="Only these cameras.")] = []
-    not_camera: Annotated[Numbers, Field(description="Not these cameras.")] = []
-    person: Annotated[Numbers, Field(description="Only these people.")] = []
-    track: Annotated[Numbers, Field(description="Only these tracks.")] = []
+    camera: Annotated[Labels, Field(description="Only these cameras, numbers or names.")] = []
+    not_camera: Annotated[Labels, Field(description="Not these cameras.")] = []
+    person: Annotated[Labels, Field(description="Only these people, numbers or names.")] = []
+    track: Annotated[Labels, Field(description="Only these tracks, numbers or names.")] = []
     after: Annotated[datetime | None, Field(description="From this time on; UTC unless it says a zone.")] = None
     before: Annotated[datetime | None, Field(description="Before this time; UTC unless it says a zone.")] = None
     by: Annotated[
@@ -56,12 +70,10 @@ class Choice(BaseModel):
         """The filters as one condition; None where there is none."""
         columns: tuple[Column, ...] = ("camera", "person", "track")
         parts: list[Where] = [
-            Compare(column, "in", tuple(sorted(set(getattr(self, column)))))
-            for column in columns
-            if getattr(self, column)
+            Compare(column, "in", _numbers(getattr(self, column))) for column in columns if getattr(self, column)
         ]
         if self.not_camera:
-            parts.append(Compare("camera", "not in", tuple(sorted(set(self.not_camera)))))
+            parts.append(Compare("camera", "not in", _numbers(self.not_camera)))
         if self.after is not None:
             parts.append(Compare("time", ">=", (microseconds(self.after),)))
         if self.before is not None:
@@ -70,6 +82,11 @@ class Choice(BaseModel):
         for part in parts[1:]:
             joined = Joined("and", joined, part) if joined is not None else part
         return joined
+
+
+def _numbers(given: Sequence[int | str]) -> tuple[int, ...]:
+    """The numbers under which a gallery may have these."""
+    return tuple(sorted({number for one in given for number in numbers_of(one)}))
 
 
 class HitAnswer(BaseModel):
@@ -82,6 +99,9 @@ class HitAnswer(BaseModel):
     camera: int | None
     time: str | None
     track: int | None
+    person_name: Annotated[str | None, Field(description="Where the person has one; the number stands for it.")]
+    camera_name: str | None
+    track_name: str | None
     name: Annotated[str, Field(description="The last part of its path.")]
     thumbnail: Annotated[str, Field(description="Where its picture is, relative to this service.")]
     verdict: Annotated[str, Field(description="same person, no match, or not sure where the model is not calibrated.")]
@@ -132,6 +152,7 @@ class AboutAnswer(BaseModel):
     gallery: str
     count: int
     cameras: list[int]
+    camera_names: Annotated[list[str], Field(description="What they are called, by name or number; filters take it.")]
     calibrated: Calibration | None
     confirmations: Annotated[int, Field(description="How many people must confirm a match before it counts.")]
     megabytes: int
@@ -162,6 +183,7 @@ class WaitingMatch(BaseModel):
     rank: int
     distance: float
     camera: int | None
+    camera_name: str | None
     time: str | None
     query: Annotated[str, Field(description="Where the query's picture is.")]
     thumbnail: str

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from strongreid.gallery import Gallery
+from strongreid.gallery.labels import listed
 from strongreid.gallery.store import Found
 from strongreid.gallery.times import NO_TIME, shown_time
 from strongreid.gallery.where import UNKNOWN, Where
@@ -56,6 +57,8 @@ class Counted:
     """Rows."""
     cameras: list[int]
     """The known ones, ascending."""
+    camera_names: list[str]
+    """What they are called: numbers, then names, in their orders."""
     at: float
     """When: seconds of `time.monotonic`."""
 
@@ -68,7 +71,8 @@ def count(served: Served) -> Counted:
     """Count what a gallery holds; takes some time where it holds much."""
     facts = served.gallery.store.facts()
     cameras = np.unique(facts.camera)
-    return Counted(len(facts), cameras[cameras != UNKNOWN].tolist(), time.monotonic())
+    called = listed(cameras, facts.names)
+    return Counted(len(facts), cameras[cameras != UNKNOWN].tolist(), list(called), time.monotonic())
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +100,9 @@ class Hit:
     person: int | None
     camera: int | None
     track: int | None
+    person_name: str | None
+    camera_name: str | None
+    track_name: str | None
     time: str | None
     """ISO 8601, UTC."""
     path: str
@@ -149,6 +156,9 @@ def _hits(found: Found, row: int) -> list[Hit]:
             person=_known(found.person[row, place]),
             camera=_known(found.camera[row, place]),
             track=_known(found.track[row, place]),
+            person_name=found.person_name[row, place] or None,
+            camera_name=found.camera_name[row, place] or None,
+            track_name=found.track_name[row, place] or None,
             time=None if found.time[row, place] == NO_TIME else shown_time(int(found.time[row, place])),
             path=str(found.path[row, place]),
         )

@@ -36,7 +36,7 @@ async function open() {
   find('about').textContent = `${about.count.toLocaleString('en')} pictures in ${name} · signed in as ${about.who}`;
   needed = about.confirmations;
   results.setUp(about);
-  fillCameras(about.cameras);
+  fillCameras(about.camera_names);
   find('sign-in').hidden = true;
   for (const id of ['work', 'sign-out']) find(id).hidden = false;
   say('Drop a photograph of a person anywhere on this page, or choose one.');
@@ -49,7 +49,7 @@ function fillCameras(cameras) {
     const [label, box] = [make('label'), make('input')];
     Object.assign(box, { type: 'checkbox', defaultChecked: true, value: camera });
     box.setAttribute('aria-label', `Camera ${camera}`);
-    label.append(box, make('span', '', String(camera)));
+    label.append(box, make('span', '', camera));
     return label;
   });
   find('cameras').replaceChildren(...chips);
@@ -103,7 +103,7 @@ function compare(search, hit, queryPath = null) {
   find('compare-hit').alt = `Picture of rank ${hit.rank ?? ''}`;
   find('compare-hit').removeAttribute('src');
   api.show(find('compare-hit'), hit.thumbnail).catch(() => {});
-  find('compare-caption').textContent = `Camera ${cameraText(hit.camera)}, ${timeText(hit.time)}, distance ${hit.distance.toFixed(3)}`;
+  find('compare-caption').textContent = `Camera ${cameraText(hit)}, ${timeText(hit.time)}, distance ${hit.distance.toFixed(3)}`;
   find('compare-note').textContent = needed > 1
     ? 'Look at both yourself. The match counts after a second person has confirmed it too; both names go into the audit log.'
     : 'Look at both yourself. Your name and this match go into the audit log.';

@@ -7,7 +7,13 @@ const percent = (share) => `${Number((100 * share).toPrecision(2))} %`;
 const count = (number) => Math.round(number).toLocaleString('en');
 
 export const timeText = (iso) => (iso ? new Date(iso).toLocaleString('sv') : 'not known');
-export const cameraText = (camera) => (camera === null ? 'not known' : String(camera));
+// A name, or else the number; the number of a name that is not kept is larger than a script keeps exactly.
+export function label(hit, what) {
+  const number = hit[what];
+  return hit[`${what}_name`] ?? (Number.isSafeInteger(number) ? String(number) : null);
+}
+
+export const cameraText = (hit) => label(hit, 'camera') ?? (hit.camera === null ? 'not known' : 'without a name');
 
 // [threshold, false-match rate, true-match rate] where they were measured, ascending.
 function measured(calibrated) {
@@ -88,16 +94,15 @@ export class Results {
     const image = make('img');
     image.alt = '';
     look.append(image);
-    look.setAttribute('aria-label', `Compare: rank ${hit.rank}, camera ${cameraText(hit.camera)}, distance ${hit.distance.toFixed(3)}`);
+    look.setAttribute('aria-label', `Compare: rank ${hit.rank}, camera ${cameraText(hit)}, distance ${hit.distance.toFixed(3)}`);
     look.addEventListener('click', () => this.#compare(search, hit));
     show(image, hit.thumbnail).catch(() => look.replaceChildren(make('span', '', 'no picture kept')));
     const facts = make('div', 'facts');
-    // The number of a name is larger than those that a script keeps exactly: it would be shown wrong.
-    const known = ['person', 'track'].filter((what) => Number.isSafeInteger(hit[what])).map((what) => `${what} ${hit[what]}`);
+    const known = ['person', 'track'].filter((what) => label(hit, what) !== null).map((what) => `${what} ${label(hit, what)}`);
     facts.append(
       make('p', 'verdict'),
       line('place', ['rank', hit.rank, 'Rank '], ['distance', hit.distance.toFixed(3), 'distance ']),
-      line('', ['', 'camera '], ['camera', cameraText(hit.camera)]),
+      line('', ['', 'camera '], ['camera', cameraText(hit)]),
       make('p', 'time', timeText(hit.time)),
       make('p', '', known.join(' · ')),
     );
