@@ -37,7 +37,9 @@ def test_no_byte_of_an_erased_row_is_left(tmp_path: Path, width: int) -> None:
     folder = tmp_path / "gallery"
     people = crowd(200, width, seed=1)
     columns = people.columns()
-    columns["person"] = np.where(np.arange(200) == 60, 77, people.person)
+    names = {"person": "Anna Example", "camera": "her front door", "track": "her way home"}
+    for name, text in names.items():
+        columns[name] = [text if row == 60 else f"{name}-{number}" for row, number in enumerate(columns[name].tolist())]
     gallery = Gallery.open(folder)
     small = [bytes([row] * 99) for row in range(200)]
     for rows in (slice(0, 100), slice(100, 200)):
@@ -47,8 +49,11 @@ def test_no_byte_of_an_erased_row_is_left(tmp_path: Path, width: int) -> None:
     vector, kept = people.features[60].tobytes(), people.features[61].tobytes()
     assert holding(folder, vector)
     assert holding(folder, small[60])
+    assert all(holding(folder, text.encode()) for text in (*names.values(), people.path[60], "person-3"))
     before = set(files(folder))
-    assert gallery.erase(person=77).proven
+    assert gallery.erase(person="Anna Example").proven
+    assert not any(holding(folder, text.encode()) for text in names.values())
+    assert holding(folder, b"person-3")
     assert not holding(folder, vector)
     assert not holding(folder, small[60])
     assert not holding(folder, people.path[60].encode())
@@ -67,6 +72,25 @@ def test_a_row_that_was_relabelled_is_erased_under_its_new_person(tmp_path: Path
     assert gallery.erase(person=500).count == 1
     assert not holding(tmp_path, people.features[5].tobytes())
     assert holding(tmp_path, people.features[6].tobytes())
+
+
+@pytest.mark.parametrize("what", [{"person": "Anna Example"}, {"person": "nobody"}, {"older_than": "30d"}])
+def test_a_name_that_was_corrected_is_not_left_by_an_erasure(tmp_path: Path, what: dict[str, str]) -> None:
+    people = crowd(100, 32, seed=2)
+    gallery = Gallery.open(tmp_path / "gallery")
+    columns = people.columns() | {"time": None}
+    for person in ("Anna Example", "Ben Example"):
+        columns["person"] = [person if row == 5 else int(number) for row, number in enumerate(people.person)]
+        gallery.add(people.features, model=MODEL, **columns)
+    assert holding(tmp_path, b"Anna Example")
+    erased = gallery.erase(**what)  # type: ignore[arg-type]
+    assert (erased.count, erased.proven) == (0, True)
+    assert not holding(tmp_path, b"Anna Example")
+    assert holding(tmp_path, b"Ben Example")
+    assert gallery.search(people.features[5:6], 1).person_name.tolist() == [["Ben Example"]]
+    before = set(files(tmp_path))
+    gallery.erase(person="nobody")  # nothing is left to be removed, so nothing is written anew
+    assert {file for file in files(tmp_path) if file.suffix == ".lance"} <= before
 
 
 def test_an_erasure_that_was_cut_short_is_finished_at_the_next_opening(

@@ -20,7 +20,9 @@ FACTS: Final = ("person", "camera", "track", "time", "added")
 METADATA: Final = b"strongreid"
 """Key of what a schema says of all rows."""
 _PLAIN: Final = {b"lance-encoding:compression": b"none"}
-NAME_FIELDS: Final = tuple(pa.field(name, pa.string(), metadata=_PLAIN) for name in NAMES)
+_PLAIN_TEXT: Final = {**_PLAIN, b"lance-encoding:dict-values-compression": b"none"}
+"""So that whoever looks for an erased name in the files would find it."""
+NAME_FIELDS: Final = tuple(pa.field(name, pa.string(), metadata=_PLAIN_TEXT) for name in NAMES)
 """Columns that tables and backups lack which were made before galleries kept names: null where there is none."""
 
 

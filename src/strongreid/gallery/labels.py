@@ -25,8 +25,8 @@ NAMED: Final = ("person", "camera", "track")
 """Columns of numbers that may have names."""
 NAMES: Final = tuple(f"{column}_name" for column in NAMED)
 """Columns of their names."""
-LONGEST_NAME: Final = 1024
-"""Most bytes of a name."""
+LONGEST_NAME: Final = 512
+"""Most bytes of a name: each can be asked for in a condition."""
 _LARGEST: Final = 2**63 - 1
 _NUMBER: Final = re.compile(r"(-?)(\d+)(?:\.0+)?")
 
@@ -81,7 +81,7 @@ def label(argument: str, text: str) -> int | str:
         raise InputError(f"{argument} {text[:80]!r} is not UTF-8, which a gallery needs. Rename it.") from error
     if "\0" in text or size > LONGEST_NAME or not text.strip():
         raise InputError(
-            f"The {argument} {text[:80]!r} is no name: it is empty, has a NUL or more than {LONGEST_NAME:,} bytes. Give "
+            f"{argument} {text[:80]!r} is no name: it is empty, has a NUL or more than {LONGEST_NAME:,} bytes. Give "
             "another name, a whole number, or None for unknown."
         )
     return text

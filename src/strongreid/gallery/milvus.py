@@ -74,13 +74,13 @@ class MilvusStore:
         self, features: Tensor, count: int, where: Where | None, query_camera: Integers | None, exact: bool | None
     ) -> Found:
         """Return the nearest rows of queries; all are compared."""
-        about = self._require()
+        about, columns = self._require(), self._columns()
         found = list[Found]()
         for row, vector in enumerate(features.numpy()):
             condition = ""
             if where is not None:
                 condition = where.text("[]", UNKNOWN if query_camera is None else int(query_camera[row]))
-            rows = rows_of(self._nearest(vector.tolist(), count, condition), about.width)
+            rows = rows_of(self._nearest(vector.tolist(), count, condition, columns), about.width)
             found.append(hold(rows, about.metric).search(features[row : row + 1], count, None, None))
         return joined(found, count, exact=True)
 
@@ -163,13 +163,11 @@ class MilvusStore:
                 )
             )
 
-    def _nearest(self, vector: list[float], count: int, condition: str) -> list[dict[str, Any]]:
+    def _nearest(self, vector: list[float], count: int, condition: str, columns: Sequence[str]) -> list[dict[str, Any]]:
         """The rows nearest to a vector, some more than `count`."""
         most = min(count + _MORE, _MOST_FOUND)
         found = self._door(
-            lambda: self._client.search(
-                _ROWS, data=[vector], limit=most, filter=condition, output_fields=list(self._columns())
-            )
+            lambda: self._client.search(_ROWS, data=[vector], limit=most, filter=condition, output_fields=list(columns))
         )
         return [one["entity"] for one in found[0]]
 
@@ -182,7 +180,7 @@ class MilvusStore:
     def _columns(self, names: Iterable[Texts] = ()) -> tuple[str, ...]:
         """The columns there are; `InputError` where names are to be kept by one from before galleries kept them."""
         described = self._door(lambda: self._client.describe_collection(_ROWS))
-        if NAMES[0] in {field["name"] for field in described["fields"]}:
+        if {*NAMES} <= {field["name"] for field in described["fields"]}:
             return *_COLUMNS, *NAMES
         if any((column != "").any() for column in names):
             raise InputError(
