@@ -13,6 +13,7 @@ from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings, find_nearest
 from strongreid.gallery import Gallery
 from tests.gallery.galleries import MODEL, Crowd, crowd, plain_distances
+from tests.gallery.writers import add_once, started
 
 Opened = Callable[..., Gallery]
 
@@ -41,6 +42,16 @@ def test_rows_are_added_once_and_their_people_can_change(filled: tuple[Gallery, 
     assert hits.person[0, 0] == 99
     assert hits.path[0, 0] == people.path[7]
     assert gallery.stats().count == 300
+
+
+def test_what_another_process_has_made_is_there(address: str) -> None:
+    writer = started(add_once, address)
+    writer.join()
+    assert writer.exitcode == 0
+    gallery, people = Gallery.open(address), crowd(40, 8, seed=6)
+    assert gallery.search(people.features[:3], 1).path[:, 0].tolist() == people.path[:3]
+    assert gallery.add(people.features, model=MODEL, **people.columns()).known == 40
+    assert gallery.erase(person=1).count == (people.person == 1).sum()
 
 
 @pytest.mark.parametrize("change", ["camera", "time", "track", "path", "features"])

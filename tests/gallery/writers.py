@@ -44,6 +44,12 @@ def add_on_and_on(folder: Path, acknowledged: Path) -> None:
             stream.write("x")
 
 
+def add_once(address: str) -> None:
+    """Add some rows together."""
+    people = crowd(40, 8, seed=6)
+    Gallery.open(address).add(people.features, model=MODEL, **people.columns())
+
+
 def add_all(folder: Path, seed: int) -> None:
     """Add all rows of a crowd in an order of one's own."""
     gallery, people = Gallery.open(folder), crowd(400, 8, seed=6)

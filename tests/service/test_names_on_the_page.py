@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from strongreid.data.pictures import FIRST_OF_NAMES
 from strongreid.gallery import Gallery
 from strongreid.gallery.audit import AuditLog
+from strongreid.names import FIRST_OF_NAMES
 from strongreid.service.app import create_app
 from tests.reports.browser import PHONE, Browser, chromium
 from tests.service.conftest import MODEL, USERS, Room

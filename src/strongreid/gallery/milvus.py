@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final, TypeVar, final
 
 import numpy as np
@@ -45,11 +46,16 @@ class MilvusStore:
         for name in ("pymilvus", "grpc._server"):  # of calls that Milvus Lite does not know, and does without
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._client: MilvusClient = self._door(lambda: MilvusClient(address))
+        self._loaded = False
 
     def about(self) -> About | None:
         """Return what all rows share; None where nothing was ever added."""
         if not self._door(lambda: self._client.has_collection(_ABOUT)):
             return None
+        if not self._loaded:  # what another process has made is on the disk, and not yet in memory
+            for name in (_ROWS, _ABOUT):
+                self._door(partial(self._client.load_collection, name))
+            self._loaded = True
         found = self._door(lambda: self._client.get(_ABOUT, ids=["about"], output_fields=["content"]))
         return About(**json.loads(found[0]["content"])) if found else None
 
