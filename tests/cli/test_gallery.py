@@ -131,7 +131,7 @@ def test_the_guide_s_commands_run_as_written(here: Path, capsys: pytest.CaptureF
     shutil.rmtree("people.gallery")
     shutil.copyfile("people.csv", "crops.csv")
     ours = [shlex.split(command)[1:] for command in commands if command.startswith("strongreid")]
-    assert len(ours) == 16
+    assert len(ours) == 17
     for words in ours:
         assert main(words) == (2 if words[1] == "tune" else 0), words  # a gallery of so few rows needs no index
         said = capsys.readouterr().err
@@ -272,10 +272,39 @@ def test_a_gallery_that_may_not_be_written_is_still_searched(
     assert "ermission denied" in capsys.readouterr().err
 
 
-def test_names_that_no_condition_can_ask_for_are_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = rows_of_table()[:3]
-    for name, camera in (("numbers.csv", "2"), ("names.csv", "lobby")):
-        Path(name).write_text("path,camera\n" + "".join(f"{row[0]},{camera}\n" for row in rows))
-        assert run(here, f"gallery add runs/own {name} --to {name}.gallery") == 0
-        said = " ".join(capsys.readouterr().err.split())
-        assert ("Warning: the table names cameras; a gallery keeps a long number" in said) == (camera == "lobby")
+def test_names_in_a_table_are_asked_for_shown_and_erased(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    anna, null = "Anna\u202e 'x' <b>", "null"
+    rows = rows_of_table()
+    lines = [
+        f"{row[0]},{(anna, null, '7')[number % 3]},{('lobby', '2')[number % 2]}" for number, row in enumerate(rows)
+    ]
+    table = "\n".join(["path,person,camera", *lines, ""])
+    shutil.rmtree("people.gallery")
+    (here / "names.csv").write_text(table.replace("null", "somebody"), encoding="utf-8")
+    add = ["gallery", "add", "runs/own", "names.csv", "--to", "people.gallery"]
+    assert main(add) == 0
+    (here / "names.csv").write_text(table, encoding="utf-8")
+    assert main(add) == 0
+    assert f"{len(lines[1::3])} are now of another person" in " ".join(capsys.readouterr().err.split())
+    quoted = anna.replace("'", "''")
+    found = searched("--where", f"person = '{quoted}' and camera != query", "--camera", "lobby", "--html", "found.html")
+    said, page = capsys.readouterr().err, (here / "found.html").read_text(encoding="utf-8")
+    assert found
+    assert {(row["person_name"], row["camera"], row["camera_name"], row["track_name"]) for row in found} == {
+        (anna, 2, None, None)
+    }
+    assert "Anna\\u202e 'x' <b>" in said
+    assert "\u202e" not in said + page
+    assert "person Anna\\u202e" in page
+    assert "<b>" not in page.replace("&lt;b&gt;", "").split("<body", 1)[1].split("Anna")[1][:40]
+    assert main(["gallery", "stats", "people.gallery"]) == 0
+    assert re.search("cameras known +2: 2, lobby", capsys.readouterr().err)
+    assert main(["gallery", "erase", "people.gallery", "--person=-x"]) == 0
+    assert "gallery erase people.gallery --person=-x --yes" in " ".join(capsys.readouterr().err.split())
+    total = count()
+    for person, of_person in ((null, len(lines[1::3])), (anna, len(lines[::3])), ("lobby", 0)):
+        assert main(["gallery", "erase", "people.gallery", "--person", person, "--yes"]) == 0
+        total -= of_person
+        assert count() == total
+    assert main(["gallery", "add", "runs/own", "pictures", "--to", "other.gallery", "--camera", "lobby"]) == 0
+    assert Gallery.open("other.gallery").stats().called["camera"] == ["lobby"]

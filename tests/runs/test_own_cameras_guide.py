@@ -63,7 +63,7 @@ def test_the_guide_s_commands_run_as_written(work: Path, capsys: pytest.CaptureF
         assert re.search("Next: |Page: |Nothing is written|Report: |audit.jsonl", said), command
     with (work / "people.csv").open() as table:
         rows = list(csv.DictReader(table))
-    assert {row["camera"] for row in rows} == {"1", "2", "3"}
+    assert {row["camera"] for row in rows} == set(CAMERAS.values())
     assert json.loads((work / "runs" / "mine" / "result.json").read_text())["before"]["model"] == str(
         work / "runs/base"
     )

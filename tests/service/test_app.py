@@ -190,7 +190,10 @@ def test_what_does_not_fit_the_description_is_refused_in_one_form(client: TestCl
         "k=101",
         "k=x",
         "camera=-1",
-        "camera=x",
+        "camera=",
+        "camera=%00",
+        f"person={'x' * 513}",
+        "track=99999999999999999999",
         "after=noon",
         "x=1",
         "x=1&y=1&w=0&h=5",
@@ -391,3 +394,33 @@ def test_the_description_names_every_refusal_and_needs_nothing_from_elsewhere(cl
     assert "429" in described["paths"]["/search"]["post"]["responses"]
     assert "multipart/form-data" in described["paths"]["/search"]["post"]["requestBody"]["content"]
     assert "http" not in json.dumps(described["paths"])
+
+
+def test_names_are_answered_filtered_by_and_listed(serve: Serve, room: Room, tmp_path: Path) -> None:
+    gallery = Gallery.open(str(tmp_path / "gallery"))
+    names = ["lobby", "<b>'stairs'</b>", 3]
+    columns = {"person": ["anna", None, 7] * 3, "camera": [one for one in names for _ in range(3)], "track": "t"}
+    gallery.add(room.features[:9], model=room.served.model, **columns)
+    picture = room.paths[0].read_bytes()
+    with serve(gallery=gallery) as client:
+        about = client.get("/about").json()
+        assert about["camera_names"] == ["3", "<b>'stairs'</b>", "lobby"]
+        assert len(about["cameras"]) == 3
+        hits = search(client, picture, camera=["lobby", "3"])["hits"]
+        assert {hit["camera_name"] for hit in hits} == {"lobby", None}
+        assert {hit["camera"] for hit in hits if hit["camera_name"] is None} == {3}
+        assert {(hit["person"] is None, hit["person_name"]) for hit in hits} == {
+            (False, "anna"),
+            (True, None),
+            (False, None),
+        }
+        assert {hit["track_name"] for hit in hits} == {"t"}
+        assert len(search(client, picture, not_camera="<b>'stairs'</b>", person="anna")["hits"]) == 2
+        number = next(hit["person"] for hit in hits if hit["person_name"] == "anna")
+        assert len(search(client, picture, person=number)["hits"]) == 3
+        assert search(client, picture, person="' or 1 = 1 --")["hits"] == []
+        in_form = client.post("/search", files={"image": picture}, data={"camera": ["lobby", "3"], "person": "7"})
+        assert {hit["person"] for hit in in_form.json()["hits"]} == {7}
+    asked = [line.details["asked"] for line in read_log(tmp_path / "audit.jsonl") if line.event == "search"]
+    assert asked[0] == {"camera": ["lobby", 3]}
+    assert asked[1]["not_camera"] == ["<b>'stairs'</b>"]

@@ -147,11 +147,12 @@ def require_gallery(address: str) -> "Gallery":
 
 def search_parser() -> ArgumentParser:
     """Return the parser of `gallery search`."""
-    parser = parser_of(gallery_search, skip={"queries", "gallery", "count", "skip_bad"})
+    parser = parser_of(gallery_search, skip={"queries", "gallery", "camera", "count", "skip_bad"})
     parser.add_argument(
         "queries", nargs="+", type=Path, metavar="QUERY", help="A picture to search with, or a folder of them."
     )
     parser.add_argument("--in", type=str, required=True, metavar="ADDRESS", help="The gallery to search in.")
+    parser.add_argument("--camera", type=str, help="The camera that took the queries, a number or a name.")
     parser.add_argument("-k", "--count", type=int, default=10, help="How many pictures to show for each query.")
     parser.add_argument("--skip_bad", action="store_true", help=SKIP_BAD)
     return parser
@@ -165,8 +166,11 @@ def read_search(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
 
 def add_parser() -> ArgumentParser:
     """Return the parser of `gallery add`."""
-    parser = parser_of(gallery_add, skip={"to", "skip_bad", "thumbnails"})
+    parser = parser_of(gallery_add, skip={"to", "camera", "skip_bad", "thumbnails"})
     parser.add_argument("--to", type=str, required=True, metavar="ADDRESS", help=ADDRESS)
+    parser.add_argument(
+        "--camera", type=str, help="The camera that took all of them, a number or a name, where no table says it."
+    )
     parser.add_argument("--thumbnails", action="store_true", help="Keep a small picture of each in the gallery.")
     parser.add_argument("--skip_bad", action="store_true", help=SKIP_BAD)
     return parser

@@ -43,7 +43,7 @@ def gallery_erase(
     if not yes:
         console.say(f"{gallery}: {erased.count:,} of {opened.stats().count:,} rows would be erased. Nothing was.")
         given = {"--person": person, "--track": track, "--older_than": older_than}
-        words = [str(word) for name, value in given.items() if value is not None for word in (name, value)]
+        words = [f"{name}={value}" for name, value in given.items() if value is not None]  # one may begin with a dash
         console.suggest("gallery", "erase", gallery, *words, "--yes")
         return
     proof = (
@@ -136,7 +136,9 @@ def gallery_tune(gallery: str, recall: float = 0.95, from_rows: int = 500_000) -
 
 def erase_parser() -> ArgumentParser:
     """Return the parser of `gallery erase`."""
-    parser = parser_of(gallery_erase, skip={"yes", "dry_run"})
+    parser = parser_of(gallery_erase, skip={"person", "track", "yes", "dry_run"})
+    parser.add_argument("--person", type=str, help="Whose rows to erase, a number or a name.")  # null is a name, too
+    parser.add_argument("--track", type=str, help="The track whose rows to erase, likewise.")
     parser.add_argument("--yes", action="store_true", help="Erase; without it is said what would be.")
     parser.add_argument("--dry_run", action="store_true", help="Say what would be erased, as without --yes.")
     return parser
