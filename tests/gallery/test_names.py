@@ -162,6 +162,11 @@ def test_letters_written_in_two_ways_are_found_as_one(tmp_path: Path) -> None:
         assert found(gallery, f"person = {quoted(name)}") == ["a", "b"]
         assert found(gallery, f"person != {quoted(name)}") == []
     assert gallery.search(np.eye(2, 4), 1).person_name[:, 0].tolist() == [NFC, NFD]
+    gallery.add(np.eye(4)[2:], model=MODEL, camera=[NFD, "lobby"], path=["c", "d"])
+    for name in (NFC, NFD):
+        for where, paths in (("camera = query", "c"), ("not (camera = query) and person != 1", "abd")):
+            hits = gallery.search(np.ones((1, 4)), 9, where, camera=name)
+            assert "".join(sorted(hits.path[0])) == paths
     assert gallery.erase(person=NFC).count == 2
 
 

@@ -132,9 +132,7 @@ class LanceStore:
     def relabel(self, keys: Sequence[str], people: Labels) -> None:
         """Change the people of rows, which must be there."""
         with self._at.alone():
-            table = self._at.require()
-            self._at.take_names(table, [people.name])
-            self._at.relabel(table, keys, people)
+            self._at.relabel(self._at.require(), keys, people)
 
     def thumbnails(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the thumbnails of rows that have one, by key."""

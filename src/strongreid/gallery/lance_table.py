@@ -156,6 +156,7 @@ class LanceTable:
 
     def relabel(self, table: Any, keys: Sequence[str], people: Labels) -> None:
         """Write the people of known rows; use while `alone`."""
+        self.take_names(table, [people.name])
         columns = {"key": pa.array(keys, pa.string()), "person": pa.array(people.number, pa.int64())}
         if "person_name" in table.schema.names:
             columns["person_name"] = pa.array(people.name, pa.string(), mask=people.name == "")

@@ -127,5 +127,17 @@ def compares_with_query(where: Where) -> bool:
     return isinstance(where, OfQuery)
 
 
+def of_camera(where: Where, numbers: tuple[int, ...]) -> Where:
+    """Return a condition for queries that one camera took, which may have any of these numbers."""
+    match where:
+        case Joined(word, first, second):
+            return Joined(word, of_camera(first, numbers), of_camera(second, numbers))
+        case Not(condition):
+            return Not(of_camera(condition, numbers))
+        case OfQuery(equal):
+            return Compare("camera", "in" if equal else "not in", numbers)
+    return where
+
+
 def _unknown(column: Column) -> int:
     return NO_TIME if column == "time" else UNKNOWN
