@@ -6,7 +6,7 @@ no word of the user's ever reaches a database. `grammar` reads conditions from t
 An unknown person, camera, track or time (`UNKNOWN`, `NO_TIME`) equals nothing: only `!=` and `not in` hold for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -86,7 +86,7 @@ class Joined:
         return first & second if self.word == "and" else first | second
 
     def text(self, brackets: str, query_camera: int) -> str:
-        """The same for a database: a chain in one pair of parentheses, because databases bound how deep they go."""
+        """The same for a database."""
         chain, rest = list[Where](), [self.second, self.first]
         while rest:
             match rest.pop():
@@ -94,7 +94,7 @@ class Joined:
                     rest += [second, first]
                 case one:
                     chain.append(one)
-        return f"({f' {self.word} '.join(one.text(brackets, query_camera) for one in chain)})"
+        return _halved([one.text(brackets, query_camera) for one in chain], self.word)
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,12 @@ def of_camera(where: Where, numbers: tuple[int, ...]) -> Where:
         case OfQuery(equal):
             return Compare("camera", "in" if equal else "not in", numbers)
     return where
+
+
+def _halved(texts: Sequence[str], word: str) -> str:
+    """Join a chain by halves: databases bound how deep a condition may go, and one of n words would go n deep."""
+    middle = len(texts) // 2
+    return f"({_halved(texts[:middle], word)} {word} {_halved(texts[middle:], word)})" if middle else texts[0]
 
 
 def _unknown(column: Column) -> int:
