@@ -1,6 +1,7 @@
 """The matrix: which trainings and cells there are, what a missing set leaves, and that it is filled by one command."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_it_is_filled_by_one_command_with_what_there_is(
     for world in (0, 1):
         (tmp_path / f"drawn-{world}").symlink_to(drawn)
     words = ["reproduce", "generalise", f"--output={tmp_path}", "--epochs=1", "--model.image_size=[64,32]"]
-    more = ["--batch.people_per_batch=4", "--batch.images_per_person=2", "--rows", "1"]
+    more = ["--batch.people_per_batch=4", "--batch.images_per_person=2", "--rows", "1", "2"]
     assert main([*words, *more]) == 0
     said = capsys.readouterr().err
     (page,) = tmp_path.glob("generalise-*/report.html")
@@ -89,7 +90,14 @@ def test_it_is_filled_by_one_command_with_what_there_is(
     for part in ("Matrix", "missing", "drawn 0 + drawn 1", "cuhk01"):
         assert part in text
     assert "missing" in said
-    assert "bag of tricks: mAP (rank-1), tested on" in (page.parent / "table.md").read_text()
+    written = (page.parent / "table.md").read_text()
+    assert "bag of tricks: mAP (rank-1), tested on" in written
+    _, gained = written.split("generalise: mAP (rank-1), gain over bag of tricks (* more than chance), tested on")
+    table = json.loads((page.parent / "table.json").read_text())
+    assert [row["name"] for row in table["rows"]] == ["bag of tricks", "generalise"] * 2
+    for row in table["rows"][1::2]:
+        gain = row["mean_ap_difference"]["value"]
+        assert re.search(rf"\d \({100 * row['rank_1'][0]:.1f}\), {re.escape(f'{100 * gain:+.1f}')}\*? \|", gained)
     assert main([*words, "--data.name=folder", f"--data.root={drawn}"]) == 2
     assert "takes cuhk01, not" in capsys.readouterr().err
     assert main([*words, "--other.name=folder", f"--other.root={drawn}"]) == 2

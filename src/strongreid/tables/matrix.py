@@ -39,16 +39,20 @@ def matrix_directions(sets: Sequence[str], found: Mapping[str, DataConfig]) -> l
 
 
 def matrix_tables(sweep: Sweep, found: Sequence[RowOutcome]) -> list[Table]:
-    """Return for each row of the table its matrix, mAP (rank-1) in percent; nothing for a table that is no matrix."""
+    """Return for each row of the table its matrix, mAP (rank-1) in percent; nothing for a table that is no matrix.
+
+    From the second row on with the gain in mAP over the row above.
+    """
     sets = sweep.table.matrix
     by_cell = {(item.row.name, item.direction.cell): item for item in found}
     tables = []
-    for row in sweep.rows if sets else ():
+    for above, row in zip((None, *sweep.rows), sweep.rows if sets else (), strict=False):
         rows = [
             [_plus(chosen), *(_cell(by_cell.get((row.name, (chosen, tested))), tested in chosen) for tested in sets)]
             for chosen in trained_on(sets)
         ]
-        tables.append(Table([TRAINED_ON, *sets], rows, title=f"{row.name}: mAP (rank-1), tested on"))
+        gain = f", gain over {above.name} (* more than chance)" if above else ""
+        tables.append(Table([TRAINED_ON, *sets], rows, title=f"{row.name}: mAP (rank-1){gain}, tested on"))
     return tables
 
 
@@ -63,8 +67,8 @@ def _cell(item: RowOutcome | None, own: bool) -> str:
     found = f"{spread(item.values['mean_ap'])} ({spread(item.values['rank_1'])})"
     if gain is None:
         return found
-    real = ", more than chance" if gain.p_value < 1 - gain.difference.confidence else ""
-    return f"{found} [{100 * gain.difference.value:+.1f}{real}]"
+    real = "*" if gain.p_value < 1 - gain.difference.confidence else ""
+    return f"{found}, {100 * gain.difference.value:+.1f}{real}"
 
 
 def _plus(names: Sequence[str]) -> str:
