@@ -16,16 +16,19 @@ from strongreid.export import Card, Consumer, card_path, export_model, profile_f
 from strongreid.export.consumers.boxmot import BOXMOT
 from strongreid.export.consumers.ultralytics import ULTRALYTICS
 from strongreid.export.graph import ExportGraph
+from strongreid.export.onnx_model import OnnxModel
 from strongreid.export.pixels_in import PixelInput
 from strongreid.export.profile import Exported, Format, Profile
 from strongreid.export.proof import drawn_pictures
-from strongreid.models import Calibrated, ReIDModel
+from strongreid.models import Calibrated, CalibratedOn, ReIDModel
+from strongreid.models.model_file import Metric
+from strongreid.runs.used_model import used_onnx
 from tests.export.models import SIZE, lively
 
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 
-CARD = Card("small", "A small network.")
+CARD = Card("small", "A small network.", threshold="Below 0.31.")
 
 
 def written(
@@ -80,6 +83,30 @@ def test_ultralytics_tracker_has_the_calibrated_similarity(files: dict[str, Path
     assert tracker["model"] == str(path)
     assert tracker["appearance_thresh"] == pytest.approx(1 - 0.31 / 2)
     assert "largest difference" in card_path(path).read_text()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("l2", [False, True])
+def test_a_file_carries_the_threshold_where_its_distances_are_the_model_s(
+    metric: Metric, l2: bool, tmp_path: Path
+) -> None:
+    model = lively()
+    model.metric = metric
+    model.calibrated = Calibrated(0.31, 0.001, 0.9, "drawn", CalibratedOn(40, 3, 1000, False, (0.0, 0.004)))
+    path = written("onnx", tmp_path, model, l2=l2)
+    same = metric == "cosine" or not l2
+    kept = model.calibrated if same else None
+    read = OnnxModel(path)
+    assert read.calibrated == kept
+    assert used_onnx(read).calibrated == kept
+    assert ("0.31" in card_path(path).read_text()) is same
+    assert OnnxModel(path, pixels=PixelInput(255)).calibrated is None
+    assert OnnxModel(path, metric="euclidean" if metric == "cosine" else "cosine").calibrated is None
+    proto = onnx.load(str(path))
+    onnx.helper.set_model_props(proto, {"strongreid.pixels": PixelInput().text(), "strongreid.calibrated": "{}"})
+    onnx.save(proto, str(path))
+    with pytest.raises(InputError, match=r"strongreid\.calibrated of .* is damaged"):
+        OnnxModel(path)
 
 
 def test_boxmot_is_told_the_size_and_warned_of_vehicles(files: dict[str, Path]) -> None:

@@ -16,6 +16,7 @@ from strongreid.errors import InputError
 from strongreid.export.onnx_file import open_session
 from strongreid.export.pixels_in import PREFIX, PixelInput
 from strongreid.export.profile import in_batches
+from strongreid.models.calibrated import parse_calibrated
 from strongreid.models.frames import FromFrames
 from strongreid.models.model_file import Metric
 from strongreid.pixels import IMAGENET, read_image
@@ -60,6 +61,10 @@ class OnnxModel(FromFrames):
         """Whether anybody said what pixels it wants."""
         self.pixels = pixels or (PixelInput.parse(said[PREFIX + "pixels"]) if self.told else SUPPOSED)
         self.metric: Metric = metric or ("euclidean" if said.get(PREFIX + "metric") == "euclidean" else "cosine")
+        as_it_says = pixels is None and metric in (None, said.get(PREFIX + "metric"))
+        known = said.get(PREFIX + "calibrated") if as_it_says else None
+        self.calibrated = None if known is None else parse_calibrated(known, f"{PREFIX}calibrated of {path}")
+        """The threshold that the file carries; None where it has none, or is used otherwise than it says."""
         if said.get(PREFIX + "interpolation") == "bicubic":
             self.interpolation = "bicubic"
         self._input, self._type, self._last, self.batch, self.image_size = self._read_input(size)

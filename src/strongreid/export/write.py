@@ -14,7 +14,7 @@ from strongreid.export.pixels_in import PREFIX, PixelInput
 from strongreid.export.profile import Exported, Profile, Where
 from strongreid.export.proof import Proof, prove
 from strongreid.files import atomic_file, inside, write_text
-from strongreid.models import ReIDModel
+from strongreid.models import Calibrated, ReIDModel
 from strongreid.models.calibrated import calibrated_text
 from strongreid.pixels import Colour
 
@@ -69,13 +69,14 @@ def export_model(
     `source`: the run or file that the model is of, for what is said of it. `progress` is called with (steps done, all).
     Raises `InputError`, and writes nothing, where the file would not give the model's features.
     """
+    same_distances = model.metric == "cosine" or settings.l2 == model.unit_length
     exported = Exported(
         source=source,
         path=path,
         image_size=model.image_size,
         width=model.width,
         metric=model.metric,
-        calibrated=model.calibrated,
+        calibrated=model.calibrated if same_distances else None,
         batch=settings.batch,
         l2=settings.l2,
         half=settings.precision == "float16",
@@ -103,7 +104,9 @@ def _written(
     with atomic_file(path) as partial:
         report(0, STEPS)
         try:
-            profile.format.write(graph, partial, _metadata(model, profile, settings) | profile.metadata(exported))
+            profile.format.write(
+                graph, partial, _metadata(model, profile, settings, exported.calibrated) | profile.metadata(exported)
+            )
             infer = profile.format.load(partial)
         except InputError as error:
             raise InputError(f"{error} {otherwise}".rstrip()) from error
@@ -116,7 +119,14 @@ def _written(
             write_text(inside(path.parent, name), text)
         write_text(
             inside(path.parent, card_path(path).name),
-            card_text(replace(card, proof=proof.sentence(), pixels=settings.pixels.words())),
+            card_text(
+                replace(
+                    card,
+                    threshold=card.threshold if exported.calibrated else "",
+                    proof=proof.sentence(),
+                    pixels=settings.pixels.words(),
+                )
+            ),
         )
     report(3, STEPS)
     return proof
@@ -132,11 +142,13 @@ def _scaled(colour: Colour, top: int) -> Colour:
     return red * top, green * top, blue * top
 
 
-def _metadata(model: ReIDModel, profile: Profile, settings: GraphSettings) -> dict[str, str]:
+def _metadata(
+    model: ReIDModel, profile: Profile, settings: GraphSettings, calibrated: Calibrated | None
+) -> dict[str, str]:
     """What the file says of itself."""
     known = {}
-    if model.calibrated is not None:
-        known = {"threshold": f"{model.threshold:.6g}", "calibrated": calibrated_text(model.calibrated)}
+    if calibrated is not None:
+        known = {"threshold": f"{calibrated.threshold:.6g}", "calibrated": calibrated_text(calibrated)}
     said = {
         "version": version("strongreid"),
         "for": profile.title,

@@ -107,8 +107,11 @@ def read_calibrated(path: str | Path) -> Calibrated | None:
     Raises `InputError` where the file is no model (see `read_header`) or the entry is damaged.
     """
     text = read_header(path).get(CALIBRATED_KEY)
-    if text is None:
-        return None
+    return None if text is None else parse_calibrated(text, f"{CALIBRATED_KEY} in the header of {model_file(path)}")
+
+
+def parse_calibrated(text: str, entry: str) -> Calibrated:
+    """Read what `calibrated_text` wrote; `InputError`, naming the `entry`, for what is damaged."""
     try:
         fields = json.loads(text)
         on = fields.get("on")
@@ -121,9 +124,7 @@ def read_calibrated(path: str | Path) -> Calibrated | None:
             rates=tuple((float(at), float(false), float(true)) for at, false, true in fields.get("rates", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise InputError(
-            f"The entry {CALIBRATED_KEY} in the header of {model_file(path)} is damaged ({error!r}). Copy it again."
-        ) from error
+        raise InputError(f"The entry {entry} is damaged ({error!r}). Copy it again.") from error
 
 
 def _calibrated_on(fields: Mapping[str, Any]) -> CalibratedOn:

@@ -61,4 +61,5 @@ def used_onnx(network: OnnxModel) -> UsedModel:
     """Wrap an ONNX model; another file, or the same fed otherwise, gives other features."""
     digest = hashlib.sha256(network.path.read_bytes())
     digest.update(f"\0{network.image_size} {network.pixels.text()}".encode())
-    return UsedModel(network, MadeBy(digest.hexdigest(), "features", network.metric, str(network.path)))
+    made_by = MadeBy(digest.hexdigest(), "features", network.metric, str(network.path))
+    return UsedModel(network, made_by, network.calibrated)
