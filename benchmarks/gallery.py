@@ -4,12 +4,14 @@
 
 Rows are features of drawn people, each with noise: they lie in groups, as those of real people do. Searches and
 products take turns, so that what disturbs one disturbs the other; the ratio of their medians is what to look at.
+Bytes a row are of the folder's files, and of Python's memory as tracemalloc counts it.
 """
 
 import argparse
 import shutil
 import statistics
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from strongreid.data.pictures import read_pictures
 from strongreid.drawn import draw_people
 from strongreid.gallery import Gallery
 from strongreid.gallery.tuning import tune
@@ -112,9 +115,39 @@ def exact_searches(gallery: Gallery, features: npt.NDArray[np.float32], rounds: 
             )
 
 
-def index_searches(gallery: Gallery, features: npt.NDArray[np.float32], rounds: int) -> None:
+def bytes_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def memory_of(work: Callable[[], object]) -> int:
+    """Bytes that what a work returns holds."""
+    tracemalloc.start()
+    kept = work()
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    del kept
+    return size
+
+
+def sizes(gallery: Gallery, folder: Path, count: int) -> None:
+    """Bytes a row: on disk, of what is known while rows are added, and of a table that they are read from."""
+    with told("compact"):
+        gallery.compact()
+    print(f"on disk: {bytes_of(folder) / count:.0f} bytes a row")
+    print(f"known rows, in memory: {memory_of(gallery.known_paths) / count:.0f} bytes a row")
+    with TemporaryDirectory() as other:
+        table = Path(other) / "crops.csv"
+        lines = (f"site/camera/{row:09d}.jpg,{row % 5000},{row % 8},2026-01-01T12:00" for row in range(count))
+        table.write_text("\n".join(["path,person,camera,time", *lines]))
+        held = memory_of(lambda: read_pictures(table)) / count
+        print(f"a table of {table.stat().st_size / count:.0f} bytes a row, in memory: {held:.0f} bytes a row")
+
+
+def index_searches(gallery: Gallery, folder: Path, features: npt.NDArray[np.float32], rounds: int) -> None:
+    before = bytes_of(folder)
     with told("tune"):
         tuning = tune(gallery, from_rows=0)
+    print(f"index on disk: {(bytes_of(folder) - before) / len(features):.0f} bytes a row")
     print(f"building the index: {tuning.building_seconds:.1f} s")
     for one in tuning.tried:
         print(f"index, {one.probes:>4} groups: recall@10 {one.recall:.3f}, {one.milliseconds:.1f} ms")
@@ -139,7 +172,8 @@ def main() -> None:
     with told("first search, which reads all rows"):
         Gallery.open(words.folder).search(features[:1])
     exact_searches(gallery, features, words.rounds)
-    index_searches(gallery, features, words.rounds)
+    sizes(gallery, words.folder, len(features))
+    index_searches(gallery, words.folder, features, words.rounds)
     with told("erase a person"):
         erased = gallery.erase(person=7)
     print(f"erased {erased.count} rows, proven: {erased.proven}")

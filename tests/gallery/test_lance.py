@@ -62,6 +62,20 @@ def test_no_byte_of_an_erased_row_is_left(tmp_path: Path, width: int) -> None:
     assert gallery.stats().count == 199
 
 
+def test_one_compaction_leaves_no_file_from_before(tmp_path: Path) -> None:
+    people = crowd(300, 64, seed=3)
+    gallery = Gallery.open(tmp_path / "gallery")
+    for rows in (slice(0, 100), slice(100, 200), slice(200, 300)):
+        gallery.add(people.features[rows], model=MODEL, **people.columns(rows))
+    before = {file for file in files(tmp_path) if file.parent.name == "data"}
+    assert len(before) == 3
+    gallery.compact()
+    after = {file for file in files(tmp_path) if file.parent.name == "data"}
+    assert len(after) == 1
+    assert not after & before
+    assert len(holding(tmp_path, people.features[7].tobytes())) == 1
+
+
 def test_a_row_that_was_relabelled_is_erased_under_its_new_person(tmp_path: Path) -> None:
     people = crowd(100, 32, seed=2)
     gallery = Gallery.open(tmp_path / "gallery")

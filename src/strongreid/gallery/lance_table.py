@@ -144,9 +144,14 @@ class LanceTable:
                     yield path, found
 
     def purge(self) -> None:
-        """Compact, and remove all files that the present version does not need; use while `alone`."""
-        time.sleep(2 * _AGE.total_seconds())
-        self.door(lambda: self.require().optimize(cleanup_older_than=_AGE, delete_unverified=self.folder is not None))
+        """Compact, and remove all files that the present version does not need; use while `alone`.
+
+        In two goes, because the first makes versions of its own, which are too young to be removed by it.
+        """
+        unverified = self.folder is not None
+        for _ in range(2):
+            time.sleep(2 * _AGE.total_seconds())
+            self.door(lambda: self.require().optimize(cleanup_older_than=_AGE, delete_unverified=unverified))
 
     def take_names(self, table: Any, names: Iterable[Texts]) -> None:
         """Add columns for names to a table from before galleries kept them, if there are names; use while `alone`."""
