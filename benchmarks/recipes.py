@@ -14,17 +14,14 @@ and what the rule says.
 """
 
 import argparse
-import csv
 import json
 from itertools import product
 from pathlib import Path
 from statistics import mean
 
-import numpy as np
-
+from held_out import write_table
 from strongreid.cli import main as strongreid
-from strongreid.data import ImageTable, load_benchmark
-from strongreid.files import atomic_file
+from strongreid.data import load_benchmark
 
 RECIPES = ("standard_baseline_small", "bag_of_tricks_small")
 PAPER = (3.5e-4, "paper")
@@ -32,20 +29,6 @@ RATES = (3.5e-4, 1e-3, 2e-3)
 FRACTIONS = {"paper": (1 / 3, 7 / 12), "late": (3 / 4, 11 / 12)}
 HELD_OUT = 40
 WORTH = 0.03
-
-
-def write_table(train: ImageTable, file: Path) -> None:
-    """Write the training part as a table of its own: people to learn from, and people held out as query and gallery."""
-    held_out = np.random.default_rng(0).choice(train.people, HELD_OUT, replace=False)
-    with atomic_file(file) as partial, partial.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["path", "person", "camera", "split"])
-        for path, person, camera in zip(train.path, train.person, train.camera, strict=True):
-            split = "train"
-            if person in held_out:
-                first = train.camera[train.person == person].min()
-                split = "query" if camera == first else "gallery"
-            writer.writerow([Path(path).absolute(), person, camera, split])
 
 
 def mean_ap(recipe: str, rate: float, fractions: str, seed: int, table: Path, given: argparse.Namespace) -> float:
@@ -75,7 +58,7 @@ def main() -> None:
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     table = given.output / "held_out.csv"
-    write_table(load_benchmark("market1501", given.root).train, table)
+    write_table(load_benchmark("market1501", given.root).train, HELD_OUT, table)
     found = {
         (recipe, rate, fractions): mean(mean_ap(recipe, rate, fractions, seed, table, given) for seed in given.seeds)
         for (rate, fractions), recipe in product(product(RATES, FRACTIONS), RECIPES)
