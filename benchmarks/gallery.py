@@ -31,7 +31,6 @@ from strongreid.models import ReIDModel, embed
 MODEL = "0" * 64
 NOISE = 0.35
 """Of a row, in shares of its feature's length."""
-BATCH = 8192
 FILTERS = {
     "no condition": None,
     "camera != 3": "camera != 3",
@@ -80,8 +79,8 @@ def told(what: str) -> Iterator[None]:
     print(f"{what}: {time.perf_counter() - start:.1f} s, {time.process_time() - begun:.1f} s of processors", flush=True)
 
 
-def fill(gallery: Gallery, features: npt.NDArray[np.float32]) -> None:
-    """Add all rows."""
+def fill(gallery: Gallery, features: npt.NDArray[np.float32], at_once: int) -> None:
+    """Add all rows, some at once."""
     rng, count = np.random.default_rng(1), len(features)
     times = np.datetime64("2026-01-01") + np.arange(count).astype("timedelta64[s]")
     columns: dict[str, Any] = {
@@ -91,9 +90,9 @@ def fill(gallery: Gallery, features: npt.NDArray[np.float32]) -> None:
         "track": np.arange(count) // 20,
         "path": [f"site/camera/{row:09d}.jpg" for row in range(count)],
     }
-    with told(f"add {count:,} x {features.shape[1]}"):
-        for first in range(0, count, BATCH):
-            rows = slice(first, first + BATCH)
+    with told(f"add {count:,} x {features.shape[1]}, {at_once:,} at once"):
+        for first in range(0, count, at_once):
+            rows = slice(first, first + at_once)
             gallery.add(features[rows], model=MODEL, **{name: column[rows] for name, column in columns.items()})
 
 
@@ -161,6 +160,7 @@ def index_searches(gallery: Gallery, folder: Path, features: npt.NDArray[np.floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--at_once", type=int, default=8192, help="Rows of one add.")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--folder", type=Path, required=True, help="Where to make the gallery; must not exist.")
     words = parser.parse_args()
@@ -168,7 +168,7 @@ def main() -> None:
         parser.error(f"{words.folder} exists")
     features = rows_of(drawn_features(300), words.rows, seed=0)
     gallery = Gallery.open(words.folder)
-    fill(gallery, features)
+    fill(gallery, features, words.at_once)
     with told("first search, which reads all rows"):
         Gallery.open(words.folder).search(features[:1])
     exact_searches(gallery, features, words.rounds)
