@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strongreid.evaluation.ground_truth import Pairs
 from strongreid.evaluation.ranking import _keys, match_ranks, most_queries
 
-HOSTILE = [0.0, -0.0, 1e-45, -1e-7, 1.0, float(np.nextafter(np.float32(1), np.float32(2))), 3e38, np.inf]
+HOSTILE = [0.0, -0.0, 1e-45, -1e-7, 1.0, float(np.nextafter(np.float32(1), np.float32(2))), 3e38, -3e38, np.inf]
 
 
 @settings(max_examples=400, deadline=None)

@@ -34,6 +34,7 @@ _BINS: Final = 512
 _PAIRS_ON_CPU: Final = 2**19
 _PAIRS_ON_GPU: Final = 2**22  # larger ones would not fit what the memory budget leaves for ranking
 _STEEPEST: Final = 1e30
+_FLATTEST: Final = 1e-36  # of a span that float32 cannot hold; every other one is steeper
 
 
 def match_ranks(distances: Tensor, matches: Pairs) -> Indices:
@@ -100,7 +101,7 @@ class _Bins:
         nothing = distance.new_zeros(query_count)
         self._low = nothing.scatter_reduce(0, query, distance, "amin", include_self=False)
         high = nothing.scatter_reduce(0, query, distance, "amax", include_self=False)
-        self._scale = ((_BINS - 3) / (high - self._low)).clamp_max_(_STEEPEST)
+        self._scale = ((_BINS - 3) / (high - self._low)).clamp_(_FLATTEST, _STEEPEST)
         self._query = torch.arange(query_count, dtype=torch.int32, device=distance.device)
 
     def of(self, distances: Tensor, query: Tensor | None = None) -> Tensor:
