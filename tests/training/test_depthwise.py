@@ -2,6 +2,7 @@
 
 import copy
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -67,4 +68,15 @@ def test_without_autocast_nothing_changes() -> None:
     for one in (model, copied):
         assert torch.equal(one(images), as_it_was(images))
         assert one.double()(images.double()).dtype == torch.float64
-    assert copied[1].forward.args[0].__self__ is copied[1]  # an average of the weights copies the network
+    assert copied[1].forward.args[0] is copied[1]  # an average of the weights copies the network
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_a_network_that_is_made_half_as_precise_later_computes_as_ever(dtype: torch.dtype, autocast: bool) -> None:
+    as_it_was, images = network().to(dtype), torch.randn(2, 6, 9, 5).to(dtype)
+    model = network()
+    depthwise_in_float32(model)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        assert torch.equal(model.to(dtype)(images), as_it_was(images))
+    assert model.to("meta")(images.to("meta")).shape == as_it_was(images).shape

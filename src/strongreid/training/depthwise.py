@@ -5,25 +5,29 @@ depthwise convolutions in bfloat16 are several times slower than in float32: Eff
 train slower than in float32, and train faster this way (docs/performance.md has the ratios).
 """
 
-from collections.abc import Callable
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
-from strongreid.losses.distance import at_least_float32, without_autocast
+from strongreid.losses.distance import without_autocast
 
 
 def depthwise_in_float32(model: nn.Module) -> None:
-    """Let the depthwise convolutions of a model compute in float32 under autocast; what goes in and out keeps its type.
+    """Let the depthwise convolutions of a model compute in float32 under a CPU's autocast; types go in and out as ever.
 
-    Without autocast nothing changes, and doing it again changes nothing.
+    Anywhere else nothing changes, whatever becomes of the model afterwards; doing it again changes nothing.
     """
     for module in model.modules():
-        depthwise = isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
-        if depthwise and "forward" not in vars(module):
-            module.forward = partial(_in_float32, module.forward)
+        as_of_its_class = "forward" not in vars(module)
+        if as_of_its_class and isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
+            vars(module)["forward"] = partial(_in_float32, module)
 
 
-def _in_float32(convolve: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+def _in_float32(module: nn.Conv2d, values: Tensor) -> Tensor:
+    forward = type(module).forward
+    under_autocast = values.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    if not under_autocast or module.weight.dtype != torch.float32:
+        return forward(module, values)
     with without_autocast(values):
-        return convolve(at_least_float32(values)).to(values.dtype)
+        return forward(module, values.float()).to(values.dtype)
