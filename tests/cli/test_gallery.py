@@ -118,6 +118,12 @@ def test_a_condition_a_page_and_the_next_step(here: Path, capsys: pytest.Capture
     assert page.count("T12:30:00Z") == len(found)
     said = capsys.readouterr()
     assert "not sure" in said.err
+    asked = ["--where", "camera != query", "--camera=-1", "-k", "3", "--by", "track"]
+    before = searched(*asked)
+    step = shlex.split(capsys.readouterr().err.split("Next: strongreid ")[1])
+    assert main([*step, "--json", "again.json"]) == 0  # the next step is the same search
+    assert len(before) == len(json.loads((here / "again.json").read_text())["queries"][0]["nearest"]) == 3
+    capsys.readouterr()
     assert searched("--where", "time > 2030-01-01") == []
     assert "nothing in the gallery meets the condition" in capsys.readouterr().err
     shutil.rmtree("pictures")  # the thumbnails stay

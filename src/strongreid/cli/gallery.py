@@ -126,6 +126,8 @@ def gallery_search(
         searching.write_found(found, json)
     if html is None:
         words = [] if where is None else ["--where", where]
+        words += [] if camera is None else [f"--camera={camera}"]  # it may begin with a dash
+        words += [*([] if count == 10 else ["-k", str(count)]), *([] if by == "image" else ["--by", by])]
         console.suggest(
             "gallery", "search", *queries, "--in", gallery, "--model", chosen, *words, "--html", "found.html"
         )
