@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,6 +169,10 @@ def test_letters_written_in_two_ways_are_found_as_one(tmp_path: Path) -> None:
         for where, paths in (("camera = query", "c"), ("not (camera = query) and person != 1", "abd")):
             hits = gallery.search(np.ones((1, 4)), 9, where, camera=name)
             assert "".join(sorted(hits.path[0])) == paths
+    hits = gallery.search(np.ones((3, 4)), 9, "camera = query", camera=[NFC, "lobby", NFD])
+    assert ["".join(path) for path in hits.path] == ["c", "d", "c"]
+    hits = gallery.search(np.ones((2, 4)), 9, "camera != query", camera=["lobby", NFC])
+    assert ["".join(sorted(path)) for path in hits.path] == ["abc", "abd"]
     assert gallery.erase(person=NFC).count == 2
 
 
@@ -262,6 +268,44 @@ def test_beside_fractions_the_number_of_a_name_is_exact() -> None:
     assert labels("camera", ["lobby", 3.0, None], 3).number.tolist() == [number_of_name("lobby"), 3, -1]
     assert labels("camera", "lobby", 2).name.tolist() == ["lobby", "lobby"]
     assert labels("camera", np.array("lobby"), 2).number.tolist() == [number_of_name("lobby")] * 2
+
+
+BIG = 2**62 + 1  # which no float holds
+NAME = "anna"
+
+
+@pytest.mark.parametrize(
+    ("given_column", "meant"),
+    [
+        ([BIG, 1.0, NAME], [BIG, 1, NAME]),
+        ([np.uint64(BIG), 3], [BIG, 3]),
+        ([BIG, float("nan")], [BIG, -1]),
+        ([NAME, np.float32("nan"), None], [NAME, -1, -1]),
+        (np.array([1, np.nan], dtype=np.float16), [1, -1]),
+        (torch.tensor([1.0, 2.0], dtype=torch.bfloat16), [1, 2]),
+        ([torch.tensor(BIG), np.int8(3)], [BIG, 3]),
+        (pyarrow.array([BIG, None]), [BIG, -1]),
+        (pyarrow.chunked_array([[NAME], [None]]), [NAME, -1]),
+    ],
+)
+def test_numbers_are_exact_and_what_is_missing_is_unknown(given_column: Any, meant: list[int | str]) -> None:
+    read = labels("person", given_column, len(meant))
+    assert read.number.tolist() == [number_of_name(one) if isinstance(one, str) else one for one in meant]
+    assert read.name.tolist() == [one if isinstance(one, str) else "" for one in meant]
+
+
+@pytest.mark.parametrize("dtype", ["object", "string", "category"])
+def test_columns_of_pandas_are_read_with_what_is_missing(dtype: str) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    assert labels("person", pandas.Series([NAME, None], dtype=dtype), 2).name.tolist() == [NAME, ""]
+    assert labels("person", pandas.Series([NAME, None], dtype=dtype).tolist(), 2).number[1] == -1
+    assert labels("person", pandas.Series([BIG, None], dtype="Int64"), 2).number.tolist() == [BIG, -1]
+
+
+@pytest.mark.parametrize("wrong", [[True, 5], [np.True_, NAME], [2.0**60, 1], np.array([2.0**60, 1]), [1.5, NAME]])
+def test_what_is_no_number_is_not_taken_for_one(wrong: Any) -> None:
+    with pytest.raises(InputError, match="person has"):
+        labels("person", wrong, 2)
 
 
 def test_text_is_read_as_tables_are(tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ from strongreid.gallery.address import open_store
 from strongreid.gallery.by_track import nearest_tracks
 from strongreid.gallery.erasing import what_to_erase
 from strongreid.gallery.grammar import parse_where
-from strongreid.gallery.labels import label, labels, numbers_of
+from strongreid.gallery.labels import labels
 from strongreid.gallery.rows import About, Rows, make_rows, require_keys
 from strongreid.gallery.store import Added, Found, KnownPath, Store
 from strongreid.gallery.summary import Erased, Stats, summary
-from strongreid.gallery.where import Where, compares_with_query, of_camera
+from strongreid.gallery.where import Where, compares_with_query, of_cameras
 
 MOST_HITS: Final = 1_000_000
 """Rows that a search may ask for, for each query."""
@@ -134,13 +134,14 @@ class Gallery:
                 'The condition compares with the camera of the query, but the search was given none: say "camera" of '
                 "each query."
             )
-        if condition is not None and isinstance(camera, str):
-            condition = of_camera(condition, numbers_of(label("camera", camera)))
-        of_query = None if camera is None else labels("camera", camera, len(queries)).number
+        cameras = labels("camera", camera, len(queries))
+        if condition is not None:
+            condition = of_cameras(condition, cameras.in_several_forms())
+        of_query = None if camera is None else cameras.number
 
         def nearest(rows: slice, count: int) -> Found:
-            cameras = None if of_query is None else of_query[rows]
-            return self.store.search(queries[rows], count, condition, cameras, exact)
+            of_these = None if of_query is None else of_query[rows]
+            return self.store.search(queries[rows], count, condition, of_these, exact)
 
         if by == "track":
             return nearest_tracks(nearest, len(queries), int(k))

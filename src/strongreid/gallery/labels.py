@@ -5,6 +5,7 @@ name is kept, in the row that has it, so that it is erased with its last row. Co
 no name ever reaches a database's language. Text that reads as a whole number is that number, as in tables.
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,10 @@ NAMES: Final = tuple(f"{column}_name" for column in NAMED)
 LONGEST_NAME: Final = 512
 """Most bytes of a name: each can be asked for in a condition."""
 _LARGEST: Final = 2**63 - 1
+_LARGEST_EXACT: Final = 2**53
+"""Beyond it floats are rounded, so that a number would be another one's."""
+_ALLOWED: Final = "give whole numbers from 0 on (integers where beyond 2**53) or names, and -1 or None for unknown."
+_RANGE: Final = "numbers go from 0 to 2**63 - 1, -1 stands for unknown."
 _NUMBER: Final = re.compile(r"(-?)(\d+)(?:\.0+)?")
 
 
@@ -40,15 +45,19 @@ class Labels:
     name: Texts
     """`[N]` text, empty where there is none."""
 
+    def in_several_forms(self) -> dict[int, tuple[int, ...]]:
+        """All numbers of each name that has several (`numbers_of`), by the one that is here."""
+        found = {number_of_name(name): numbers_of(name) for name in set(self.name.tolist()) if not name.isascii()}
+        return {number: forms for number, forms in found.items() if len(forms) > 1}
+
 
 def labels(argument: str, given: Any, count: int) -> Labels:
-    """Read a column: one number or name for all, or `[count]`; None is unknown, also within a list.
+    """Read a column: one number or name for all, or `[count]`, also of pandas or pyarrow.
 
-    Raises `InputError` for what is neither, naming the argument.
+    Unknown is None, also within a list, and what pandas has in its place. Raises `InputError` for what is neither,
+    naming the argument.
     """
-    if hasattr(given, "__array__") and not isinstance(given, Tensor):
-        given = np.asarray(given)
-        given = given.tolist() if given.dtype.kind in "OU" else given
+    given = _values(given)
     name = np.full(count, "", dtype=np.object_)
     if isinstance(given, str):
         found = label(argument, given)
@@ -59,10 +68,12 @@ def labels(argument: str, given: Any, count: int) -> Labels:
     if not isinstance(given, list | tuple) or not any(isinstance(value, str) for value in given):
         return Labels(whole_numbers(argument, given, count), name)
     read = [label(argument, value) if isinstance(value, str) else value for value in given]
-    number = whole_numbers(argument, [0 if isinstance(value, str) else value for value in read], count)
+    number = whole_numbers(
+        argument, [number_of_name(value) if isinstance(value, str) else value for value in read], count
+    )
     for row, value in enumerate(read):
-        if isinstance(value, str):  # only now: beside a fraction NumPy would round its number
-            name[row], number[row] = value, number_of_name(value)
+        if isinstance(value, str):
+            name[row] = value
     return Labels(number, name)
 
 
@@ -73,7 +84,7 @@ def label(argument: str, text: str) -> int | str:
         digits = said[2].lstrip("0") or "0"
         number = int(said[1] + digits) if len(digits) <= len(str(_LARGEST)) else _LARGEST + 1
         if number > _LARGEST or (said[1] and number != UNKNOWN):
-            raise InputError(f"{argument} {text[:40]} is none: numbers go from 0 to 2**63 - 1, -1 stands for unknown.")
+            raise InputError(f"{argument} {text[:40]} is none: {_RANGE}")
         return number
     try:
         size = len(text.encode())
@@ -89,14 +100,10 @@ def label(argument: str, text: str) -> int | str:
 
 def whole_numbers(name: str, given: Any, count: int) -> Integers:
     """A column of people, cameras or tracks: one number for all, or `[count]`; None is unknown, also within a list."""
-    if isinstance(given, Tensor):
-        given = given.detach().cpu().numpy()
-    if given is None:
-        given = UNKNOWN
-    elif isinstance(given, np.ndarray) and given.dtype == np.object_:
-        given = given.tolist()
+    given = UNKNOWN if given is None else _values(given)
     if isinstance(given, list | tuple):
-        given = [UNKNOWN if value is None else value for value in given]
+        # One by one: NumPy rounds whole numbers that stand beside fractions, and takes True beside a number for 1.
+        given = np.array([_whole_number(name, value) for value in given], dtype=np.int64)
     try:
         column = np.asarray(given)
     except (ValueError, TypeError) as error:
@@ -107,16 +114,48 @@ def whole_numbers(name: str, given: Any, count: int) -> Integers:
         raise InputError(
             f"{name} has shape {list(column.shape)}; with {count} rows of features give [{count}], or one for all."
         )
-    if column.dtype.kind == "f" and bool(((np.abs(column) < 2**63) & (column == np.floor(column))).all()):
-        column = column.astype(np.int64)
+    if column.dtype.kind == "f":
+        column = np.where(np.isnan(column), UNKNOWN, column.astype(np.float64))
+        if bool(((np.abs(column) <= _LARGEST_EXACT) & (column == np.floor(column))).all()):
+            column = column.astype(np.int64)
     if column.size and column.dtype.kind not in "iu":
-        raise InputError(
-            f"{name} has dtype {column.dtype}; give whole numbers from 0 on or names, and -1 or None for unknown."
-        )
-    if column.size and (int(column.max()) > np.iinfo(np.int64).max or int(column.min()) < UNKNOWN):
-        wrong = column[(column < UNKNOWN) | (column > np.iinfo(np.int64).max)][0]
-        raise InputError(f"{name} {wrong} is none: numbers go from 0 to 2**63 - 1, -1 stands for unknown.")
+        raise InputError(f"{name} has dtype {column.dtype}; {_ALLOWED}")
+    if column.size and (int(column.max()) > _LARGEST or int(column.min()) < UNKNOWN):
+        wrong = column[(column < UNKNOWN) | (column > _LARGEST)][0]
+        raise InputError(f"{name} {wrong} is none: {_RANGE}")
     return column.astype(np.int64)
+
+
+def _values(given: Any) -> Any:
+    """What an array holds: a list of one of pandas or pyarrow, and where NumPy's or torch's is of numbers, that."""
+    if isinstance(given, Tensor):
+        given = given.detach().cpu()
+        return (given.double() if given.is_floating_point() else given).numpy()  # NumPy has no bfloat16
+    if isinstance(given, np.ndarray) and given.dtype.kind not in "OU":
+        return given
+    listed = getattr(given, "to_pylist", None) or getattr(given, "tolist", None)  # exact beside what is missing
+    return given if listed is None else listed()
+
+
+def _whole_number(name: str, value: Any) -> int:
+    """One value of a list."""
+    if isinstance(value, np.generic | np.ndarray | Tensor) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, list | tuple | np.ndarray):
+        raise InputError(
+            f"{name} has the wrong shape, a {type(value).__name__} in a list; give one value for each row."
+        )
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):  # those of pandas, which need not be installed
+        return UNKNOWN
+    if isinstance(value, float):
+        if math.isnan(value):
+            return UNKNOWN
+        value = int(value) if value.is_integer() and abs(value) <= _LARGEST_EXACT else value
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(f"{name} has {str(value)[:80]!r}, a {type(value).__name__}; {_ALLOWED}")
+    if not UNKNOWN <= value <= _LARGEST:
+        raise InputError(f"{name} {value} is none: {_RANGE}")
+    return value
 
 
 def numbers_of(label: int | str) -> tuple[int, ...]:

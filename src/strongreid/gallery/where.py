@@ -7,7 +7,7 @@ An unknown person, camera, track or time (`UNKNOWN`, `NO_TIME`) equals nothing: 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
@@ -60,16 +60,21 @@ class OfQuery:
     """Whether the camera is the query's own. A query without a known camera shares it with no row."""
 
     equal: bool
+    called: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """All numbers under which a gallery may have a query's camera, by the query's, of those that have several."""
 
     def mask(self, columns: Mapping[str, Integers], query_camera: Integers | None) -> Mask:
         """Where it holds: of the shape to which columns and cameras of queries broadcast."""
         assert query_camera is not None
         same: Mask = (columns["camera"] == query_camera) & (query_camera != UNKNOWN)
+        for number, forms in self.called.items():
+            same = same | ((query_camera == number) & np.isin(columns["camera"], forms))
         return same if self.equal else ~same
 
     def text(self, brackets: str, query_camera: int) -> str:
         """The same for a database."""
-        return Compare("camera", "in" if self.equal else "not in", (query_camera,)).text(brackets, query_camera)
+        numbers = self.called.get(query_camera, (query_camera,))
+        return Compare("camera", "in" if self.equal else "not in", numbers).text(brackets, query_camera)
 
 
 @dataclass(frozen=True)
@@ -127,15 +132,15 @@ def compares_with_query(where: Where) -> bool:
     return isinstance(where, OfQuery)
 
 
-def of_camera(where: Where, numbers: tuple[int, ...]) -> Where:
-    """Return a condition for queries that one camera took, which may have any of these numbers."""
+def of_cameras(where: Where, called: Mapping[int, tuple[int, ...]]) -> Where:
+    """Return a condition that knows queries' cameras by all their numbers, of those that have several."""
     match where:
         case Joined(word, first, second):
-            return Joined(word, of_camera(first, numbers), of_camera(second, numbers))
+            return Joined(word, of_cameras(first, called), of_cameras(second, called))
         case Not(condition):
-            return Not(of_camera(condition, numbers))
+            return Not(of_cameras(condition, called))
         case OfQuery(equal):
-            return Compare("camera", "in" if equal else "not in", numbers)
+            return OfQuery(equal, called)
     return where
 
 
