@@ -1,5 +1,9 @@
 """Engines in PyTorch's place: taken where they give the model's features, left where they do not, whatever happens."""
 
+import os
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -35,6 +39,20 @@ def test_an_engine_that_gives_the_features_is_taken(model: ReIDModel, images: to
         assert features.dtype == torch.float32
         assert float((features - expected).abs().max() / scale) < 1e-4
     assert found.embed(images[:0]).shape == (0, model.width)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are looked up as Linux lists them")
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_no_thread_of_an_engine_is_bound_to_a_core(model: ReIDModel, images: torch.Tensor, engine: Engine) -> None:
+    pytest.importorskip(engine)
+    if len(allowed := os.sched_getaffinity(0)) < 2:
+        pytest.skip("one core, to which every thread is bound")
+    for threads in (1, 2):
+        found = Runner(model, engine, threads)
+        found.embed(images)
+        for thread in Path("/proc/self/task").iterdir():
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                assert os.sched_getaffinity(int(thread.name)) == allowed
 
 
 class Wrong(Runner):

@@ -34,7 +34,9 @@ def load_openvino(path: Path, threads: int = 0) -> Infer:
     """Read an OpenVINO model of ours as its consumers do, on the CPU; 0 threads for OpenVINO's own choice."""
     openvino = require("openvino", "openvino")
     exact = {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}
-    compiled = openvino.Core().compile_model(str(path), "CPU", {**exact, "INFERENCE_NUM_THREADS": threads})
+    # Pinned, the threads of two processes get the same core, and each half of it.
+    work = {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+    compiled = openvino.Core().compile_model(str(path), "CPU", {**exact, **work})
 
     def infer(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         features: npt.NDArray[np.float32] = compiled([images])[0]
