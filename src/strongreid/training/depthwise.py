@@ -1,8 +1,8 @@
 """Depthwise convolutions of a training in bfloat16 on a CPU stay in float32.
 
 Processors that multiply bfloat16 (AVX512-BF16, AMX) take half the time for everything else, but PyTorch's gradients of
-depthwise convolutions in bfloat16 are several times slower than in float32: EfficientNet, MobileNet and ConvNeXt would
-train slower than in float32, and train faster this way (docs/performance.md has the ratios).
+depthwise convolutions in bfloat16 are several times slower than in float32: EfficientNet and MobileNet would train
+slower than in float32, and train faster this way (docs/performance.md has EfficientNet's ratios).
 """
 
 from functools import partial
