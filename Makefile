@@ -21,7 +21,8 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	# A worker that dies is a failure that names its test: begun again, the run could wait for ever.
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --max-worker-restart 0
 
 break: setup
 	$(BIN)/python -m tests.breaking

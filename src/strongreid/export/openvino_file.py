@@ -5,9 +5,10 @@ float32, where a CPU would otherwise choose bfloat16.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ def write_openvino(graph: ExportGraph, path: Path, metadata: Mapping[str, str]) 
     with TemporaryDirectory() as folder:
         onnx = Path(folder) / "model.onnx"
         write_onnx(graph, onnx, {})
-        model = openvino.Core().read_model(str(onnx))  # `convert_model` does the same, and tells Intel of its use
+        model = _core().read_model(str(onnx))  # `convert_model` does the same, and tells Intel of its use
     for key, value in metadata.items():
         model.set_rt_info(value, [key])
     openvino.save_model(model, str(path), compress_to_fp16=graph.in_half)
@@ -32,17 +33,26 @@ def write_openvino(graph: ExportGraph, path: Path, metadata: Mapping[str, str]) 
 
 def load_openvino(path: Path, threads: int = 0) -> Infer:
     """Read an OpenVINO model of ours as its consumers do, on the CPU; 0 threads for OpenVINO's own choice."""
-    openvino = require("openvino", "openvino")
     exact = {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}
     # Pinned, the threads of two processes get the same core, and each half of it.
     work = {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
-    compiled = openvino.Core().compile_model(str(path), "CPU", {**exact, **work})
+    compiled = _core().compile_model(str(path), "CPU", {**exact, **work})
 
     def infer(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         features: npt.NDArray[np.float32] = compiled([images])[0]
         return features
 
     return infer
+
+
+@cache
+def _core() -> Any:
+    """The one in this process, kept to its end.
+
+    Each gives its thread a stack for signals and, when it goes, the one from before: of two that end in the order in
+    which they began, the second gives back what is no longer there, and the next signal is the end of the process.
+    """
+    return require("openvino", "openvino").Core()
 
 
 OPENVINO: Final = Format(".xml", write_openvino, load_openvino, beside=("{stem}.bin",))
