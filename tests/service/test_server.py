@@ -25,10 +25,12 @@ def test_what_runs_is_finished_before_the_server_ends(number: signal.Signals) ->
         await asyncio.sleep(0.3)
         return "finished"
 
+    before = [signal.getsignal(one) for one in STOPPING]
     client = threading.Thread(target=lambda: answers.append(httpx.get(url, timeout=20)))
     client.start()
     with stopped_by_signals():
         run_server(app, listening)
+    assert [signal.getsignal(one) for one in STOPPING] == before
     client.join()
     assert answers[0].json() == "finished"
     with pytest.raises(httpx.ConnectError):

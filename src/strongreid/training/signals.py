@@ -34,8 +34,8 @@ def stopped_by_signals() -> Iterator[None]:
     changed: list[int] = []
 
     def restore() -> None:
-        while changed:
-            signal.signal(changed.pop(), signal.SIG_DFL)
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
     def stop(number: int, frame: FrameType | None) -> None:
         if not _is_echoed():
