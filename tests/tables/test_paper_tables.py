@@ -156,6 +156,14 @@ def test_the_length_is_not_changed_where_the_table_sets_it(tmp_path: Path) -> No
     table = read_table("own", tmp_path / "mine.yaml")
     with pytest.raises(InputError, match=r"--epochs .*schedule\.epochs, schedule\.milestones"):
         plan_sweep(table, [], tmp_path, scale="cpu", seeds=[0], epochs=3)
+    with pytest.raises(InputError, match=r"--epochs and --schedule\.epochs"):
+        plan_sweep(read_table("tricks"), [], tmp_path, scale="cpu", epochs=3, overrides={"schedule.epochs": 4})
+
+
+def test_what_is_set_for_all_rows_stands_as_written_beside_another_length() -> None:
+    table = read_table("tricks")
+    found = row_config(table, table.rows[-1], "cpu", 60, {"schedule.milestones": (20, 35)}).schedule
+    assert (found.epochs, found.warmup_epochs, found.milestones) == (60, 5, (20, 35))  # the recipe: 2 of 24
 
 
 @pytest.mark.parametrize(

@@ -122,13 +122,15 @@ def plan_sweep(
     table: which; directions: the data sets; output: the folder for everything; scale: recipes at the paper's size or
     those for CPUs; seeds: of the trainings; rows: numbers of the rows to fill, from 1, none for all; epochs: length of
     each training in place of the recipe's, with warm-up and milestones at the same fractions of it; overrides: settings
-    of all rows, by dotted name. Raises `InputError` for impossible choices.
+    of all rows, by dotted name, as they are to be after that. Raises `InputError` for impossible choices.
     """
     if len(set(seeds)) != len(seeds) or not seeds:
         raise InputError(f"--seeds is {list(seeds)}; name at least one seed, and each once.")
     taken = table.changed_fields()
     if epochs is not None and (fixed := taken & {"schedule.epochs", "schedule.milestones"}):
         raise InputError(f"--epochs cannot change what {table.name} itself sets: {', '.join(sorted(fixed))}.")
+    if epochs is not None and "schedule.epochs" in (overrides or {}):
+        raise InputError("--epochs and --schedule.epochs both say how long to train; give one of them.")
     for name in overrides or {}:
         if name in taken:
             raise InputError(f"{name} is what the rows of {table.name} change; it cannot be set for all of them.")
@@ -189,10 +191,10 @@ def _scaled(recipe: str, scale: Scale, epochs: int | None, values: Mapping[str, 
     """Return a recipe's settings, trained for another number of epochs with its events at the same fractions."""
     small = f"{recipe}_small"
     name = small if scale == "cpu" and small in recipe_names() else recipe
-    config = with_values(read_config(recipe_path(name)), values)
-    if epochs is None:
-        return config
-    return replace(config, schedule=scaled_schedule(config.schedule, epochs))
+    config = read_config(recipe_path(name))
+    if epochs is not None:
+        config = replace(config, schedule=scaled_schedule(config.schedule, epochs))
+    return with_values(config, values)  # after the scaling: what somebody asks for is meant as it is written
 
 
 def _training(config: Config, data: ReIDData) -> Training:
