@@ -1,6 +1,7 @@
 """What many tests need: a small set of drawn people, and the options of a training that takes seconds."""
 
 import os
+import signal
 
 # Before PyTorch is loaded, here and in the processes that tests start: the cases are small, so more threads only wait
 # for each other, and a run repeats bit for bit on one number of threads only. No GPU: the promises are the CPU's.
@@ -12,9 +13,11 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 
 from strongreid.cli import main
 from strongreid.drawn import draw_people
+from strongreid.training.signals import STOPPING
 
 SMALL = (
     "--model.image_size=[64,32]",
@@ -27,6 +30,25 @@ SMALL = (
     "--evaluation.every_epochs=1",
 )
 """Overrides that make a recipe small enough for a test."""
+
+
+def _of_the_process() -> dict[str, object]:
+    cuda, cpu = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    return {
+        "handlers of signals": [signal.getsignal(number) for number in STOPPING],
+        "threads of torch": torch.get_num_threads(),
+        "precision of products": (cuda.fp32_precision, cpu.fp32_precision),
+        "gradients": torch.is_grad_enabled(),
+        "folder": Path.cwd(),
+    }
+
+
+@pytest.fixture(autouse=True)
+def process_as_before() -> Iterator[None]:
+    """What a test changes of its process it puts back; otherwise another one fails, far from the cause."""
+    before = _of_the_process()
+    yield
+    assert _of_the_process() == before
 
 
 @pytest.fixture(scope="session")
