@@ -166,12 +166,12 @@ def test_the_callers_precision_settings_neither_matter_nor_change() -> None:
     )
     expected = evaluate(query, gallery, same_camera="include")
     seen = []
+    backends = torch.backends.mkldnn.matmul, torch.backends.cuda.matmul  # type: ignore[attr-defined]
 
     def look(done: int, total: int) -> None:
-        backends = torch.backends.mkldnn.matmul, torch.backends.cuda.matmul  # type: ignore[attr-defined]
         seen.append((*(backend.fp32_precision for backend in backends), torch.is_autocast_enabled("cpu")))
 
-    before = torch.get_float32_matmul_precision()
+    before = torch.get_float32_matmul_precision(), *(backend.fp32_precision for backend in backends)
     try:
         torch.set_float32_matmul_precision("medium")
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -179,7 +179,8 @@ def test_the_callers_precision_settings_neither_matter_nor_change() -> None:
             assert torch.is_autocast_enabled("cpu")
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
-        torch.set_float32_matmul_precision(before)
+        torch.set_float32_matmul_precision(before[0])  # "highest" is "ieee" to the backends, which began with "none"
+        backends[0].fp32_precision, backends[1].fp32_precision = before[1:]
     np.testing.assert_array_equal(result.first_match_rank, expected.first_match_rank)
     assert seen == [("ieee", "ieee", False)]  # most CPUs have nothing lower, so that results alone would not tell
 
