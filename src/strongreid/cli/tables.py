@@ -62,7 +62,7 @@ def reproduce(
         reranking: Re-ranking, in the rows that re-rank.
         seeds: Seeds of the trainings, such as 0 1 2.
         rows: Numbers of the rows to fill, from 1; default all.
-        epochs: Epochs of each training; warm-up and milestones keep their shares of it.
+        epochs: Epochs of each training; warm-up and milestones keep their shares of it, where they are not given.
         scale: The paper's recipes, or the small ones for CPUs; default: paper with a data set, cpu on drawn people and
             for generalise, which has both.
         plan: Only say what would be done, and how long it may take.

@@ -118,7 +118,9 @@ def train_parser() -> ArgumentParser:
         f"values are the defaults of all settings. Without one: {GPU_RECIPE}, and where there is no GPU {CPU_RECIPE}.",
     )
     parser.add_argument(
-        "--epochs", type=int | None, help="Length of the training; warm-up and milestones keep their shares of it."
+        "--epochs",
+        type=int | None,
+        help="Length of the training; warm-up and milestones keep their shares of it, where they are not given.",
     )
     parser.add_argument(
         "--resume",
