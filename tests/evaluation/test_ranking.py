@@ -58,7 +58,7 @@ def test_keys_of_the_largest_block_fit_into_64_bits_and_order_as_they_should(ima
     assert queries >= 1
 
 
-@pytest.mark.parametrize("kind", ["near", "far"])
+@pytest.mark.parametrize("kind", ["near", "far", "found"])
 def test_ranks_in_large_blocks_are_those_of_a_sort(kind: str) -> None:
     rng = torch.Generator().manual_seed(0)
     distances = torch.rand((9_000, 300), generator=rng)
@@ -67,6 +67,8 @@ def test_ranks_in_large_blocks_are_those_of_a_sort(kind: str) -> None:
         distances[:8_000] += 1
     gallery = torch.randint(8_000 if kind == "far" else 0, 9_000, (300, 9), generator=rng)
     pairs = Pairs(np.repeat(np.arange(300), 9), gallery.numpy().reshape(-1))
+    if kind == "found":  # hardly any image is nearer than a query's last match
+        distances[pairs.gallery, pairs.query] = (torch.rand(len(pairs.query), generator=rng) * 64).round() / 1024
     place = torch.empty((9_000, 300), dtype=torch.int64)
     place.scatter_(0, distances.sort(dim=0, stable=True).indices, torch.arange(1, 9_001)[:, None].expand(-1, 300))
     expected = place[pairs.gallery, pairs.query].view(300, 9).sort(dim=1).values

@@ -30,7 +30,7 @@ T = TypeVar("T")
 MOST_QUERIES: Final = 192
 """Queries in a block, at most: products of 192 or 384 columns were the fastest of all from 128 to 512."""
 MOST_BLOCKS: Final = 4
-"""Blocks at a time, at most: while some are being ranked, workers fill others."""
+"""Blocks at a time, at most, and no more than workers: while one ranks a block, the others fill the rest."""
 WORKING_MB: Final = 48
 """Part of the budget that is left to ranking, beside the blocks of distances."""
 _FEW_QUERIES: Final = 96  # where the budget has room for so few only, there are fewer blocks instead of smaller ones
@@ -103,9 +103,7 @@ def search(
         work = _Search(blocks, distances, truth, each)
         workers = worker_count(device)
         size = len(blocks[0]) * len(distances)
-        buffers = [
-            parts[0].new_empty(size) for _ in range(min(at_once, len(blocks), 1 if workers == 1 else workers + 1))
-        ]
+        buffers = [parts[0].new_empty(size) for _ in range(min(at_once, len(blocks), workers))]
         reported = 0
 
         def report_finished() -> None:
