@@ -51,7 +51,7 @@ NETWORKS = (
     "vit_small_patch14_dinov2",
     "swin_tiny_patch4_window7_224",
 )
-TRAINED = ("resnet10_small",)
+TRAINED = ("resnet10_small", "tf_efficientnet_lite0")
 """Those whose trainings with this toolkit are in docs/results.md."""
 HEAD = ("backbone", "width", "map", "last stride 1", "parameters", "operations", "images/s", "trained here")
 START, END = "<!-- backbones -->", "<!-- /backbones -->"

@@ -47,6 +47,7 @@ WAYS = {
     "standard baseline": Way(),
     "warm-up over 10 epochs": Way(warmup_epochs=10),
     "a tenth of the rate": Way(rate=RATE / 10),
+    "ten times the rate": Way(rate=RATE * 10),
     "classifier alone for 2 epochs": Way(frozen_epochs=2),
     "BatchNorm's statistics kept": Way(frozen_statistics=True),
     "BatchNorm's statistics kept, warm-up over 10 epochs": Way(frozen_statistics=True, warmup_epochs=10),
@@ -55,6 +56,7 @@ WAYS = {
     "triplet loss x 0.1": Way(triplet_weight=0.1),
     "BNNeck": Way(neck="bnneck"),
     "BNNeck, warm-up over 10 epochs": Way(neck="bnneck", warmup_epochs=10),
+    "BNNeck, ten times the rate": Way(neck="bnneck", rate=RATE * 10),
 }
 
 

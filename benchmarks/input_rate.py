@@ -1,6 +1,6 @@
 """Input rate: images a second from files to a normalised, erased float32 batch, two ways in the same run.
 
-    python benchmarks/input_rate.py [--people 200] [--turns 3] [--network] [--json FILE]
+    python benchmarks/input_rate.py [--people 200] [--turns 3] [--busy N] [--network] [--json FILE]
 
 - Packed: decode and resize once to a memory-mapped file, then gather P x K batches and augment each at once, into the
   same memory again, as the training loop does. On a CPU that is the work of one thread.
@@ -11,6 +11,8 @@
 Both take drawn people (JPEG, 128 x 64) to 256 x 128. The ways take turns; medians count. Takes about a minute on 2
 idle cores. The aim is 3 times the DataLoader's rate (better 5), and a first epoch with the packing that is not slower
 than one of the DataLoader's. `processor_ms_per_image` is what the processes used, whatever else the machine did.
+
+`--busy N` times the decoding of the packing beside N processes that keep cores busy, too: on all cores and on one.
 
 On a GPU (`--device cuda`) batches are gathered and augmented there; `--network` times a training step of ResNet-50 too
 and prints the share of it that input takes (aim: under 5 %).
@@ -26,6 +28,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -35,7 +38,9 @@ from PIL import __version__ as pillow_version
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from busy import busy
 from strongreid.data import Augmentation, ImageTable, PackedImages, PKBatchSampler, load_benchmark
+from strongreid.data.decoding import available_cores, decoded_rows
 from strongreid.drawn import draw_people
 
 SIZE = (256, 128)
@@ -149,7 +154,19 @@ def take_turns(
     return loaded, rates
 
 
-def measure(people: int, turns: int, device: torch.device) -> dict[str, object]:
+def decoding_beside(table: ImageTable, count: int, turns: int) -> dict[str, int]:
+    """Images a second that are decoded for a pack beside `count` busy processes: on all cores, and on one."""
+    cores = {"all_cores": available_cores(), "one_core": 1}
+    rates: dict[str, list[float]] = {name: [] for name in cores}
+    with busy(count):
+        for _ in range(turns):
+            for name, number in cores.items():
+                with mock.patch("strongreid.data.decoding.available_cores", return_value=number):
+                    rates[name].append(rate(lambda: sum(map(len, decoded_rows(table, SIZE, 0))))[0])
+    return {name: round(statistics.median(found)) for name, found in rates.items()}
+
+
+def measure(people: int, turns: int, device: torch.device, beside: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         root = draw_people(Path(folder) / "people", train_people=people, test_people=2, distractors=0, junk=0)
         table = load_benchmark("market1501", root).train
@@ -157,6 +174,7 @@ def measure(people: int, turns: int, device: torch.device) -> dict[str, object]:
         children = children_seconds()
         loaded, rates = take_turns(table, packed, device, turns)
         children = 1000 * (children_seconds() - children) / (loaded * (turns + 1))  # the workers have ended
+        decoded = {str(count): decoding_beside(table, count, turns) for count in sorted({0, beside})}
     medians = {name: statistics.median(speed for speed, _ in found) for name, found in rates.items()}
     processor = {name: statistics.median(used for _, used in found) for name, found in rates.items()}
     processor["dataloader"] += children
@@ -168,6 +186,7 @@ def measure(people: int, turns: int, device: torch.device) -> dict[str, object]:
         "first_epoch_with_packing_s": round(first, 2),
         "dataloader_epoch_s": round(loaded / dataloader, 2),
         "packing_images_per_s": round(len(table) / packing),
+        "decoding_images_per_s_beside": decoded,
         "processor_ms_per_image": {name: round(used, 3) for name, used in processor.items()},
         "all_images_per_s": {name: [round(speed) for speed, _ in found] for name, found in rates.items()},
     }
@@ -200,13 +219,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=200, help="drawn people to train on, 8 images each")
     parser.add_argument("--turns", type=int, default=3, help="how often each way is timed; the median counts")
+    parser.add_argument("--busy", type=int, default=0, help="time decoding beside so many busy processes, too")
     parser.add_argument("--network", action="store_true", help="time a step of ResNet-50 too (slow on a CPU)")
     parser.add_argument("--device", default="cpu", help="where batches are augmented: cpu or cuda")
     parser.add_argument("--json", type=Path, help="write the numbers to this file too")
     arguments = parser.parse_args()
     torch.set_num_threads(2)
     device = torch.device(arguments.device)
-    result = measure(arguments.people, arguments.turns, device)
+    result = measure(arguments.people, arguments.turns, device, arguments.busy)
     if arguments.network:
         torch.set_num_threads(2)
         result["resnet50"] = share_of_step(device, arguments.turns)

@@ -63,7 +63,7 @@ def test_without_a_recipe_the_machine_chooses_and_says_so(
     drawn: Path, no_gpu: Callable[[bool], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["drawn", str(drawn)]
-    for there, recipe in ((True, "bag_of_tricks"), (False, "bag_of_tricks_small")):
+    for there, recipe in ((True, "bag_of_tricks"), (False, "photographs_small")):
         no_gpu(there)
         config, chosen, by_default = training(words)
         assert (chosen, by_default) == (recipe, True)
@@ -71,12 +71,11 @@ def test_without_a_recipe_the_machine_chooses_and_says_so(
     assert training([*words, "--runtime.accelerator=cuda"])[1] == "bag_of_tricks"
     assert training([*words, "--recipe=bag_of_tricks"])[1:] == ("bag_of_tricks", False)
     no_gpu(True)
-    assert training([*words, "--runtime.accelerator=cpu"])[1] == "bag_of_tricks_small"
+    assert training([*words, "--runtime.accelerator=cpu"])[1] == "photographs_small"
+    # 80 epochs are too few for the milestones of the one recipe, and fit the other
+    assert training([*words, "--schedule.epochs=80"])[0].schedule.epochs == 80
     no_gpu(False)
-    # 30 epochs are too few for the milestones of the one recipe, and fit the other
-    assert training([*words, "--schedule.epochs=30"])[0].schedule.epochs == 30
-    no_gpu(True)
-    assert main(["train", *words, "--schedule.epochs=30"]) == 2
+    assert main(["train", *words, "--schedule.epochs=80"]) == 2
     assert "schedule.milestones" in capsys.readouterr().err
 
 
@@ -99,7 +98,7 @@ def test_a_training_without_a_terminal_writes_a_line_an_epoch_and_ends_with_what
     assert said.out == ""
     assert said.err.replace("\n", "").isprintable()
     lines = said.err.splitlines()
-    assert sum("No GPU here: bag_of_tricks_small" in line for line in lines) == 1
+    assert sum("No GPU here: photographs_small" in line for line in lines) == 1
     epochs = [line for line in lines if line.startswith("own run: epoch ")]
     assert [re.match(r"own run: epoch (\d/3), ", line)[1] for line in epochs] == ["1/3", "2/3", "3/3"]  # type: ignore[index]
     for line in epochs:
@@ -116,7 +115,7 @@ def test_a_training_on_a_terminal_of_80_columns_shows_epoch_and_time_left(
     with at_terminal(80, monkeypatch) as sent:
         assert main(words) == 0
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", sent.getvalue().decode())
-    name = "bag_of_tricks_small-drawn-seed0"
+    name = "photographs_small-drawn-seed0"
     drawn_lines = [line for part in shown.split("\r\n") for line in part.split("\r") if line.startswith(name)]
     assert any(re.match(rf"{name}  epoch 2/2  (\d+:\d\d|-:--) left", line) for line in drawn_lines)
     assert all(len(line) <= 80 for line in drawn_lines if "epoch" in line)

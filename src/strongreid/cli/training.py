@@ -20,7 +20,7 @@ from strongreid.recipes import add_settings, config_from, recipe_path, recipe_va
 from strongreid.recipes.parsing import Given, new_parser, parse, tell_apart
 from strongreid.runs.finding import require_run
 
-GPU_RECIPE, CPU_RECIPE = "bag_of_tricks", "bag_of_tricks_small"
+GPU_RECIPE, CPU_RECIPE = "bag_of_tricks", "photographs_small"
 """What `train` takes where no recipe is named."""
 FIRST = (
     "recipe",
@@ -115,7 +115,8 @@ def train_parser() -> ArgumentParser:
         "--recipe",
         type=str,
         help=f"A recipe's name ({GPU_RECIPE}, standard_baseline, and each with _small for CPUs) or a YAML file; its "
-        f"values are the defaults of all settings. Without one: {GPU_RECIPE}, and where there is no GPU {CPU_RECIPE}.",
+        f"values are the defaults of all settings. Without one: {GPU_RECIPE}, and where there is no GPU {CPU_RECIPE}, "
+        "which is the bag of tricks and more, made for CPUs and photographs.",
     )
     parser.add_argument(
         "--epochs",
