@@ -36,7 +36,12 @@ def trained(folder: Path, name: str, epochs: int, *words: str) -> Path:
     people = folder / "people"
     if not people.exists():
         assert strongreid(["data", "draw", str(people), "--train_people", "40", "--test_people", "20"]) == 0
-    common = ["--recipe=bag_of_tricks_small", f"--output={folder / 'runs'}", f"--epochs={epochs}", f"--model.image_size=[{SIZE[0]},{SIZE[1]}]"]
+    common = [
+        "--recipe=bag_of_tricks_small",
+        f"--output={folder / 'runs'}",
+        f"--epochs={epochs}",
+        f"--model.image_size=[{SIZE[0]},{SIZE[1]}]",
+    ]
     assert strongreid(["train", "drawn", str(people), f"--name={name}", *common, *words]) == 0
     return folder / "runs" / name
 
