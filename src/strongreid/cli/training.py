@@ -116,7 +116,8 @@ def train_parser() -> ArgumentParser:
         type=str,
         help=f"A recipe's name ({GPU_RECIPE}, standard_baseline, and each with _small for CPUs) or a YAML file; its "
         f"values are the defaults of all settings. Without one: {GPU_RECIPE}, and where there is no GPU {CPU_RECIPE}, "
-        "which is the bag of tricks and more, made for CPUs and photographs.",
+        "the bag of tricks and more, made for photographs; photographs_lite0 starts from ImageNet weights and learns "
+        "far more.",
     )
     parser.add_argument(
         "--epochs",
