@@ -60,6 +60,22 @@ def test_a_lock_file_that_anybody_wrote_is_only_a_lock(tmp_path: Path, content: 
             pytest.fail("it is held")
 
 
+def test_the_folder_of_a_lock_may_be_removed_by_another_command_that_was_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, folder, gone = os.open, tmp_path / "runs", []
+
+    def open_late(path: Path, *more: int) -> int:
+        if not gone:
+            gone.append(folder.rmdir())
+        return opened(path, *more)
+
+    monkeypatch.setattr(os, "open", open_late)
+    with refuse_second_process(folder / ".lock", "trains it", no_warning):
+        assert (folder / ".lock").exists()
+    assert len(gone) == 1
+
+
 @pytest.mark.parametrize("kind", ["folder", "file", "nothing yet"])
 def test_only_one_at_a_time_works_on_a_path_and_the_next_one_says_that_it_waits(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "it"

@@ -1,6 +1,7 @@
 """Writing: all or nothing, to the disk, readable by whom the umask says, and nothing but what was named."""
 
 import errno
+import fcntl
 import os
 import shutil
 import socket
@@ -9,8 +10,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -299,6 +302,68 @@ def test_a_writer_sweeps_only_what_its_own_target_left(tmp_path: Path) -> None:
         (tmp_path / f".{name}.partial-00").mkdir()
     write_text(tmp_path / "a", "1")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".b.partial-00", "a"]
+
+
+@pytest.mark.parametrize("moment", ["before it is open", "before it is locked"])
+def test_a_writer_whose_new_folder_another_one_sweeps_makes_itself_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Between making its folder and locking it, a writer looks like a dead one to all that write the same file."""
+    opened, locked, swept = os.open, fcntl.flock, list[str]()
+
+    def sweep_once(when: str) -> None:
+        if not swept and when == moment:
+            swept.extend(path.name for path in tmp_path.iterdir())
+            sweep(tmp_path)
+
+    def open_late(path: str, *more: int, **options: Any) -> int:
+        if Path(path).parent == tmp_path:
+            sweep_once("before it is open")
+        return opened(path, *more, **options)
+
+    def lock_late(descriptor: int, operation: int) -> None:
+        sweep_once("before it is locked")
+        locked(descriptor, operation)
+
+    monkeypatch.setattr(os, "open", open_late)
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    write_text(tmp_path / "a", "1")
+    assert len(swept) == 1
+    assert (tmp_path / "a").read_text() == "1"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_that_a_sweep_holds_locked_is_not_written_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep has the lock, and removes the folder only after the writer looked whether it is still there."""
+    locked, sweeps = fcntl.flock, list[int]()
+
+    def lock_second(descriptor: int, operation: int) -> None:
+        if not sweeps:
+            sweeps.append(os.open(next(tmp_path.iterdir()), os.O_RDONLY))
+            locked(sweeps[0], operation)
+        locked(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_second)
+    with atomic_file(tmp_path / "a") as partial:
+        for name in list(tmp_path.iterdir()):
+            if os.path.samestat(name.stat(), os.fstat(sweeps[0])):
+                shutil.rmtree(name)
+        partial.write_text("1")
+    os.close(sweeps[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_many_write_one_file_at_once_and_none_fails(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        for _ in range(100):
+            write_text(tmp_path / "a", str(number) * 1000)
+            assert len(set((tmp_path / "a").read_text())) == 1
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(write, range(8))) == [None] * 8
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_where_there_are_no_locks_all_is_written_and_nothing_swept(

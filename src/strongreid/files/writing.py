@@ -160,20 +160,29 @@ def open_to_append(path: Path) -> BinaryIO:
 def _partial_folder(target: Path) -> Iterator[Path]:
     """Yield a new folder beside `target` and hold its lock, after sweeping what dead writers of `target` have left."""
     sweep(target.parent, target.name)
-    while True:
-        folder = _partial_name(target)
-        folder.mkdir()
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with suppress(OSError):  # no locks here: then nobody sweeps either
-            try_lock(descriptor)
-        if folder.exists():
-            break
-        os.close(descriptor)  # swept between making and locking it
+    while (descriptor := _made(folder := _partial_name(target))) is None:
+        pass  # another writer of `target`, who came just then, took it for a dead one's
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+def _made(folder: Path) -> int | None:
+    """Make a folder and lock it, open; None where a sweep came between, which takes it away or is about to."""
+    folder.mkdir(parents=True)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    ours = True
+    with suppress(OSError):  # no locks here: then nobody sweeps either
+        ours = try_lock(descriptor)
+    if ours and folder.exists():
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _partial_name(target: Path) -> Path:
