@@ -4,10 +4,12 @@ import hashlib
 import os
 import shutil
 import signal
+import subprocess
 import threading
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,6 @@ from strongreid.data import packed as room
 from strongreid.data.packed import PackedImages, _partial, bytes_to_pack, fits_on_device, pack_bytes, pack_path
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
-from strongreid.pixels import Interpolation
 
 SIZE = (32, 16)
 
@@ -257,21 +258,68 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     """However slow the disk, only a few tasks are decoded ahead."""
     table = table_of(tmp_path / "images", 4).select(np.zeros(2000, dtype=np.int64))
     decoded = 0
-    real = decoding._decode
+    real = decoding.ReadingProcess.read
 
-    def counting(table: ImageTable, rows: range, size: tuple[int, int], interpolation: Interpolation) -> np.ndarray:
+    def counting(process: decoding.ReadingProcess, images: list[str], *more: Any) -> np.ndarray:
         nonlocal decoded
-        decoded += len(rows)
-        return real(table, rows, size, interpolation)
+        decoded += len(images)
+        return real(process, images, *more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding, "_decode", counting)
+        patch.setattr(decoding.ReadingProcess, "read", counting)
+        patch.setattr(decoding, "available_cores", lambda: 2)
         rows = decoding.decoded_rows(table, SIZE, 0)
         next(rows)
         time.sleep(0.3)
         ahead = decoded
         rows.close()
-    assert ahead <= (2 * (os.cpu_count() or 1) + 2) * decoding.IMAGES_PER_TASK < 2000
+    assert 0 < ahead <= (2 * 2 + 2) * decoding.IMAGES_PER_TASK < 2000
+
+
+@pytest.mark.parametrize("boxes", [False, True])
+def test_processes_decode_the_same_rows_in_order_and_are_gone_afterwards(
+    boxes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = table_of(tmp_path / "images", 7).select(np.arange(333) % 7)
+    if boxes:
+        box = np.random.default_rng(0).integers([0, 0, 1, 1], [9, 9, 20, 20], (len(table), 4))
+        table = ImageTable(table.path, table.person, table.camera, box=box)
+    processes = started(monkeypatch)
+    expected = np.concatenate(list(decoding.decoded_rows(table, SIZE, 10, "bicubic")))
+    assert not processes
+    monkeypatch.setattr(decoding, "available_cores", lambda: 3)
+    monkeypatch.setattr(decoding, "IMAGES_PER_PROCESS", 100)
+    assert np.array_equal(np.concatenate(list(decoding.decoded_rows(table, SIZE, 10, "bicubic"))), expected)
+    unfinished = decoding.decoded_rows(table, SIZE, 0)
+    next(unfinished)
+    unfinished.close()
+    assert len(processes) == 6
+    assert all(process.poll() is not None for process in processes)
+
+
+def test_an_image_that_no_process_can_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = table_of(tmp_path / "images", 200)
+    Path(table.path[133]).write_bytes(b"no image")
+    monkeypatch.setattr(decoding, "available_cores", lambda: 2)
+    monkeypatch.setattr(decoding, "IMAGES_PER_PROCESS", 100)
+    processes = started(monkeypatch)
+    with pytest.raises(InputError, match=r"0133\.jpg cannot be decoded"):
+        PackedImages.build(table, SIZE, tmp_path / "packs")
+    assert list((tmp_path / "packs").iterdir()) == []
+    assert len(processes) == 2
+    assert all(process.poll() is not None for process in processes)
+
+
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """All processes that are started from now on."""
+    found, popen = list[subprocess.Popen[bytes]](), subprocess.Popen
+
+    def start(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        found.append(popen(*arguments, **options))
+        return found[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    return found
 
 
 def test_an_empty_table_and_an_empty_size_are_refused(tmp_path: Path) -> None:

@@ -1,25 +1,30 @@
 """Decoding the images of a table at one size, boxes cut out first: on all cores, in order, in constant memory.
 
-Threads serve, because Pillow lets go of the interpreter's lock while it decodes and resizes.
+Where many are decoded and nothing else is done, processes share the work; beside a network threads serve.
 """
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from contextlib import ExitStack
+from queue import SimpleQueue
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
-from strongreid.pixels import ImageSource, Interpolation, read_image, resize
+from strongreid.pixels import ImageSource, Interpolation, read_images
+from strongreid.pixels.reading_process import ReadingProcess
 
-IMAGES_PER_TASK = 32
-"""Images that a thread decodes before it hands them over: enough that handing over costs nothing."""
-IMAGES_PER_SMALL_TASK = 8
+IMAGES_PER_TASK: Final = 32
+"""Images that are decoded before they are handed over: enough that handing over costs nothing."""
+IMAGES_PER_PROCESS: Final = 500
+"""Images that each process must have to decode: with fewer, starting it takes longer than it saves."""
+MOST_PROCESSES: Final = 16
+IMAGES_PER_SMALL_TASK: Final = 8
 """The same where a batch is waited for: enough tasks that all cores have one."""
 SourceOf = Callable[[str], ImageSource]
 """What is read for a path of the table: the file there (`str`), or what was fetched from an address."""
@@ -44,20 +49,37 @@ def available_cores() -> int:
 def decoded_rows(
     table: ImageTable, size: tuple[int, int], start: int, interpolation: Interpolation = "bilinear"
 ) -> Iterator[npt.NDArray[np.uint8]]:
-    """Decode the rows from `start` on, all cores at work, in order and never more than a few tasks ahead."""
-    cores = available_cores()
-    pool = ThreadPoolExecutor(cores, thread_name_prefix="decode")
-    waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
-    try:
-        for first in range(start, len(table), IMAGES_PER_TASK):
-            rows = range(first, min(first + IMAGES_PER_TASK, len(table)))
-            waiting.append(pool.submit(_decode, table, rows, size, interpolation))
-            if len(waiting) > 2 * cores:
+    """Decode the rows from `start` on, in order and never more than a few tasks ahead; many rows on all cores."""
+    tasks = [
+        range(first, min(first + IMAGES_PER_TASK, len(table))) for first in range(start, len(table), IMAGES_PER_TASK)
+    ]
+    processes = min(available_cores(), MOST_PROCESSES, (len(table) - start) // IMAGES_PER_PROCESS)
+    if processes < 2:
+        yield from (_decode(table, rows, size, interpolation) for rows in tasks)
+        return
+    idle = SimpleQueue[ReadingProcess]()
+
+    def decode(rows: Sequence[int]) -> npt.NDArray[np.uint8]:
+        process = idle.get()
+        try:
+            return process.read(*_of_rows(table, rows), size, interpolation)
+        finally:
+            idle.put(process)
+
+    waiting = deque[Future[npt.NDArray[np.uint8]]]()
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(processes, thread_name_prefix="decode"))
+        for _ in range(processes):
+            process = ReadingProcess()
+            stack.callback(process.close)
+            idle.put(process)
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+        for rows in tasks:
+            waiting.append(pool.submit(decode, rows))
+            if len(waiting) > 2 * processes:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def decoded_batches(
@@ -115,32 +137,15 @@ def _decode(
     interpolation: Interpolation = "bilinear",
     source_of: SourceOf = str,
 ) -> npt.NDArray[np.uint8]:
-    pixels = np.empty((len(rows), 3, *size), dtype=np.uint8)
-    frame_path, frame = None, np.empty((3, 0, 0), dtype=np.uint8)
-    for index, row in enumerate(rows):
-        path = table.path[row]
-        if table.box is None:
-            pixels[index] = read_image(source_of(path), size, interpolation)
-            continue
-        if path != frame_path:  # boxes of one frame usually follow one another
-            frame_path, frame = path, read_image(source_of(path))
-        pixels[index] = resize(_cut(frame, table.box[row], path), size, interpolation)
-    return pixels
+    return read_images(*_of_rows(table, rows), size, interpolation, source_of)
+
+
+def _of_rows(table: ImageTable, rows: Sequence[int]) -> tuple[list[str], npt.NDArray[np.int64] | None]:
+    """The path of each row's image, and its box, if there are boxes."""
+    return [table.path[row] for row in rows], None if table.box is None else table.box[list(rows)]
 
 
 def decode_row(table: ImageTable, row: int, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Decode one image of a table, its box if it has one, at `size` (height, width): uint8 [3, H, W]."""
     pixels: npt.NDArray[np.uint8] = _decode(table, range(row, row + 1), size)[0]
     return pixels
-
-
-def _cut(frame: npt.NDArray[np.uint8], box: npt.NDArray[np.int64], path: str) -> Image.Image:
-    """The part of `box` (x, y, width, height) that lies in the frame."""
-    x, y, width, height = box.tolist()
-    part = frame[:, max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
-    if part.size == 0:
-        raise InputError(
-            f"The box {box.tolist()} (x, y, width, height) lies outside {path}, which has "
-            f"{frame.shape[2]} x {frame.shape[1]} pixels. Take it out of the table."
-        )
-    return Image.fromarray(np.ascontiguousarray(part.transpose(1, 2, 0)))

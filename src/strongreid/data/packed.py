@@ -5,10 +5,10 @@ byte `torchvision.transforms.Resize` on the RGB PIL image. The file's name holds
 fingerprint together with the files' time stamps, how they are decoded and resized, and the size. So a replaced image
 gives another pack.
 
-Building: all cores decode (Pillow lets go of the interpreter's lock), rows are appended in order to a partial file
-and the finished file is renamed. The length of a partial file therefore says what is done, and an interrupted build
-goes on there. One process of a host builds; others that want a pack in the same folder wait on a lock of that folder,
-which the system releases when the builder dies. Where the file system has no locks, each builds its own file.
+Building: all cores decode, a process each, rows are appended in order to a partial file and the finished file is
+renamed. The length of a partial file therefore says what is done, and an interrupted build goes on there. One process
+of a host builds; others that want a pack in the same folder wait on a lock of that folder, which the system releases
+when the builder dies. Where the file system has no locks, each builds its own file.
 """
 
 import hashlib

@@ -1,5 +1,6 @@
 """What data and models both need of pixels: reading a picture, bringing it to a size, normalising."""
 
+from strongreid.pixels.batches import resize_batch
 from strongreid.pixels.normalising import (
     IMAGENET,
     IMAGENET_MEAN,
@@ -17,8 +18,9 @@ from strongreid.pixels.reading import (
     decoded_formats,
     image_suffixes,
     read_image,
+    read_images,
 )
-from strongreid.pixels.resizing import Interpolation, resize, resize_batch
+from strongreid.pixels.resizing import Interpolation, resize
 
 __all__ = [
     "FORMATS",
@@ -35,6 +37,7 @@ __all__ = [
     "image_suffixes",
     "normalise",
     "read_image",
+    "read_images",
     "resize",
     "resize_batch",
     "scale_and_shift",

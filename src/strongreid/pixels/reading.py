@@ -10,6 +10,7 @@ import io
 import os
 import stat
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -114,6 +115,42 @@ def read_image(
         raise InputError(f"There is no image file {path}{dead}. Put it there or take it out of the set.") from error
     except Exception as error:  # a damaged file makes Pillow raise errors of almost any type
         raise InputError(f"The {name} cannot be {_failed(error)} or take it out of the data set.") from error
+
+
+def read_images(
+    images: Sequence[str],
+    boxes: npt.NDArray[np.int64] | None,
+    size: tuple[int, int],
+    interpolation: Interpolation = "bilinear",
+    source_of: Callable[[str], ImageSource] = str,
+) -> npt.NDArray[np.uint8]:
+    """Read images, or boxes of them, resized to `size` (height, width): uint8 [n, 3, H, W].
+
+    images: the path of each. boxes: int64 [n, 4], x, y, width and height of what is cut out of each; None takes all of
+    it. source_of: what is read for a path. Raises `InputError` as `read_image` does, and for a box outside its image.
+    """
+    pixels = np.empty((len(images), 3, *size), dtype=np.uint8)
+    frame_path, frame = None, np.empty((3, 0, 0), dtype=np.uint8)
+    for index, path in enumerate(images):
+        if boxes is None:
+            pixels[index] = read_image(source_of(path), size, interpolation)
+            continue
+        if path != frame_path:  # boxes of one frame usually follow one another
+            frame_path, frame = path, read_image(source_of(path))
+        pixels[index] = resize(_cut(frame, boxes[index], path), size, interpolation)
+    return pixels
+
+
+def _cut(frame: npt.NDArray[np.uint8], box: npt.NDArray[np.int64], path: str) -> Image.Image:
+    """The part of `box` (x, y, width, height) that lies in the frame."""
+    x, y, width, height = box.tolist()
+    part = frame[:, max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
+    if part.size == 0:
+        raise InputError(
+            f"The box {box.tolist()} (x, y, width, height) lies outside {path}, which has "
+            f"{frame.shape[2]} x {frame.shape[1]} pixels. Take it out of the table."
+        )
+    return Image.fromarray(np.ascontiguousarray(part.transpose(1, 2, 0)))
 
 
 def _failed(error: Exception) -> str:
