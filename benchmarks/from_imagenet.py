@@ -41,6 +41,8 @@ class Way:
     terms: tuple[str, ...] = ("identity", "triplet")
     triplet_weight: float = 1.0
     neck: str = "none"
+    feature_scale: float = 1.0
+    """What the last BatchNorm's weight and bias are multiplied with."""
 
 
 WAYS = {
@@ -51,6 +53,7 @@ WAYS = {
     "classifier alone for 2 epochs": Way(frozen_epochs=2),
     "BatchNorm's statistics kept": Way(frozen_statistics=True),
     "BatchNorm's statistics kept, warm-up over 10 epochs": Way(frozen_statistics=True, warmup_epochs=10),
+    "features a hundredth as long": Way(feature_scale=0.01),
     "identity loss alone": Way(terms=("identity",)),
     "triplet loss alone": Way(terms=("triplet",)),
     "triplet loss x 0.1": Way(triplet_weight=0.1),
@@ -105,6 +108,10 @@ def trained(way: Way, given: argparse.Namespace, parts: Parts, folder: Path) -> 
         fit(model, objective, images, Plan(epochs, rate, evaluate_every=1), optimizers=[optimizer], evaluate=measure)
         measure()  # the last epoch's, which `fit` leaves to its caller
 
+    last = [module for module in model.backbone.modules() if isinstance(module, nn.BatchNorm2d)][-1]
+    with torch.no_grad():
+        last.weight.mul_(way.feature_scale)
+        last.bias.mul_(way.feature_scale)
     measure()
     if way.frozen_statistics:
         for module in model.backbone.modules():
