@@ -22,6 +22,7 @@ from strongreid.data import packed as room
 from strongreid.data.packed import PackedImages, _partial, bytes_to_pack, fits_on_device, pack_bytes, pack_path
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
+from strongreid.pixels import reading_process
 
 SIZE = (32, 16)
 
@@ -268,7 +269,9 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoding.ReadingProcess, "read", counting)
         patch.setattr(decoding, "available_cores", lambda: 2)
+        patch.setattr(decoding, "SECONDS_PER_PROCESS", 1e-9)
         rows = decoding.decoded_rows(table, SIZE, 0)
+        next(rows)
         next(rows)
         time.sleep(0.3)
         ahead = decoded
@@ -285,12 +288,14 @@ def test_processes_decode_the_same_rows_in_order_and_are_gone_afterwards(
         box = np.random.default_rng(0).integers([0, 0, 1, 1], [9, 9, 20, 20], (len(table), 4))
         table = ImageTable(table.path, table.person, table.camera, box=box)
     processes = started(monkeypatch)
+    monkeypatch.setattr(decoding, "available_cores", lambda: 3)
+    monkeypatch.setattr(decoding, "SECONDS_PER_PROCESS", 1e9)
     expected = np.concatenate(list(decoding.decoded_rows(table, SIZE, 10, "bicubic")))
     assert not processes
-    monkeypatch.setattr(decoding, "available_cores", lambda: 3)
-    monkeypatch.setattr(decoding, "IMAGES_PER_PROCESS", 100)
+    monkeypatch.setattr(decoding, "SECONDS_PER_PROCESS", 1e-9)
     assert np.array_equal(np.concatenate(list(decoding.decoded_rows(table, SIZE, 10, "bicubic"))), expected)
     unfinished = decoding.decoded_rows(table, SIZE, 0)
+    next(unfinished)
     next(unfinished)
     unfinished.close()
     assert len(processes) == 6
@@ -301,13 +306,49 @@ def test_an_image_that_no_process_can_read_is_named(tmp_path: Path, monkeypatch:
     table = table_of(tmp_path / "images", 200)
     Path(table.path[133]).write_bytes(b"no image")
     monkeypatch.setattr(decoding, "available_cores", lambda: 2)
-    monkeypatch.setattr(decoding, "IMAGES_PER_PROCESS", 100)
+    monkeypatch.setattr(decoding, "SECONDS_PER_PROCESS", 1e-9)
     processes = started(monkeypatch)
     with pytest.raises(InputError, match=r"0133\.jpg cannot be decoded"):
         PackedImages.build(table, SIZE, tmp_path / "packs")
     assert list((tmp_path / "packs").iterdir()) == []
     assert len(processes) == 2
     assert all(process.poll() is not None for process in processes)
+
+
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_where_processes_cannot_be_started_those_there_are_decode(
+    most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = table_of(tmp_path / "images", 130)
+    expected = np.concatenate(list(decoding.decoded_rows(table, SIZE, 0)))
+    processes = started(monkeypatch)
+    start = subprocess.Popen
+
+    def start_few(*arguments: Any, **options: Any) -> Any:
+        if len(processes) == most:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start_few)
+    monkeypatch.setattr(decoding, "available_cores", lambda: 4)
+    monkeypatch.setattr(decoding, "SECONDS_PER_PROCESS", 1e-9)
+    assert np.array_equal(np.concatenate(list(decoding.decoded_rows(table, SIZE, 0))), expected)
+    assert len(processes) == most
+    assert all(process.poll() is not None for process in processes)
+
+
+def test_what_is_not_wanted_any_more_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing ends the processes in the middle of what they read, and nobody goes on with it here."""
+    table = table_of(tmp_path / "images", 40).select(np.zeros(3000, dtype=np.int64))
+    monkeypatch.setattr(decoding, "available_cores", lambda: 2)
+    monkeypatch.setattr(decoding, "SECONDS_PER_PROCESS", 1e-9)
+    rows = decoding.decoded_rows(table, SIZE, 0)
+    next(rows)
+    next(rows)
+    read_here = list[str]()
+    monkeypatch.setattr(reading_process, "read_images", lambda images, *_: read_here.extend(images))
+    rows.close()
+    assert read_here == []
 
 
 def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:

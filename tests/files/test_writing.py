@@ -30,6 +30,7 @@ from strongreid.files import (
     sweep,
     write_json,
     write_text,
+    writing,
 )
 from strongreid.files.writing import LONGEST_PART
 
@@ -353,6 +354,19 @@ def test_a_folder_that_a_sweep_holds_locked_is_not_written_into(
         partial.write_text("1")
     os.close(sweeps[0])
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_that_another_command_removes_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    swept, gone = writing.sweep, list[None]()
+
+    def sweep_late(folder: Path, name: str | None = None) -> None:
+        swept(folder, name)
+        gone.append(folder.rmdir())
+
+    monkeypatch.setattr(writing, "sweep", sweep_late)
+    write_text(tmp_path / "runs" / "a", "1")
+    assert (tmp_path / "runs" / "a").read_text() == "1"
+    assert len(gone) == 1
 
 
 def test_many_write_one_file_at_once_and_none_fails(tmp_path: Path) -> None:

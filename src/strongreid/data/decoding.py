@@ -4,10 +4,11 @@ Where many are decoded and nothing else is done, processes share the work; besid
 """
 
 import os
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Final, NamedTuple
 
@@ -21,8 +22,8 @@ from strongreid.pixels.reading_process import ReadingProcess
 
 IMAGES_PER_TASK: Final = 32
 """Images that are decoded before they are handed over: enough that handing over costs nothing."""
-IMAGES_PER_PROCESS: Final = 500
-"""Images that each process must have to decode: with fewer, starting it takes longer than it saves."""
+SECONDS_PER_PROCESS: Final = 0.25
+"""Work that each process must have: with less, starting it takes longer than it saves."""
 MOST_PROCESSES: Final = 16
 IMAGES_PER_SMALL_TASK: Final = 8
 """The same where a batch is waited for: enough tasks that all cores have one."""
@@ -49,17 +50,45 @@ def available_cores() -> int:
 def decoded_rows(
     table: ImageTable, size: tuple[int, int], start: int, interpolation: Interpolation = "bilinear"
 ) -> Iterator[npt.NDArray[np.uint8]]:
-    """Decode the rows from `start` on, in order and never more than a few tasks ahead; many rows on all cores."""
-    tasks = [
+    """Decode the rows from `start` on, in order and never more than a few tasks ahead; much work on all cores."""
+    tasks = deque(
         range(first, min(first + IMAGES_PER_TASK, len(table))) for first in range(start, len(table), IMAGES_PER_TASK)
-    ]
-    processes = min(available_cores(), MOST_PROCESSES, (len(table) - start) // IMAGES_PER_PROCESS)
-    if processes < 2:
-        yield from (_decode(table, rows, size, interpolation) for rows in tasks)
+    )
+    if not tasks:
         return
-    idle = SimpleQueue[ReadingProcess]()
+    began = time.perf_counter()
+    first = _decode(table, tasks.popleft(), size, interpolation)
+    left = (time.perf_counter() - began) * len(tasks)
+    yield first
+    processes = _started(min(int(left / SECONDS_PER_PROCESS), available_cores(), MOST_PROCESSES))
+    if processes:
+        yield from _decoded_by(processes, table, tasks, size, interpolation)
+    else:
+        yield from (_decode(table, rows, size, interpolation) for rows in tasks)
 
-    def decode(rows: Sequence[int]) -> npt.NDArray[np.uint8]:
+
+def _started(wanted: int) -> list[ReadingProcess]:
+    """Start processes: none rather than one, and fewer where the system allows no more."""
+    processes = list[ReadingProcess]()
+    with suppress(OSError):
+        while len(processes) < wanted > 1:
+            processes.append(ReadingProcess())
+    return processes
+
+
+def _decoded_by(
+    processes: Sequence[ReadingProcess],
+    table: ImageTable,
+    tasks: Iterable[range],
+    size: tuple[int, int],
+    interpolation: Interpolation,
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Let processes decode the tasks, in order, and close them."""
+    idle = SimpleQueue[ReadingProcess]()
+    for process in processes:
+        idle.put(process)
+
+    def decode(rows: range) -> npt.NDArray[np.uint8]:
         process = idle.get()
         try:
             return process.read(*_of_rows(table, rows), size, interpolation)
@@ -67,19 +96,17 @@ def decoded_rows(
             idle.put(process)
 
     waiting = deque[Future[npt.NDArray[np.uint8]]]()
-    with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(processes, thread_name_prefix="decode"))
-        for _ in range(processes):
-            process = ReadingProcess()
-            stack.callback(process.close)
-            idle.put(process)
-        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
-        for rows in tasks:
-            waiting.append(pool.submit(decode, rows))
-            if len(waiting) > 2 * processes:
+    with ThreadPoolExecutor(len(processes), thread_name_prefix="decode") as pool:
+        try:
+            for rows in tasks:
+                waiting.append(pool.submit(decode, rows))
+                if len(waiting) > 2 * len(processes):
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        finally:
+            for process in processes:  # before the pool ends, so that nothing that is not wanted any more is read
+                process.close()
 
 
 def decoded_batches(

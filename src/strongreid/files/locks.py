@@ -90,16 +90,16 @@ def try_lock(descriptor: int) -> bool:
     return True
 
 
-def _opened(path: Path, *, again: bool = True) -> int:
+def _opened(path: Path, *, attempts: int = 100) -> int:
     flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
         try:
             return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
         except FileNotFoundError:
-            if not again:
+            if attempts == 1:
                 raise
             make_folder(path.parent)  # another command, which was refused, has removed what it had made
-            return _opened(path, again=False)
+            return _opened(path, attempts=attempts - 1)
         except (PermissionError, IsADirectoryError) as refused:
             try:
                 return os.open(path, os.O_RDONLY | flags)  # another user's, or a folder: reading is enough to lock it

@@ -3,30 +3,32 @@
 Threads are not enough: Pillow lets go of the lock while it decodes and resizes, but what Python does between takes as
 long, and two threads that wait for each other are hardly faster than one, or slower where the cores are busy.
 
-Run as a script it loads the modules of this folder without the package around them, whose imports (torch) take seconds.
-It ends when its input does, so with the process that started it, however that dies.
+As a script it finds modules where the process that starts it does, and nowhere else, and loads this folder's without
+the packages around them, whose imports (torch) take seconds. It ends when its input does, so with the one that asks,
+however that dies.
 """
 
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import types
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from pathlib import Path
 
+if __name__ == "__main__":
+    sys.path[:] = json.loads(sys.argv[1])
+    here = Path(__file__).parent
+    for name, folder in (("strongreid", here.parent), ("strongreid.pixels", here)):
+        package = types.ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
+
 import numpy as np
 import numpy.typing as npt
-
-if __name__ == "__main__":
-    folder = Path(__file__).parent
-    sys.path[:] = [str(folder.parents[1]), *(path for path in sys.path if path != str(folder))]
-    without_torch = types.ModuleType("strongreid.pixels")
-    without_torch.__path__ = [str(folder)]
-    sys.modules[without_torch.__name__] = without_torch
 
 from strongreid.errors import InputError
 from strongreid.pixels.reading import read_images
@@ -36,13 +38,17 @@ _DONE, _FAILED = b"+", b"-"
 
 
 class ReadingProcess:
-    """A process that `read` asks, from one thread at a time. Close it."""
+    """A process that `read` asks, from one thread at a time. Close it. Raises `OSError` where none can be started."""
 
     def __init__(self) -> None:
+        if not sys.executable or getattr(sys, "frozen", False):
+            raise FileNotFoundError("No Python interpreter to start.")
+        self._closed = False
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, "-I", "-S", __file__, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # who asks reads again what it cannot read, and says what is wrong
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # NumPy would start a thread for each core
             process_group=0,  # Ctrl-C is answered by the one who asks
         )
@@ -54,26 +60,42 @@ class ReadingProcess:
         size: tuple[int, int],
         interpolation: Interpolation = "bilinear",
     ) -> npt.NDArray[np.uint8]:
-        """What `read_images` returns or raises; read here what that process cannot, or where it has died."""
+        """What `read_images` returns or raises; read here what that process cannot, or all once it has died.
+
+        Raises `CancelledError` where it is closed meanwhile.
+        """
         question = {
             "images": list(images),
             "boxes": None if boxes is None else boxes.tolist(),
-            "size": size,
+            "size": [int(side) for side in size],
             "interpolation": interpolation,
         }
+        pixels = np.empty((len(images), 3, *size), dtype=np.uint8)
+        if self._answers(json.dumps(question).encode() + b"\n", pixels):
+            return pixels
+        if self._closed:
+            raise CancelledError
+        return read_images(images, boxes, size, interpolation)
+
+    def _answers(self, question: bytes, pixels: npt.NDArray[np.uint8]) -> bool:
+        """Ask, and fill `pixels` with the answer, if there is one."""
         asked, answer = self._process.stdin, self._process.stdout
         assert isinstance(asked, io.BufferedWriter)
         assert isinstance(answer, io.BufferedReader)
-        pixels = np.empty((len(images), 3, *size), dtype=np.uint8)
         with suppress(OSError, ValueError):  # dead, or closed
-            asked.write(json.dumps(question).encode() + b"\n")
+            asked.write(question)
             asked.flush()
-            if answer.read(1) == _DONE and answer.readinto(pixels.data) == pixels.nbytes:
-                return pixels
-        return read_images(images, boxes, size, interpolation)
+            mark = answer.read(1)
+            if mark == _DONE and answer.readinto(pixels.data) == pixels.nbytes:
+                return True
+            if mark == _FAILED:
+                return False
+        self._process.kill()  # what would come next might belong to another question
+        return False
 
     def close(self) -> None:
         """End the process, whatever it does."""
+        self._closed = True
         self._process.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
@@ -82,21 +104,22 @@ class ReadingProcess:
                 stream.close()
 
 
-def _answer(question: bytes) -> None:
-    asked = json.loads(question)
-    boxes = None if asked["boxes"] is None else np.array(asked["boxes"], dtype=np.int64)
-    answer = sys.stdout.buffer
-    try:
-        pixels = read_images(asked["images"], boxes, tuple(asked["size"]), asked["interpolation"])
-    except InputError:  # the one who asks finds out which, and says so
-        answer.write(_FAILED)
-    else:
-        answer.write(_DONE)
-        answer.write(pixels.data)
-    answer.flush()
+def _serve() -> None:
+    """Answer each line of the standard input."""
+    with os.fdopen(os.dup(1), "wb") as answer:
+        os.dup2(2, 1)  # nothing but answers goes there, whatever a library prints
+        for line in sys.stdin.buffer:
+            asked = json.loads(line)
+            boxes = None if asked["boxes"] is None else np.array(asked["boxes"], dtype=np.int64)
+            try:
+                pixels = read_images(asked["images"], boxes, tuple(asked["size"]), asked["interpolation"])
+            except InputError:
+                answer.write(_FAILED)
+            else:
+                answer.write(_DONE)
+                answer.write(pixels.data)
+            answer.flush()
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody waits for the answer any more: end without a word
-    for line in sys.stdin.buffer:
-        _answer(line)
+    _serve()
