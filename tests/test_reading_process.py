@@ -129,7 +129,7 @@ def test_it_runs_only_what_the_caller_would(images: list[str], tmp_path: Path) -
     for name in ("numpy", "PIL", "json", "sitecustomize", "resizing", "reading"):
         (evil / f"{name}.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')")
     script = (
-        "import sys; sys.path[:] = eval(sys.argv[1])\n"
+        "import pathlib, sys; sys.path[:] = [*eval(sys.argv[1]), pathlib.Path('x')]\n"
         "from strongreid.pixels import reading_process\n"
         "reading_process.read_images = None\n"
         "print(reading_process.ReadingProcess().read(sys.argv[2:], None, (8, 4)).sum())"

@@ -44,8 +44,9 @@ class ReadingProcess:
         if not sys.executable or getattr(sys, "frozen", False):
             raise FileNotFoundError("No Python interpreter to start.")
         self._closed = False
+        places = [place for place in sys.path if isinstance(place, str)]  # as the import does: others are passed over
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, json.dumps(sys.path)],
+            [sys.executable, "-I", "-S", __file__, json.dumps(places)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # who asks reads again what it cannot read, and says what is wrong
