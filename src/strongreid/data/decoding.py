@@ -22,11 +22,11 @@ from strongreid.pixels.reading_process import ReadingProcess
 
 IMAGES_PER_TASK: Final = 32
 """Images that are decoded before they are handed over: enough that handing over costs nothing."""
+IMAGES_PER_SMALL_TASK: Final = 8
+"""The same where a batch is waited for: enough tasks that all cores have one."""
 SECONDS_PER_PROCESS: Final = 0.25
 """Work that each process must have: with less, starting it takes longer than it saves."""
 MOST_PROCESSES: Final = 16
-IMAGES_PER_SMALL_TASK: Final = 8
-"""The same where a batch is waited for: enough tasks that all cores have one."""
 SourceOf = Callable[[str], ImageSource]
 """What is read for a path of the table: the file there (`str`), or what was fetched from an address."""
 
