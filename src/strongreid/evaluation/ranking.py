@@ -31,7 +31,7 @@ def distances_of_bits(bits: Tensor) -> Tensor:
 
 
 _BINS: Final = 512
-_PAIRS_ON_CPU: Final = 2**20
+_PAIRS_ON_CPU: Final = 2**19
 _PAIRS_ON_GPU: Final = 2**22  # larger ones would not fit what the memory budget leaves for ranking
 _FEW: Final = 1 / 8  # of all pairs: so few are cheaper picked out first (measured: up to about 13 %)
 _STEEPEST: Final = 1e30
