@@ -15,7 +15,7 @@ Metric = Literal["cosine", "euclidean"]
 
 SMALLEST_NORM: Final = 1e-12
 _ROWS_AT_ONCE: Final = 1024
-_SQUARES_AT_ONCE: Final = 256
+_SQUARES_AT_ONCE: Final = 64
 
 
 def by_length(squares: Sequence[Tensor], metric: Metric) -> list[Tensor]:
