@@ -33,7 +33,7 @@ MOST_BLOCKS: Final = 4
 """Blocks at a time, at most, and no more than workers: while one ranks a block, the others fill the rest."""
 WORKING_MB: Final = 48
 """Part of the budget that is left to ranking, beside the blocks of distances."""
-_FEW_QUERIES: Final = 96  # where the budget has room for so few only, there are fewer blocks instead of smaller ones
+_FEW_QUERIES: Final = 144  # where the budget has room for so few only, there are fewer blocks instead of smaller ones
 _BYTES_PER_PAIR: Final = 96
 _BYTES_PER_IMAGE: Final = 64  # people and cameras in order, and the fingerprints that find copies
 _SEARCH_STEPS: Final = 3  # for each query: with re-ranking the search for neighbours takes about 3/4 of the time
