@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 
 from strongreid.cli import main
+from strongreid.config import Config
 from strongreid.config_sections import DataConfig
 from strongreid.evaluation import RetrievalResult, bootstrap_interval
 from strongreid.recipes import add_settings
 from strongreid.recipes.parsing import given_values, new_parser
+from strongreid.reports.console import Console
+from strongreid.runs.test_sets import TestSet, prepare_main_test
+from strongreid.tables import fill
 from strongreid.tables.outcome import outcomes
 from strongreid.tables.plan import Direction, Sweep, plan_sweep
 from strongreid.tables.spec import read_table
@@ -125,6 +129,25 @@ def test_a_finished_sweep_runs_nothing_again_and_a_changed_setting_does(
     assert len(table_of(filled)["rows"]) == 1  # the table is the last command's
     assert main(sweep_words(drawn, filled, "--seeds", "0", "1")) == 0
     assert table_of(filled) == before
+
+
+def test_rows_that_decode_images_otherwise_are_measured_on_images_of_their_own(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+
+    def prepared(config: Config, console: Console, **more: DataConfig | None) -> TestSet:
+        decoded.append(config.model.interpolation)
+        return prepare_main_test(config, console, **more)
+
+    monkeypatch.setattr(fill, "prepare_main_test", prepared)
+    words = sweep_words(drawn, tmp_path / "out")
+    (tmp_path / "mine.yaml").write_text("rows: [{name: one}, {name: other, set: {model.interpolation: bicubic}}]")
+    assert main(words) == 0
+    assert decoded == ["bilinear", "bicubic"]
+    for row in table_of(tmp_path / "out")["rows"]:
+        own = json.loads((tmp_path / "out" / "trainings" / row["trainings"][0] / "result.json").read_text())
+        assert row["mean_ap"] == [pytest.approx(own["mean_ap"], abs=1e-12)]
 
 
 def test_a_sweep_killed_three_times_ends_with_the_same_table(filled: Path, drawn: Path, tmp_path: Path) -> None:

@@ -71,6 +71,28 @@ def test_impossible_sets_are_refused(matrix: tuple[str, ...]) -> None:
         ResultTable("own", (Row("one"),), matrix=matrix)
 
 
+@pytest.mark.parametrize(
+    ("matrix", "more", "part"),
+    [
+        ("drawn 0", [], "has 'drawn 0' alone; it needs two sets or more"),
+        ("market1501, msmt17", [], "of its sets, market1501, msmt17, there is none here"),
+        ("market1501, msmt17", ["--data.name=market1501"], "there is market1501 here, and each cell takes two"),
+        ("drawn 0, market1501", [], "there is drawn 0 here, and each cell takes two. One of market1501 can be given"),
+        ("drawn 0, drawn 1", ["--data.name=folder"], "takes drawn people alone, not folder: leave out --data.name"),
+    ],
+)
+def test_a_matrix_without_a_cell_that_can_be_filled_is_refused_before_anything_is_drawn(
+    matrix: str, more: list[str], part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.yaml").write_text(f"matrix: [{matrix}]\nrows: [{{name: a}}]\n")
+    words = ["reproduce", "own", f"--file={tmp_path / 'own.yaml'}", f"--output={tmp_path / 'out'}"]
+    if more:
+        more = [*more, f"--data.root={tmp_path}"]
+    assert main([*words, *more]) == 2
+    assert part in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_row_starts_from_one_thing() -> None:
     with pytest.raises(InputError, match="not both"):
         ResultTable("own", (Row("one"), Row("two", start="one", recipe="generalise")))

@@ -118,7 +118,7 @@ def test_the_table_in_the_documentation_is_valid(scale: Literal["paper", "cpu"],
 def directions(name: str, other: str | None = None, *, as_in_paper: bool = True) -> list[tuple[str, str, bool]]:
     data, *others = (DataConfig(one, Path(f"sets/{index}")) for index, one in enumerate((name, other)) if one)
     second = others[0] if others else None
-    found = data_directions(data, second, across=second is not None, papers_settings=as_in_paper)
+    found = data_directions(data, second, papers_settings=as_in_paper)
     return [(direction.label, direction.paper, direction.like_paper) for direction in found]
 
 

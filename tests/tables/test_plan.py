@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 from strongreid import build
 from strongreid.cli import main
-from strongreid.config import ADDED_FIELDS, DataConfig, SetConfig
+from strongreid.config import ADDED_FIELDS, Config
+from strongreid.config_sections import DataConfig, SetConfig
 from strongreid.drawn import draw_people
 from strongreid.errors import InputError
 from strongreid.evaluation import Reranking
 from strongreid.files import dotted
 from strongreid.recipes import read_config, recipe_path
 from strongreid.recipes.values import read_run_config, with_values
+from strongreid.tables import cost
 from strongreid.tables.plan import Direction, Measurement, _hash, _learned, _training, plan_sweep, row_config
 from strongreid.tables.spec import ResultTable, Row, read_table
 
@@ -87,6 +89,24 @@ def test_a_row_that_trains_on_more_images_has_a_training_of_its_own(drawn: Path,
     assert one.training.folder != both.training.folder
     assert both.training.config.data.joined == joined
     assert both.test.data.root == drawn
+
+
+def test_each_kind_of_network_is_timed_once(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timed = []
+
+    def speed(config: Config, people: int) -> cost._Speed:
+        timed.append(config.model.patch_stride)
+        return cost._Speed(100, 64)
+
+    monkeypatch.setattr(cost, "_speed", speed)
+    rows = [Row(str(stride), values={"model.patch_stride": stride}) for stride in (16, 12)]
+    rows += [Row("as before", start="12", values={"objective.triplet.margin": 0.5})]
+    data = DataConfig(root=drawn)
+    table = ResultTable("mine", tuple(rows))
+    few = {"batch.people_per_batch": 4}
+    directions = [Direction("people", data, data)]
+    found = cost.estimate(plan_sweep(table, directions, tmp_path, scale="cpu", overrides=few))
+    assert (len(found), timed) == (3, [16, 12])
 
 
 def written(folder: Path, text: str) -> Path:

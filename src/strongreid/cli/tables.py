@@ -17,7 +17,7 @@ from strongreid.config_sections import DataConfig
 from strongreid.errors import InputError
 from strongreid.launch import read_launch
 from strongreid.recipes.parsing import given_values, hide, parse, tell_apart
-from strongreid.tables.spec import Row, read_table
+from strongreid.tables.spec import ResultTable, Row, read_table
 
 CHANGES_LITTLE = ("runtime.", "model.weights", "evaluation.every_epochs")
 """Settings with which a training still counts as the paper's own: the machine, and where ImageNet weights lie."""
@@ -75,10 +75,7 @@ def reproduce(
     if data is not None:
         require_set(data.name, data.root)
     content = read_table(table, file)
-    if other is not None and content.across:
-        require_set(other.name, other.root)
-    if other is not None and content.matrix:
-        raise InputError("--other belongs to tables across domains, such as cross_domain; a matrix has its sets.")
+    _require_second_set(content, data, other)
 
     from strongreid.reports.console import Console
     from strongreid.tables import fill
@@ -92,7 +89,7 @@ def reproduce(
         directions = matrix_directions(content.matrix, fill.matrix_sets(content, data, output, console))
     elif data is not None:
         as_paper = as_in_paper(scale, epochs, settings)
-        directions = fill.data_directions(data, other, across=content.across, papers_settings=as_paper)
+        directions = fill.data_directions(data, other, papers_settings=as_paper)
     else:
         directions = fill.drawn_directions(output, content.across, console)
     sweep = plan_sweep(
@@ -109,6 +106,24 @@ def reproduce(
         raise
     fill.show(sweep, found, console)
     console.suggest("report", sweep.trainings[-1].folder)
+
+
+def _require_second_set(table: ResultTable, data: DataConfig | None, other: DataConfig | None) -> None:
+    """Refuse a second set that a table does not take, one that is not there, and one that is missing."""
+    if other is not None and not table.across:
+        own = "; a matrix has its sets" if table.matrix else ""
+        raise InputError(f"--other belongs to tables across domains, such as cross_domain{own}.")
+    if other is not None and data is None:
+        raise InputError(
+            "--other is the second data set of two: name the first by --data.name NAME --data.root DIR; without both, "
+            "people are drawn."
+        )
+    if other is not None and other.root is None:
+        raise InputError("--other.name needs --other.root DIR, the folder of the second set.")
+    if other is not None:
+        require_set(other.name, other.root)
+    elif table.across and data is not None:
+        raise InputError("A table across domains needs a second data set: --other.name NAME --other.root DIR.")
 
 
 def _ranked_again(row: Row, reranking: RerankingSettings) -> Row:

@@ -61,7 +61,8 @@ def estimate(sweep: Sweep) -> list[TrainingCost]:
         if not tests:
             costs.append(TrainingCost(training, images, 0, 0.0))
             continue
-        kind = (config.model.backbone, config.model.last_stride, config.model.image_size, config.runtime)
+        model = config.model
+        kind = (model.backbone, model.last_stride, model.patch_stride, model.image_size, config.runtime)
         if kind not in speeds:
             speeds[kind] = _speed(config, len(data.train.people))
         speed, tested, ranking = speeds[kind], 0, 0.0

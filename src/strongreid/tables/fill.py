@@ -53,9 +53,20 @@ def _drawn_set(output: Path, domain: int, console: Console) -> DataConfig:
 def matrix_sets(table: ResultTable, data: DataConfig | None, output: Path, console: Console) -> dict[str, DataConfig]:
     """Return the sets of a matrix that there are, by name: drawn people, drawn where need be, and the user's set."""
     name = None if data is None else set_name(data.name, data.root or Path())
-    if name is not None and name not in table.matrix:
-        listed = " or ".join(one for one in table.matrix if not one.startswith(DRAWN_WORLD))
-        raise InputError(f"{table.name} takes {listed}, not {name}; what is not given is missing in its matrix.")
+    own = [one for one in table.matrix if not one.startswith(DRAWN_WORLD)]
+    if name is not None and not own:
+        raise InputError(f"{table.name} takes drawn people alone, not {name}: leave out --data.name and --data.root.")
+    if name is not None and name not in own:
+        raise InputError(
+            f"{table.name} takes {' or '.join(own)}, not {name}; what is not given is missing in its matrix."
+        )
+    there = [one for one in table.matrix if one not in own or one == name]
+    if len(there) < 2:
+        raise InputError(
+            f"No cell of the matrix of {table.name} can be filled: of its sets, {', '.join(table.matrix)}, there is "
+            f"{there[0] if there else 'none'} here, and each cell takes two. One of {' or '.join(own)} can be given by "
+            "--data.name NAME --data.root DIR; drawn ones, such as drawn 0, are always there."
+        )
     found = {}
     for one in table.matrix:
         if one.startswith(DRAWN_WORLD):
@@ -65,22 +76,16 @@ def matrix_sets(table: ResultTable, data: DataConfig | None, output: Path, conso
     return found
 
 
-def data_directions(
-    data: DataConfig, other: DataConfig | None, *, across: bool, papers_settings: bool
-) -> list[Direction]:
+def data_directions(data: DataConfig, other: DataConfig | None, *, papers_settings: bool) -> list[Direction]:
     """Return the directions on the user's own sets.
 
-    data: the first set; other: the second one across domains; across: whether the table is one across domains;
-    papers_settings: whether the rows are trained as the paper did.
+    data: the first set; other: for a table across domains the second one; papers_settings: whether the rows are trained
+    as the paper did.
     """
     name = _called(data)
-    if not across:
-        if other is not None:
-            raise InputError("--other belongs to tables across domains, such as cross_domain.")
+    if other is None:
         known = name in PAPER_SETS
         return [Direction(name, data, data, name if known else PAPER_SETS[0], known and papers_settings)]
-    if other is None:
-        raise InputError("A table across domains needs a second data set: --other.name NAME --other.root DIR.")
     names = [name, _called(other)]
     like_paper = set(names) == set(PAPER_SETS)
     papers = names if like_paper else list(PAPER_SETS)
@@ -141,7 +146,7 @@ def reproduce(sweep: Sweep, console: Console) -> list[RowOutcome]:
         console.say(f"[{number}/{total}] {item.row.name}, seed {item.seed}, {item.direction.label}")
         run = _trained(item, console)
         learned = item.training.config.data
-        key = repr((item.test.data, item.test.model.image_size, learned))
+        key = repr((item.test.data, item.test.model, learned))
         if key not in prepared:
             prepared = {key: prepare_main_test(item.test, console, learned=learned)}
         embedded = prepared[key].embed(run.model(item.test.evaluation), console)

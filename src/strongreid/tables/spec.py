@@ -96,6 +96,11 @@ class ResultTable:
     def __post_init__(self) -> None:
         if not self.rows:
             raise InputError(f"{self.where} has no rows: write them as a list, each with a name and what it sets.")
+        if len(self.matrix) == 1:
+            raise InputError(
+                f"{self.where}: `matrix` has {self.matrix[0]!r} alone; it needs two sets or more, one to train on and "
+                "another to test on, such as drawn 0 and drawn 1."
+            )
         for name in self.matrix:
             world = name.removeprefix(DRAWN_WORLD)
             if self.matrix.count(name) > 1 or (name != world and not world.isdecimal()):
