@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from strongreid.cli import main
+from strongreid.cli.converting import ENDINGS
 from strongreid.models import ReIDModel, load_foreign, read_header
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -41,7 +42,24 @@ def test_convert_says_what_it_found_and_how_to_go_on(checkpoint: Path, capsys: p
 
 def test_the_default_output_lies_beside_the_checkpoint(checkpoint: Path) -> None:
     assert main(["convert", str(checkpoint)]) == 0
-    assert ReIDModel.load(checkpoint.with_name("osnet.safetensors")).width == 512
+    assert ReIDModel.load(checkpoint.with_name("osnet-60.safetensors")).width == 512
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("net_0.5.pth", "net_0.5"),
+        ("net_0.75.pth.tar", "net_0.75"),
+        ("osnet.pth.tar-60", "osnet-60"),
+        ("v1.2.weights", "v1.2.weights"),
+        ("SOLIDER.PTH", "SOLIDER"),
+        ("best.model.ckpt", "best.model"),
+        (".pth", ".pth"),
+        ("model-50", "model-50"),
+    ],
+)
+def test_only_the_ending_of_a_checkpoint_s_name_is_left_out(name: str, model: str) -> None:
+    assert ENDINGS.sub("", name) == model
 
 
 @pytest.mark.parametrize(

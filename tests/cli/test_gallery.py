@@ -118,10 +118,11 @@ def test_a_condition_a_page_and_the_next_step(here: Path, capsys: pytest.Capture
     assert page.count("T12:30:00Z") == len(found)
     said = capsys.readouterr()
     assert "not sure" in said.err
-    asked = ["--where", "camera != query", "--camera=-1", "-k", "3", "--by", "track"]
+    asked = ["--where", "camera != query", "--camera=-1", "-k", "3", "--by", "track", "--skip_bad"]
     before = searched(*asked)
     step = shlex.split(capsys.readouterr().err.split("Next: strongreid ")[1])
     assert main([*step, "--json", "again.json"]) == 0  # the next step is the same search
+    assert "--skip_bad" in step
     assert len(before) == len(json.loads((here / "again.json").read_text())["queries"][0]["nearest"]) == 3
     capsys.readouterr()
     assert searched("--where", "time > 2030-01-01") == []

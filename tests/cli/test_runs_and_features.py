@@ -1,14 +1,17 @@
 """The commands on runs and features, from the command line."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from strongreid.cli import main
+from strongreid.cli import COMMANDS, main
+from strongreid.cli.any_model import NOT_ONNX, OnnxChoice
 from strongreid.evaluation import Embeddings, RetrievalResult, evaluate
+from strongreid.recipes.parsing import parse
 
 
 @pytest.fixture
@@ -44,6 +47,22 @@ def test_features_go_through_all_four_commands(
     page = tmp_path / "page.html"
     assert main(["report", "--embeddings", *files, "--output", str(page), "--metric", "euclidean"]) == 0
     assert "euclidean distance" in page.read_text()
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate", "identify", "report"])
+def test_the_next_command_compares_features_as_this_one(
+    files: list[str], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ["--metric", "euclidean", "--same_camera", "include"]
+    assert main([command, "--embeddings", *files, *chosen]) == 0
+    _, step = capsys.readouterr().err.split("Next: strongreid ")
+    assert shlex.split(step)[1:8] == ["--embeddings", *files, *chosen]
+
+
+@pytest.mark.parametrize("choice", [NOT_ONNX, OnnxChoice((64, 32), 255, "bgr", (1.0, 2.5, 3.0), (0.0, 0.0, 0.0))])
+def test_what_an_onnx_file_takes_is_told_to_the_next_command(choice: OnnxChoice) -> None:
+    parser = COMMANDS["evaluate"].parser()
+    assert parser.instantiate(parse(parser, ["model.onnx", *choice.words])).onnx == choice
 
 
 def test_a_folder_of_runs_lists_them_with_the_command_for_each(

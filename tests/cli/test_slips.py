@@ -20,7 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a set of one's own, a table, features, a run and another folder of runs."""
     for folder in ("people/anna", "-people", "runs/own", "runs/other"):
         (tmp_path / folder).mkdir(parents=True)
-    for file in ("people.csv", "query.npz", "runs/own/config.yaml", "runs/own/result.npz", "mine.yaml"):
+    for file in ("people.csv", "query.npz", "model.onnx", "runs/own/config.yaml", "runs/own/result.npz", "mine.yaml"):
         (tmp_path / file).touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -126,8 +126,13 @@ SLIPS: list[tuple[str, tuple[str, ...]]] = [
     ("reproduce tricks --plan=yes", ("--plan takes no value",)),
     ("reproduce tricks --scale big", ("'big'", "paper or cpu")),
     ("reproduce tricks --data.name folder", ("--data.name needs --data.root",)),
+    ("reproduce cross_domain --other.name folder --other.root people", ("name the first by --data.name NAME",)),
+    ("reproduce cross_domain --data.name folder --data.root people --other.name table", ("needs --other.root DIR",)),
+    ("reproduce cross_domain --data.name folder --data.root people", ("a second data set: --other.name",)),
+    ("reproduce bnneck --other.name folder --other.root people", ("belongs to tables across domains",)),
     ("evaluate runs/own --reranking maybe", ("true or false",)),
     ("evaluate runs/own --reranking false --reranking.k1 3", ("--reranking is false, but --reranking.k1",)),
+    ("gallery re-embed people.gallery --model model.onnx --engine pytorch", ("model.onnx is run by onnxruntime",)),
     ("compare runs/own", ("at least two runs",)),
 ]
 

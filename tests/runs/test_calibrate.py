@@ -102,6 +102,11 @@ def test_a_model_file_of_no_run_is_calibrated_on_any_people(
     said = capsys.readouterr().err
     assert str(file) in said
     assert "Next: strongreid search" in said
+    before = file.read_bytes()
+    for own in (["--metric=euclidean"], ["--same_camera=include"]):
+        assert main([*words, "--data.name=market1501", f"--data.root={others}", *own]) == 2
+        assert "--metric and --same_camera go with --embeddings" in capsys.readouterr().err
+    assert file.read_bytes() == before
     for model in ("model.onnx", "hf:owner/name"):
         assert main(["calibrate", model, "--data.name=market1501", f"--data.root={others}"]) == 2
         assert "cannot keep a threshold" in capsys.readouterr().err

@@ -54,10 +54,13 @@ def test_a_folder_for_the_hub_has_the_card_of_its_run(trained: Path, tmp_path: P
 
 
 def test_a_folder_for_the_hub_of_a_file_alone_says_what_is_not_known(trained: Path, tmp_path: Path) -> None:
-    alone = Path(shutil.copy(trained / "model.safetensors", tmp_path / "alone.safetensors"))
+    alone = Path(shutil.copy(trained / "model.safetensors", tmp_path / "alone_0.5.safetensors"))
     write_for_hub(str(alone), str(tmp_path / "push"))
     card = (tmp_path / "push" / "README.md").read_text()
-    assert "# alone\n" in card
+    assert "# alone_0.5\n" in card
+    write_for_hub(tmp_path / "push", tmp_path / "net-0.5")
+    write_for_hub(tmp_path / "net-0.5", tmp_path / "again")
+    assert "# net-0.5\n" in (tmp_path / "again" / "README.md").read_text()
     for part in ("resnet10_small", "Not recorded.", "Not measured", "Not calibrated", "without a legal basis"):
         assert part in card
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

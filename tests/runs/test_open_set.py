@@ -253,7 +253,8 @@ def test_people_who_come_back_need_tracks_and_frames(
     found = reassociate(Embeddings.load(files[0]), frame, 5, metric="euclidean")
     assert f"{100 * found.detection_rate(1):.3g} %" in text
     assert f"{100 * found.fnir(0.5):.3g} %" in text
-    assert "Next: strongreid identify --embeddings" in text
+    step = f"identify --embeddings {files[0]} {files[0]} --by track --metric euclidean"
+    assert text.endswith(f"Next: strongreid {step}")
 
 
 def test_the_page_says_how_many_strangers_get_an_answer(files: tuple[Path, Path]) -> None:

@@ -117,6 +117,8 @@ def test_verdicts_follow_the_threshold(here: Path, capsys: pytest.CaptureFixture
     said = capsys.readouterr().err
     assert "at most 1 %" in said
     assert "62.5 %" in said
+    found_by("queries --in features.npz -k 3 --skip_bad")
+    assert "Next: strongreid search queries --in features.npz -k 3 --skip_bad --html" in capsys.readouterr().err
 
 
 def test_a_query_in_the_gallery_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,6 +139,16 @@ def test_a_gallery_of_pictures_is_embedded_first(here: Path, where: str, capsys:
     assert ("box" in one["nearest"][0]) == (where == "boxes.csv")  # type: ignore[index]
     assert f"Next: strongreid embed {where} -o features.npz" in capsys.readouterr().err
     assert {entry.name for entry in here.iterdir()} == before | {"said.json"}
+
+
+def test_the_next_command_keeps_the_features_of_the_same_pictures(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "own.csv").write_text((here / "boxes.csv").read_text().replace("path", "file", 1))
+    found_by("person.jpg --in own.csv --columns path=file --skip_bad --model runs/own")
+    step = shlex.split(capsys.readouterr().err.split("Next: strongreid ")[1])
+    assert step == shlex.split("embed own.csv -o features.npz --model runs/own --columns path=file --skip_bad")
+    assert main(step) == 0
 
 
 def test_features_of_another_model_are_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,6 +40,16 @@ def test_a_model_file_evaluates_as_its_run(here: Path, source: str, capsys: pyte
     assert f"{100 * expected.mean_ap:.1f}" in (beside / "report.html").read_text()
 
 
+@pytest.mark.parametrize("command", ["evaluate", "identify"])
+def test_the_next_command_reads_the_set_and_compares_as_this_one(
+    here: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["runs/own/model.safetensors", "--data.name", "folder", "--data.root", "people"]
+    words += ["--data.split_seed", "2", "--data.layout", "market1501", "--metric", "euclidean"]
+    assert main([command, *words, "--same_camera", "include"]) == 0
+    assert f"Next: strongreid report {' '.join(words)} --same_camera include\n" in capsys.readouterr().err
+
+
 def by_hand(model: ReIDModel, table: ImageTable) -> Embeddings:
     """The features of pictures that Pillow resized as the model says, one by one."""
     filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}

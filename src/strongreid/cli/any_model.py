@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from strongreid.cli.checks import require_file, require_model
-from strongreid.cli.options import OWN_SET, OtherSet, other_set, require_source
+from strongreid.cli.options import OWN_SET, OtherSet, given_words, other_set, require_source
 from strongreid.config_sections import SetConfig
 from strongreid.errors import InputError
 from strongreid.runs.finding import is_on_hub, within_run
@@ -32,6 +32,12 @@ class OnnxChoice:
     """Mean of red, green and blue on the scale of the range; by default ImageNet's; [0,0,0] for none."""
     std: Colour | None = None
     """Their standard deviation, likewise; [1,1,1] for none."""
+
+    @property
+    def words(self) -> list[str]:
+        """The options with which another command takes the same choice."""
+        chosen = {name: value for name, value in vars(self).items() if value != getattr(NOT_ONNX, name)}
+        return given_words(chosen, "onnx.")
 
 
 NOT_ONNX = OnnxChoice()
@@ -95,10 +101,21 @@ def require_measured(
     return other_set(data)
 
 
+def require_engine(engine: str | None, model: Path) -> None:
+    """Refuse to choose what runs an ONNX file."""
+    if engine is not None and is_onnx(model):
+        raise InputError(f"--engine is for models of ours: {model} is run by onnxruntime.")
+
+
 def require_no_onnx(choice: OnnxChoice) -> None:
     """Refuse options of an ONNX file where none is."""
     if choice != NOT_ONNX:
         raise InputError("--onnx.size, --onnx.range and the like go with an ONNX file, in the place of a run or model.")
+
+
+def model_words(model: Path | None, onnx: OnnxChoice) -> list[str | Path]:
+    """Return the options that name a model for another command, and say what it takes."""
+    return [*([] if model is None else ["--model", model]), *onnx.words]
 
 
 def open_model(model: Path, onnx: OnnxChoice) -> "UsedModel":

@@ -1,5 +1,6 @@
 """`convert`: a checkpoint of another codebase becomes a model file."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,8 @@ from strongreid.recipes.parsing import parse
 
 CHECKPOINT = "a checkpoint (.pth, .pth.tar, .pt, .bin, .pkl, .safetensors)"
 SUFFIX = ".safetensors"
+ENDINGS = re.compile(r"(?<=.)(\.(pth|tar|pt|ckpt|bin|pkl|safetensors))+(?=(-\d+)?$)", re.IGNORECASE)
+"""Of a checkpoint's name, what is no part of it; torchreid writes the epoch behind: model.pth.tar-60."""
 
 
 def convert(
@@ -43,7 +46,7 @@ def convert(
     """
     require_file(file, CHECKPOINT)
     if output is None:
-        output = file.with_name(f"{file.name.split('.')[0]}{'-strongreid' if file.suffix == SUFFIX else ''}{SUFFIX}")
+        output = file.with_name(f"{ENDINGS.sub('', file.name)}{'-strongreid' if file.suffix == SUFFIX else ''}{SUFFIX}")
     require_output_file("--output", output, "model.safetensors")
     if output.suffix != SUFFIX:
         raise InputError(f"--output {output} must end with {SUFFIX}: that is what a model file is.")

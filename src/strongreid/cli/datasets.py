@@ -7,6 +7,7 @@ from typing import Literal
 from strongreid.cli.any_model import NOT_ONNX, is_onnx, open_model, require_any_model
 from strongreid.cli.checks import refuse_lone_folder, require_output_file, require_set
 from strongreid.cli.command import Command
+from strongreid.cli.options import reading_words
 from strongreid.config_sections import SetConfig
 from strongreid.errors import InputError
 
@@ -96,9 +97,9 @@ def data_check(
     if not datasets.check(one, sheet, console, used, page):
         raise InputError(f"{root} is not ready for training; what to fix is listed above.")
     if model is None or is_onnx(model):
-        console.suggest("train", set_name(name, root), root, *_options(one))
+        console.suggest("train", set_name(name, root), root, *reading_words(one))
     else:
-        console.suggest("finetune", set_name(name, root), root, *_options(one), "--from", model)
+        console.suggest("finetune", set_name(name, root), root, *reading_words(one), "--from", model)
 
 
 def data_pack(
@@ -131,13 +132,7 @@ def data_pack(
     one = SetConfig(name, root, split_seed, layout=layout, columns=columns)
     datasets.pack(one, size, cache, console)
     decoded = ("--data.cache", cache, "--model.image_size", f"[{size[0]},{size[1]}]")
-    console.suggest("train", set_name(name, root), root, *_options(one), *decoded)
-
-
-def _options(one: SetConfig) -> list[str]:
-    """The options that a training needs to read the set as it was read here."""
-    options = {"split_seed": one.split_seed, "layout": one.layout, "columns": one.columns}
-    return [word for name, value in options.items() if value for word in (f"--data.{name}", str(value))]
+    console.suggest("train", set_name(name, root), root, *reading_words(one), *decoded)
 
 
 def data_extract(name: str, root: Path) -> None:

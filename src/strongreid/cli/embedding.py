@@ -9,7 +9,7 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, is_onnx, open_model, require_any_model
+from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, model_words, open_model, require_any_model, require_engine
 from strongreid.cli.checks import newest_run, require_file, require_output_file
 from strongreid.cli.command import Command, parser_of
 from strongreid.errors import InputError, command_line
@@ -63,8 +63,7 @@ def embed_source(
         require_file(source, "a folder of pictures or a table of them (.csv, .parquet)")
     chosen = newest_run(Path("runs")) if model is None else model
     require_any_model(chosen, onnx)
-    if engine is not None and is_onnx(chosen):
-        raise InputError(f"--engine is for models of ours: {chosen} is run by onnxruntime.")
+    require_engine(engine, chosen)
     if engine == "ray":
         assert to is not None
         if workers is not None and not 0 < workers <= 10_000:
@@ -84,8 +83,7 @@ def embed_source(
     stored = embedding.embed_source(source, output, open_model(chosen, onnx), choices, console, columns=columns)
     features = stored.embeddings
     console.say(f"Features: {output}, {len(features):,} pictures, {features.features.shape[1]} numbers each.")
-    words: list[str | Path] = [] if model is None else ["--model", model]
-    console.suggest("search", stored.path[0], "--in", output, *words)
+    console.suggest("search", stored.path[0], "--in", output, *model_words(model, onnx))
 
 
 def _require_target(

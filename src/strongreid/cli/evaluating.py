@@ -24,7 +24,9 @@ from strongreid.cli.options import (
     OtherSet,
     RerankingChoice,
     add_moved,
+    given_words,
     moved_sets,
+    naming_words,
     other_set,
     parser_with_source,
     require_source,
@@ -100,12 +102,15 @@ def evaluate_model(
         evaluate_features.write(found, json)
     if result is not None:
         next(iter(found.values())).result.save(result)
+    chosen = given_words({"metric": metric, "same_camera": same_camera})
     if run is not None and other is not None and alone:
-        console.suggest("report", run, "--data.name", other.name, "--data.root", other.root)
+        console.suggest("report", run, *naming_words(other), *chosen, *onnx.words)
     elif run is not None:
         console.suggest("report", run, *where(None if other else data.root))
     elif embeddings is not None and again is None:
-        console.suggest("evaluate", "--embeddings", *embeddings, "--reranking", "true")
+        chosen += [] if average_precision == "rectangular" else ["--average_precision", average_precision]
+        chosen += [] if by == "image" else ["--by", by]
+        console.suggest("evaluate", "--embeddings", *embeddings, *chosen, "--reranking", "true")
 
 
 def calibrate(
@@ -126,12 +131,16 @@ def calibrate(
         embeddings: Query and gallery file (.npz).
         false_match_rate: How often, 0 to 1, different people may be taken for the same.
         data: Another set.
-        metric: cosine (by default) or euclidean, for embeddings; a run has its own.
-        same_camera: exclude (by default) or include, for embeddings, as in `evaluate`; a run has its own.
+        metric: cosine (by default) or euclidean, for embeddings; runs and models have their own.
+        same_camera: exclude (by default) or include, for embeddings, as in `evaluate`; data sets have their own.
         json: File to write the threshold and the rates to.
     """
     alone = is_model(run)
     if run is not None and alone:
+        if metric or same_camera:
+            raise InputError(
+                "--metric and --same_camera go with --embeddings: a model has its own distance, a set its own cameras."
+            )
         other: SetConfig | None = _people_for_file(run, embeddings, data)
     else:
         require_source(run, embeddings, of_run=data != OWN_SET, of_files=bool(metric or same_camera))
@@ -166,7 +175,8 @@ def calibrate(
         else:
             console.suggest("report", run, *where(None if other else data.root))
     elif embeddings is not None:
-        console.suggest("report", "--embeddings", *embeddings)
+        chosen = given_words({"metric": metric, "same_camera": same_camera})
+        console.suggest("report", "--embeddings", *embeddings, *chosen)
 
 
 def _people_for_file(file: Path, embeddings: object, data: OtherSet) -> SetConfig:

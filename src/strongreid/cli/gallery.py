@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, is_onnx, open_model, require_any_model
+from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, model_words, open_model, require_any_model, require_engine
 from strongreid.cli.checks import newest_run, require_file, require_output_file, require_queries
 from strongreid.cli.command import Command, parser_of
 from strongreid.cli.embedding import SKIP_BAD, Engine
@@ -53,8 +53,7 @@ def gallery_add(
     if not source.is_dir():
         require_file(source, "a folder of pictures or a table of them (.csv, .parquet)")
     require_any_model(model, onnx)
-    if engine is not None and is_onnx(model):
-        raise InputError(f"--engine is for models of ours: {model} is run by onnxruntime.")
+    require_engine(engine, model)
 
     from strongreid.gallery import UNKNOWN, Gallery
     from strongreid.gallery.labels import label
@@ -69,7 +68,7 @@ def gallery_add(
     gallery = Gallery.open(to, metric=used.network.metric)
     done = enrol(source, gallery, used, Enrolment(camera, thumbnails), Choices(skip_bad, engine), console, columns)
     console.say(done.words(gallery))
-    console.suggest("gallery", "search", "person.jpg", "--in", to, "--model", model)
+    console.suggest("gallery", "search", "person.jpg", "--in", to, *model_words(model, onnx))
 
 
 def gallery_search(
@@ -128,9 +127,9 @@ def gallery_search(
         words = [] if where is None else ["--where", where]
         words += [] if camera is None else [f"--camera={camera}"]  # it may begin with a dash
         words += [*([] if count == 10 else ["-k", str(count)]), *([] if by == "image" else ["--by", by])]
-        console.suggest(
-            "gallery", "search", *queries, "--in", gallery, "--model", chosen, *words, "--html", "found.html"
-        )
+        words += ["--skip_bad"] if skip_bad else []
+        named = ["--in", gallery, *model_words(chosen, onnx)]
+        console.suggest("gallery", "search", *queries, *named, *words, "--html", "found.html")
 
 
 def opened(address: str) -> "Gallery":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, open_model, require_any_model
+from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, model_words, open_model, require_any_model, require_engine
 from strongreid.cli.checks import require_file, require_output_file
 from strongreid.cli.command import Command, parser_of
 from strongreid.cli.embedding import SKIP_BAD, Engine
@@ -78,6 +78,7 @@ def gallery_re_embed(
         onnx: An ONNX file.
     """
     require_any_model(model, onnx)
+    require_engine(engine, model)
 
     from strongreid.gallery import Gallery
     from strongreid.reports.console import Console
@@ -92,7 +93,7 @@ def gallery_re_embed(
     else:
         count = replaced_in_place(old, used, choices, console)
     console.say(f"Gallery: {to or gallery}, {count:,} rows of {model}.")
-    console.suggest("gallery", "search", "person.jpg", "--in", to or gallery, "--model", model)
+    console.suggest("gallery", "search", "person.jpg", "--in", to or gallery, *model_words(model, onnx))
 
 
 def export_parser() -> ArgumentParser:

@@ -15,7 +15,9 @@ from strongreid.cli.options import (
     OWN_SET,
     OtherSet,
     add_moved,
+    given_words,
     moved_sets,
+    naming_words,
     parser_with_source,
     where,
 )
@@ -93,12 +95,13 @@ def identify(
         open_set.write(found, json)
     if result is not None:
         next(iter(found.values())).found.save(result)
+    chosen = given_words({"metric": metric, "same_camera": same_camera})
     if run is not None and not alone:
         console.suggest("report", run, *where(None if other else data.root))
     elif run is not None and other is not None:
-        console.suggest("report", run, "--data.name", other.name, "--data.root", other.root)
+        console.suggest("report", run, *naming_words(other), *chosen, *onnx.words)
     elif embeddings is not None:
-        console.suggest("calibrate", "--embeddings", *embeddings)
+        console.suggest("calibrate", "--embeddings", *embeddings, *chosen)
 
 
 def reassociate(
@@ -132,7 +135,8 @@ def reassociate(
     if json is not None:
         reassociation.write(found, rates, json)
     if cameras > 1:
-        console.suggest("identify", "--embeddings", features, features, "--by", "track")
+        words = ["--by", "track", *given_words({"metric": metric})]
+        console.suggest("identify", "--embeddings", features, features, *words)
     else:
         console.suggest("finetune", "--help")
 

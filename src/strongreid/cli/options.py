@@ -1,6 +1,6 @@
 """Options that several commands on runs and features share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -104,6 +104,26 @@ def parser_with_source(
 def where(root: Path | None) -> list[str | Path]:
     """Return the words that the next command on a run needs too, where its main set was said to lie in `root`."""
     return [] if root is None else ["--data.root", root]
+
+
+def given_words(values: Mapping[str, object], group: str = "") -> list[str]:
+    """Return the options with which another command takes these values, but for those that are not given, or 0."""
+    given = {name: value for name, value in values.items() if value}
+    return [word for name, value in given.items() for word in (f"--{group}{name}", _as_written(value))]
+
+
+def _as_written(value: object) -> str:
+    return f"[{','.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def reading_words(one: SetConfig) -> list[str]:
+    """Return the options with which another command reads a set as it was read here, beside its name and folder."""
+    return given_words({"split_seed": one.split_seed, "layout": one.layout, "columns": one.columns}, "data.")
+
+
+def naming_words(one: SetConfig) -> list[str | Path]:
+    """Return the options that name a set for another command, to be read as it was read here."""
+    return ["--data.name", one.name, "--data.root", one.root, *reading_words(one)]
 
 
 def add_moved(parser: ArgumentParser, when: str) -> None:

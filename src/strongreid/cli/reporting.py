@@ -21,6 +21,7 @@ from strongreid.cli.options import (
     OWN_SET,
     OtherSet,
     RerankingChoice,
+    given_words,
     parser_with_source,
     require_own_set,
     require_source,
@@ -90,7 +91,8 @@ def report(
     if run is not None and tested is None:
         console.suggest("calibrate" if read_calibrated(run) is None else "identify", run, *where(data.root))
     elif embeddings is not None:
-        console.suggest("calibrate", "--embeddings", *embeddings)
+        chosen = given_words({"metric": metric, "same_camera": same_camera})
+        console.suggest("calibrate", "--embeddings", *embeddings, *chosen)
 
 
 REPORTING = {

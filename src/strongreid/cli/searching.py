@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, open_model, require_any_model
+from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, model_words, open_model, require_any_model
 from strongreid.cli.checks import newest_run, require_file, require_output_file, require_queries
 from strongreid.cli.command import Command, parser_of
 from strongreid.cli.embedding import SKIP_BAD
+from strongreid.cli.options import given_words
 from strongreid.errors import InputError
 from strongreid.recipes.parsing import parse
 from strongreid.runs.finding import is_on_hub
@@ -70,13 +71,16 @@ def search(
         console.say(f"Page: {html} ({html.stat().st_size / 1e6:.1f} MB); open it in a browser.")
     if json is not None:
         searching.write_found(found, json)
+    skipping = ["--skip_bad"] if skip_bad else []
     if not kept:
         console.say("These features are forgotten now; the next command keeps them for further searches.")
-        console.suggest("embed", gallery, "-o", "features.npz", *_model_words(model))
+        words = [*model_words(model, onnx), *given_words({"columns": columns}), *skipping]
+        console.suggest("embed", gallery, "-o", "features.npz", *words)
     elif used.calibrated is None and (chosen / "config.yaml").is_file():
         console.suggest("calibrate", chosen)
     elif html is None:
-        console.suggest("search", *queries, "--in", gallery, *_model_words(model), "--html", "found.html")
+        words = [*model_words(model, onnx), *([] if count == 10 else ["-k", str(count)]), *skipping]
+        console.suggest("search", *queries, "--in", gallery, *words, "--html", "found.html")
 
 
 def _require_pictures(source: Path) -> None:
@@ -109,10 +113,6 @@ def _stored(gallery: Path, columns: str) -> "StoredFeatures | None":
     if columns:
         raise InputError(f"--columns is for tables of pictures, but {gallery} holds features.")
     return read_features(gallery)
-
-
-def _model_words(model: Path | None) -> list[str | Path]:
-    return [] if model is None else ["--model", model]
 
 
 def search_parser() -> ArgumentParser:

@@ -45,7 +45,8 @@ def card_of(source: Path, model: ReIDModel, measured: Measured | None = None) ->
     """
     run = run_of(source)
     now = {name: version(name) for name in VERSIONS}
-    card = Card(source.stem, network_words(model), threshold=threshold_words(model), versions=now)
+    name = source.name.removesuffix(".safetensors")
+    card = Card(name, network_words(model), threshold=threshold_words(model), versions=now)
     if run is None:
         return card
     config = run.config
