@@ -24,7 +24,7 @@ from strongreid.models import ReIDModel
 from strongreid.reports.console import Console
 from strongreid.runs.embed import Choices
 from strongreid.runs.enrol import EmbeddedRows, EmbedRows, Enrolment, embedded_here, enrol
-from strongreid.runs.ray_embedding import Workers, embedded_on_ray
+from strongreid.runs.ray_embedding import embedded_on_ray
 from strongreid.runs.used_model import UsedModel, load_model
 
 PEOPLE, IMAGES = 100, 6
@@ -100,7 +100,7 @@ def main() -> None:
         plain = measure(f"gallery add, {torch.get_num_threads()} threads", manifest, used, here, 1)
         rates = {}
         for workers in chosen.workers:
-            on_ray = partial(embedded_on_ray, used=used, workers=Workers(count=workers), thumbnails=False, say=silent)
+            on_ray = partial(embedded_on_ray, used=used, workers=workers, thumbnails=False, say=silent)
             rates[workers] = measure(f"Ray, {workers} workers", manifest, used, on_ray, workers)
         first = rates[chosen.workers[0]]
         for workers, rate in rates.items():

@@ -1,6 +1,6 @@
 """The only way from a configuration to objects. Each function reads the settings it names and builds one part."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,7 @@ from lightning.fabric import Fabric
 from torch.optim import Optimizer
 
 from strongreid.config import Config
-from strongreid.config_sections import SetConfig, set_label
+from strongreid.config_sections import SetConfig, main_set, set_label, sets_of
 from strongreid.data import (
     Augmentation,
     DomainBalancedSampler,
@@ -30,15 +30,13 @@ from strongreid.losses import BatchHardTripletLoss, CenterLoss, IdentityLoss, Ob
 from strongreid.models import ReIDModel
 from strongreid.models.going_on import go_on_from
 from strongreid.recipes.naming import naming_fields_of
+from strongreid.reports.console import ReportProgress
 from strongreid.training.averaging import AveragedWeights
 from strongreid.training.images import TrainingImages
 from strongreid.training.loop import Plan
 from strongreid.training.optimizer import paper_optimizers
 from strongreid.training.processes import share_batch_statistics
 from strongreid.training.schedule import by_epoch, warmup_multistep
-
-ReportProgress = Callable[[int, int], None]
-"""Called with (done, total) by long work, for a progress bar."""
 
 
 def build_data(config: Config) -> ReIDData:
@@ -48,13 +46,13 @@ def build_data(config: Config) -> ReIDData:
 
 def build_joined(config: Config, main: ReIDData) -> ReIDData:
     """Join the training images of the further sets to train on with those of the main set."""
-    first, *others = set_names([_main_set(config), *config.data.joined])
+    first, *others = set_names(sets_of(config.data))
     return join_sets({first: main} | dict(zip(others, map(build_set, config.data.joined), strict=True)))
 
 
 def build_tests(config: Config) -> dict[str, ReIDData]:
     """Read the tables of all sets to test on, by what results call them, the main set first."""
-    names = set_names([_main_set(config), *config.data.tested])
+    names = set_names([main_set(config.data), *config.data.tested])
     return dict(zip(names, [_build_main(config), *map(build_set, config.data.tested)], strict=True))
 
 
@@ -64,18 +62,13 @@ def set_names(sets: Sequence[SetConfig]) -> list[str]:
     return names if len(set(names)) == len(names) else [set_label(one) for one in sets]
 
 
-def _main_set(config: Config) -> SetConfig:
-    data = config.data
-    if data.root is None:
-        raise InputError(f"data.root is missing: the folder of {data.name}, as in --data.root DIR.")
-    return SetConfig(data.name, data.root, data.split_seed, layout=data.layout, columns=data.columns)
-
-
 def _build_main(config: Config) -> ReIDData:
     """Read the tables of the main set, and hold people out of it as the settings say."""
     held, seed = config.data, config.data.split_seed
+    if held.root is None:
+        raise InputError(f"data.root is missing: the folder of {held.name}, as in --data.root DIR.")
     with naming_fields_of(config, "data"):
-        whole = build_set(_main_set(config))
+        whole = build_set(main_set(held))
         return hold_out(whole, stop_share=held.stop_share, threshold_share=held.threshold_share, seed=seed)
 
 

@@ -5,8 +5,9 @@ Impossible values and combinations are refused when a configuration is made, in 
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from strongreid.config_sections import (
     ObjectiveConfig,
     RuntimeConfig,
     ScheduleConfig,
-    SetConfig,
+    set_label,
 )
 from strongreid.errors import InputError
 from strongreid.files import LONGEST_PART, dotted, path_part
@@ -58,8 +59,17 @@ class Config:
     """The machine."""
 
     def __post_init__(self) -> None:
-        for wrong in _problems(self):
-            raise InputError(wrong)
+        for holds, sentence in chain(
+            _numbers(self),
+            _run(self),
+            _data(self.data),
+            _batch(self),
+            _objective(self.objective),
+            _schedule(self.schedule),
+            _start(self),
+        ):
+            if not holds:
+                raise InputError(sentence)
 
 
 ADDED_FIELDS: Final[Mapping[str, Any]] = {
@@ -108,20 +118,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _problems(config: Config) -> list[str]:
-    """Return what is wrong with the settings, each as a sentence that names the field to change."""
-    checks = (
-        *_numbers(config),
-        *_run(config),
-        *_data(config.data),
-        *_batch(config),
-        *_objective(config.objective),
-        *_schedule(config.schedule),
-        *_start(config),
-    )
-    return [sentence for holds, sentence in checks if not holds]
-
-
 def _numbers(config: Config) -> Iterator[Check]:
     """No number is infinite, or so large that it can only be a slip: a memory would be full before the first step."""
     for name, value in dotted(as_plain(config)).items():
@@ -165,7 +161,8 @@ def _run(config: Config) -> Iterator[Check]:
 
 def _data(data: DataConfig) -> Iterator[Check]:
     for name, others in (("data.joined", data.joined), ("data.tested", data.tested)):
-        again = _repeated(data, others)
+        labels = [data.name, *map(set_label, others)]
+        again = next((label for label in labels if labels.count(label) > 1), None)
         yield again is None, f"{name}: two sets are called {again!r}, with data.name; give one of them a `label`."
     for name in ("stop_share", "threshold_share"):
         yield 0 <= getattr(data, name) < 1, f"data.{name} is {getattr(data, name)}; it must be 0 (nobody) to below 1."
@@ -237,9 +234,3 @@ def _start(config: Config) -> Iterator[Check]:
         "schedule.frozen_epochs leaves only the classifier to learn, but objective.identity.weight is 0: set one of "
         "them.",
     )
-
-
-def _repeated(config: DataConfig, others: Sequence[SetConfig]) -> str | None:
-    """Return a label that two of the sets share, the main one among them."""
-    labels = [config.name, *(one.label or one.name for one in others)]
-    return next((label for label in labels if labels.count(label) > 1), None)

@@ -218,6 +218,16 @@ class RuntimeConfig:
     """Epochs between two checkpoints, from which --resume goes on."""
 
 
+def main_set(data: DataConfig) -> SetConfig:
+    """Return the main set by itself."""
+    return SetConfig(data.name, data.root or Path(), data.split_seed, layout=data.layout, columns=data.columns)
+
+
+def sets_of(data: DataConfig) -> list[SetConfig]:
+    """Return the sets to train on, the main one first."""
+    return [main_set(data), *data.joined]
+
+
 def set_label(one: SetConfig) -> str:
     """Return what results call a set."""
     return one.label or one.name

@@ -24,7 +24,7 @@ from strongreid.models import embed
 from strongreid.reports.console import Console
 from strongreid.runs.embed import Choices
 from strongreid.runs.enrol import EmbeddedRows, Enrolment, enrol
-from strongreid.runs.ray_embedding import PART, Worker, Workers, _parts, _read, embedded_on_ray
+from strongreid.runs.ray_embedding import PART, Worker, _parts, _read, embedded_on_ray
 from strongreid.runs.used_model import UsedModel, load_model
 
 GUIDE = Path(__file__).parents[2] / "docs" / "cluster.md"
@@ -123,7 +123,7 @@ def test_addresses_that_are_not_fetched_are_refused_before_ray_starts(used: Used
     (tmp_path / "crops.csv").write_text("path\nx.jpg\nsftp://host/x.jpg\n")
     pictures = read_pictures(tmp_path / "crops.csv")
     with pytest.raises(InputError, match=r"sftp://host/x\.jpg begins with sftp://"):
-        next(embedded_on_ray(pictures, [0], used, Workers(), False, print))
+        next(embedded_on_ray(pictures, [0], used, False, print))
 
 
 @pytest.mark.parametrize("seed", range(3))

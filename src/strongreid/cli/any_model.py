@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from strongreid.cli.checks import require_file, require_model
+from strongreid.cli.checks import newest_run, require_file, require_model
 from strongreid.cli.options import OWN_SET, OtherSet, given_words, other_set, require_source
 from strongreid.config_sections import SetConfig
 from strongreid.errors import InputError
@@ -61,10 +61,17 @@ def require_any_model(model: Path, onnx: OnnxChoice) -> None:
     """Refuse what is no model, and options of an ONNX file where none is."""
     if is_onnx(model):
         require_file(model, "an ONNX file")
-    else:
-        require_no_onnx(onnx)
-    if not (is_onnx(model) or is_on_hub(model)):
+        return
+    require_no_onnx(onnx)
+    if not is_on_hub(model):
         require_model(model)
+
+
+def chosen_model(model: Path | None, onnx: OnnxChoice) -> Path:
+    """Return the model to use, the newest run in runs where none is named; `InputError` for what is no model."""
+    chosen = newest_run(Path("runs")) if model is None else model
+    require_any_model(chosen, onnx)
+    return chosen
 
 
 def require_model_and_set(model: Path, embeddings: object, data: OtherSet, onnx: OnnxChoice) -> SetConfig:
@@ -115,7 +122,8 @@ def require_no_onnx(choice: OnnxChoice) -> None:
 
 def model_words(model: Path | None, onnx: OnnxChoice) -> list[str | Path]:
     """Return the options that name a model for another command, and say what it takes."""
-    return [*([] if model is None else ["--model", model]), *onnx.words]
+    named: list[str | Path] = [] if model is None else ["--model", model]
+    return [*named, *onnx.words]
 
 
 def open_model(model: Path, onnx: OnnxChoice) -> "UsedModel":
@@ -129,8 +137,7 @@ def open_model(model: Path, onnx: OnnxChoice) -> "UsedModel":
     from strongreid.export.pixels_in import PixelInput
     from strongreid.pixels import IMAGENET
 
-    told = OnnxChoice(size=onnx.size) != onnx
-    if not told:
+    if onnx == OnnxChoice(size=onnx.size):
         return used_onnx(OnnxModel(model, size=onnx.size))
     mean, std = (
         given or tuple(value * onnx.range for value in usual)

@@ -22,6 +22,8 @@ class Command:
     """Makes the parser where the signature of `run` cannot say it all."""
     read: Callable[[ArgumentParser, list[str]], Callable[[], None]] | None = None
     """Makes of words what is to be done, where the parser alone cannot make the arguments of `run` of them."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    """Options that are called otherwise than the arguments of `run` that they give: `--in`, which Python keeps."""
     refuse: Callable[[list[str]], None] | None = None
     """Refuses words that stand alone, where more can be said than the parser knows."""
     set_defaults: Callable[[ArgumentParser, list[str]], None] | None = None
@@ -40,7 +42,8 @@ class Command:
             self.refuse(tell_apart(parser, today).alone)
         if self.read is not None:
             return self.read(parser, today)
-        return partial(self.run, **vars(parser.instantiate(parse(parser, today))))
+        values = vars(parser.instantiate(parse(parser, today)))
+        return partial(self.run, **{self.arguments.get(name, name): value for name, value in values.items()})
 
     def help(self, name: str, words: list[str]) -> str:
         """Return the text of `strongreid NAME WORDS --help`, the examples first."""

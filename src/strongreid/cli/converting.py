@@ -1,8 +1,6 @@
 """`convert`: a checkpoint of another codebase becomes a model file."""
 
 import re
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,10 +9,11 @@ from jsonargparse import ArgumentParser
 from strongreid.cli.checks import require_file, require_output_file
 from strongreid.cli.command import Command, parser_of
 from strongreid.errors import InputError
-from strongreid.recipes.parsing import parse
 
 CHECKPOINT = "a checkpoint (.pth, .pth.tar, .pt, .bin, .pkl, .safetensors)"
 SUFFIX = ".safetensors"
+NAMES_SHOWN = 4
+"""Of tensors that are left out."""
 ENDINGS = re.compile(r"(?<=.)(\.(pth|tar|pt|ckpt|bin|pkl|safetensors))+(?=(-\d+)?$)", re.IGNORECASE)
 """Of a checkpoint's name, what is no part of it; torchreid writes the epoch behind: model.pth.tar-60."""
 
@@ -53,12 +52,27 @@ def convert(
     if output.exists() and output.samefile(file):
         raise InputError(f"--output {output} is the checkpoint itself. Name another file.")
 
+    from strongreid.models import convert as convert_checkpoint
     from strongreid.models.foreign.layout import Options
     from strongreid.reports.console import Console
-    from strongreid.runs.convert import convert_file
 
     console = Console()
-    convert_file(file, output, Options(image_size, last_stride, semantic_weight, camera_coefficient), console)
+    options = Options(image_size, last_stride, semantic_weight, camera_coefficient)
+    converted = convert_checkpoint(file, options)
+    model, foreign, dropped = converted.model, converted.foreign, converted.dropped
+    height, width = model.image_size
+    camera = "; it takes each image's camera" if model.takes_camera else ""
+    length = ", of length one" if model.unit_length else ""
+    shown = ", ".join(dropped[:NAMES_SHOWN]) + (" ..." if len(dropped) > NAMES_SHOWN else "")
+    console.say(
+        f"Recognised: {foreign.name}",
+        f"Left out: {len(dropped)} tensors that features do not need ({shown})" if dropped else "Left out: nothing",
+        f"Images: {height} x {width} pixels, {model.interpolation}{camera}",
+        f"Features: {model.width} values, {model.feature}{length}, compared by {model.metric} distance",
+        *(f"Note: {note}" for note in foreign.notes),
+    )
+    model.save(output, {"converted_from": foreign.name, "converted_file": file.name})
+    console.say(f"Written: {output} ({output.stat().st_size / 1e6:.1f} MB); ReIDModel.load({str(output)!r}) reads it.")
     console.suggest("export", output, "--for", "onnx")
 
 
@@ -70,17 +84,11 @@ def convert_parser() -> ArgumentParser:
     return parser
 
 
-def read_convert(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
-    """Return the conversion that `words` ask for, ready to be done."""
-    return partial(convert, **vars(parser.instantiate(parse(parser, words))))
-
-
 CONVERTING = {
     "convert": Command(
         convert,
         "make a model of another codebase's checkpoint",
         ("convert market_bot_R50.pth -o model.safetensors", "convert net_last.pth --last_stride 1"),
         make_parser=convert_parser,
-        read=read_convert,
     )
 }

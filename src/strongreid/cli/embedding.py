@@ -9,8 +9,8 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, model_words, open_model, require_any_model, require_engine
-from strongreid.cli.checks import newest_run, require_file, require_output_file
+from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, chosen_model, model_words, open_model, require_engine
+from strongreid.cli.checks import require_file, require_output_file
 from strongreid.cli.command import Command, parser_of
 from strongreid.errors import InputError, command_line
 
@@ -61,8 +61,7 @@ def embed_source(
         raise InputError("--address, --workers and --thumbnails go with --engine ray.")
     if not source.is_dir():
         require_file(source, "a folder of pictures or a table of them (.csv, .parquet)")
-    chosen = newest_run(Path("runs")) if model is None else model
-    require_any_model(chosen, onnx)
+    chosen = chosen_model(model, onnx)
     require_engine(engine, chosen)
     if engine == "ray":
         assert to is not None
@@ -128,13 +127,13 @@ def _embed_on_ray(
     from strongreid.reports.console import Console
     from strongreid.runs.embed import Choices
     from strongreid.runs.enrol import Enrolment, enrol
-    from strongreid.runs.ray_embedding import Workers, embedded_on_ray
+    from strongreid.runs.ray_embedding import embedded_on_ray
 
     Gallery.open(to)  # an address that cannot be one is refused before the model is loaded
     console, used = Console(), open_model(model, NOT_ONNX)
     gallery = Gallery.open(to, metric=used.network.metric)
     on_ray = partial(
-        embedded_on_ray, used=used, workers=Workers(address, workers), thumbnails=thumbnails, say=console.say
+        embedded_on_ray, used=used, thumbnails=thumbnails, say=console.say, address=address, workers=workers
     )
     how, choices = Enrolment(thumbnails=thumbnails), Choices(skip_bad)
     done = enrol(source, gallery, used, how, choices, console, columns, on_ray)

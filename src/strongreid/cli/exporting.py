@@ -1,7 +1,5 @@
 """`export`: a model for the program that is to use it."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -9,7 +7,6 @@ from jsonargparse import ArgumentParser
 
 from strongreid.cli.checks import require_model
 from strongreid.cli.command import Command, parser_of
-from strongreid.recipes.parsing import parse
 from strongreid.runs.finding import is_on_hub
 
 Consumer = Literal["onnx", "ultralytics", "boxmot", "deepstream", "openvino", "roboflow", "torch"]
@@ -68,18 +65,12 @@ def export_parser() -> ArgumentParser:
     return parser
 
 
-def read_export(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
-    """Return the export that `words` ask for, ready to be done."""
-    values = vars(parser.instantiate(parse(parser, words)))
-    return partial(export, source=values.pop("run"), consumer=values.pop("for"), **values)
-
-
 EXPORTING = {
     "export": Command(
         export,
         "write a model for a tracker or another program, proven",
         ("export RUN --for ultralytics", "export model.safetensors --for boxmot --output person.onnx"),
         make_parser=export_parser,
-        read=read_export,
+        arguments={"run": "source", "for": "consumer"},
     ),
 }

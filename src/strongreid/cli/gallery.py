@@ -1,18 +1,23 @@
 """`gallery ...`: pictures enrolled in a gallery that lasts, searched by photograph, erased for real."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, model_words, open_model, require_any_model, require_engine
-from strongreid.cli.checks import newest_run, require_file, require_output_file, require_queries
+from strongreid.cli.any_model import (
+    NOT_ONNX,
+    OnnxChoice,
+    chosen_model,
+    model_words,
+    open_model,
+    require_any_model,
+    require_engine,
+)
+from strongreid.cli.checks import require_file, require_output_file, require_queries
 from strongreid.cli.command import Command, parser_of
 from strongreid.cli.embedding import SKIP_BAD, Engine
 from strongreid.errors import InputError
-from strongreid.recipes.parsing import parse
 
 if TYPE_CHECKING:
     from strongreid.gallery import Gallery
@@ -63,7 +68,7 @@ def gallery_add(
 
     if camera is not None and label("camera", camera) == UNKNOWN:
         raise InputError(f"--camera is {camera}; cameras are numbers from 0 on, or names.")
-    opened(to)  # an address that cannot be one is refused before the model is loaded
+    Gallery.open(to)  # an address that cannot be one is refused before the model is loaded
     console, used = Console(), open_model(model, onnx)
     gallery = Gallery.open(to, metric=used.network.metric)
     done = enrol(source, gallery, used, Enrolment(camera, thumbnails), Choices(skip_bad, engine), console, columns)
@@ -104,8 +109,7 @@ def gallery_search(
     require_output_file("--html", html, "found.html")
     require_output_file("--json", json, "found.json")
     require_queries(queries, count)
-    chosen = newest_run(Path("runs")) if model is None else model
-    require_any_model(chosen, onnx)
+    chosen = chosen_model(model, onnx)
 
     from strongreid.gallery import parse_where
     from strongreid.reports.console import Console
@@ -132,16 +136,11 @@ def gallery_search(
         console.suggest("gallery", "search", *queries, *named, *words, "--html", "found.html")
 
 
-def opened(address: str) -> "Gallery":
-    """Open the gallery at an address, where there need not be one yet."""
-    from strongreid.gallery import Gallery
-
-    return Gallery.open(address)
-
-
 def require_gallery(address: str) -> "Gallery":
     """Open a gallery that must be there."""
-    gallery = opened(address)
+    from strongreid.gallery import Gallery
+
+    gallery = Gallery.open(address)
     gallery.require()
     return gallery
 
@@ -157,12 +156,6 @@ def search_parser() -> ArgumentParser:
     parser.add_argument("-k", "--count", type=int, default=10, help="How many pictures to show for each query.")
     parser.add_argument("--skip_bad", action="store_true", help=SKIP_BAD)
     return parser
-
-
-def read_search(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
-    """Return the search that `words` ask for, ready to be done."""
-    values = vars(parser.instantiate(parse(parser, words)))
-    return partial(gallery_search, gallery=values.pop("in"), **values)
 
 
 def add_parser() -> ArgumentParser:
@@ -195,6 +188,6 @@ GALLERY = {
             'gallery search person.jpg --in people.gallery --where "camera != 3 and time > 2026-11-01T12:00"',
         ),
         make_parser=search_parser,
-        read=read_search,
+        arguments={"in": "gallery"},
     ),
 }

@@ -8,7 +8,7 @@ from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, model_words, open_mod
 from strongreid.cli.checks import require_file, require_output_file
 from strongreid.cli.command import Command, parser_of
 from strongreid.cli.embedding import SKIP_BAD, Engine
-from strongreid.cli.gallery import ADDRESS, opened, require_gallery
+from strongreid.cli.gallery import ADDRESS, require_gallery
 from strongreid.errors import InputError
 
 
@@ -45,10 +45,11 @@ def gallery_import(source: Path, to: str) -> None:
     """
     require_file(source, "a file that strongreid gallery export wrote")
 
+    from strongreid.gallery import Gallery
     from strongreid.gallery.backup import import_rows
     from strongreid.reports.console import Console
 
-    console, gallery = Console(), opened(to)
+    console, gallery = Console(), Gallery.open(to)
     with console.bar("Importing") as report:
         done = import_rows(gallery, source, report)
     console.say(

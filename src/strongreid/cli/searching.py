@@ -1,19 +1,16 @@
 """`search`: the nearest pictures of any pictures."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, model_words, open_model, require_any_model
-from strongreid.cli.checks import newest_run, require_file, require_output_file, require_queries
+from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, chosen_model, model_words, open_model
+from strongreid.cli.checks import require_file, require_output_file, require_queries
 from strongreid.cli.command import Command, parser_of
 from strongreid.cli.embedding import SKIP_BAD
 from strongreid.cli.options import given_words
 from strongreid.errors import InputError
-from strongreid.recipes.parsing import parse
 from strongreid.runs.finding import is_on_hub
 
 if TYPE_CHECKING:
@@ -50,10 +47,11 @@ def search(
     require_output_file("--html", html, "found.html")
     require_output_file("--json", json, "found.json")
     require_queries(queries, count)
-    _require_pictures(gallery)
+    if not gallery.is_dir():
+        require_file(gallery, "a folder of pictures, a table of them (.csv, .parquet), or a file of features")
     stored = _stored(gallery, columns)
     kept = stored is not None
-    chosen = _chosen(_that_made(stored, gallery) if stored is not None and model is None else model, onnx)
+    chosen = chosen_model(_that_made(stored, gallery) if stored is not None and model is None else model, onnx)
 
     from strongreid.reports.console import Console
     from strongreid.runs import search as searching
@@ -81,19 +79,6 @@ def search(
     elif html is None:
         words = [*model_words(model, onnx), *([] if count == 10 else ["-k", str(count)]), *skipping]
         console.suggest("search", *queries, "--in", gallery, *words, "--html", "found.html")
-
-
-def _require_pictures(source: Path) -> None:
-    """Refuse a folder, table or file of features that is not there."""
-    if not source.is_dir():
-        require_file(source, "a folder of pictures, a table of them (.csv, .parquet), or a file of features")
-
-
-def _chosen(model: Path | None, onnx: OnnxChoice) -> Path:
-    """Return the model to use, the newest run where none is named; refuse what is none."""
-    path = newest_run(Path("runs")) if model is None else model
-    require_any_model(path, onnx)
-    return path
 
 
 def _that_made(stored: "StoredFeatures", gallery: Path) -> Path:
@@ -133,18 +118,12 @@ def search_parser() -> ArgumentParser:
     return parser
 
 
-def read_search(parser: ArgumentParser, words: list[str]) -> Callable[[], None]:
-    """Return the search that `words` ask for, ready to be done."""
-    values = vars(parser.instantiate(parse(parser, words)))
-    return partial(search, gallery=values.pop("in"), **values)
-
-
 SEARCHING = {
     "search": Command(
         search,
         "find people by pictures of them",
         ("search person.jpg --in FOLDER --model RUN", "search QUERIES --in features.npz -k 5 --html found.html"),
         make_parser=search_parser,
-        read=read_search,
+        arguments={"in": "gallery"},
     ),
 }

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, open_model, require_any_model
-from strongreid.cli.checks import newest_run, require_file, require_output_file
+from strongreid.cli.any_model import NOT_ONNX, OnnxChoice, chosen_model, open_model
+from strongreid.cli.checks import require_file, require_output_file
 from strongreid.cli.command import Command, parser_of
 from strongreid.errors import InputError
 
@@ -61,8 +61,7 @@ def serve(
     require_output_file("--audit", audit, "audit.jsonl")
     if token_file is not None:
         require_file(token_file, "a file with a line NAME:TOKEN for each user")
-    chosen = newest_run(Path("runs")) if model is None else model
-    require_any_model(chosen, onnx)
+    chosen = chosen_model(model, onnx)
     _require_libraries()
 
     from strongreid.reports.console import Console
@@ -85,10 +84,28 @@ def audit_verify(file: Path, kept: str | None = None) -> None:
     if kept is not None and not re.fullmatch("[0-9a-f]{64}", kept):
         raise InputError(f"--kept is {kept!r}; a hash has 64 hexadecimal digits, as this command prints it.")
 
+    from strongreid.gallery.audit import verify_log
     from strongreid.reports.console import Console
-    from strongreid.runs.audit import verify
 
-    verify(file, kept, Console())
+    console = Console()
+    with console.bar("Checking the audit log") as report:
+        found = verify_log(file, kept=kept, progress=report)
+    console.say(*found.problems)
+    if found.problems:
+        total = len(found.problems) + found.more
+        raise InputError(
+            f"{file} is not as it was written: {total:,} problems in {found.lines:,} lines, listed above. "
+            "Compare it with a copy, and find out who could write it."
+        )
+    console.say(f"{file}: {found.lines:,} lines, none changed, removed, inserted or moved.")
+    if kept is None:
+        console.say(
+            "What the chain alone cannot show: that lines were cut off at its end, or that all of it was made anew. "
+            "Keep this last hash elsewhere, and --kept HASH shows both:"
+        )
+    console.say(f"Last hash: {found.last}")
+    if kept is None:
+        console.suggest("audit", "verify", file, "--kept", found.last)
 
 
 def _require_libraries() -> None:

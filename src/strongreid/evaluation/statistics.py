@@ -51,6 +51,11 @@ class PairedTest:
             f"{low:+.2f} to {high:+.2f}, p = {self.p_value:.2g}): {verdict}."
         )
 
+    def to_json(self) -> dict[str, float]:
+        """The difference with its interval, and p, as plain values."""
+        part = self.difference
+        return {"value": part.value, "low": part.low, "high": part.high, "p_value": self.p_value}
+
 
 def bootstrap_interval(
     result: RetrievalResult,

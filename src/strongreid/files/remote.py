@@ -8,7 +8,7 @@ tables make the path of it, so that a file has one name.
 import importlib
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from strongreid.errors import InputError
 
@@ -40,7 +40,12 @@ def require_schemes(paths: Iterable[str]) -> None:
         if scheme not in SCHEMES:
             known = ", ".join(("file:///", *(f"{one}://" for one in SCHEMES)))
             raise InputError(f"{path} begins with {scheme}://, which is not fetched. Addresses begin with {known}.")
-        _file_system(scheme)
+        try:
+            importlib.import_module("fsspec").get_filesystem_class(scheme)
+        except ImportError as error:
+            raise InputError(
+                f"{scheme}://... is fetched through fsspec, which says: {error}. Install it there."
+            ) from error
 
 
 def fetch(address: str, most: int = LARGEST) -> bytes:
@@ -58,11 +63,3 @@ def fetch(address: str, most: int = LARGEST) -> bytes:
     if len(content) > most:
         raise InputError(f"{address} has more than {most:,} bytes, the most that an image's file may have.")
     return content
-
-
-def _file_system(scheme: str) -> Any:
-    """Return fsspec's class for a scheme; `InputError` where a library is missing."""
-    try:
-        return importlib.import_module("fsspec").get_filesystem_class(scheme)
-    except ImportError as error:
-        raise InputError(f"{scheme}://... is fetched through fsspec, which says: {error}. Install it there.") from error

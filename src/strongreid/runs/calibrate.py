@@ -86,7 +86,7 @@ def calibrate_file(file: Path, people: SetConfig, false_match_rate: float, conso
 
 
 def calibrate_features(
-    query: Path, gallery: Path, false_match_rate: float, console: Console, protocol: Protocol | None = None
+    query: Path, gallery: Path, false_match_rate: float, console: Console, protocol: Protocol
 ) -> Found:
     """Choose the threshold for a wanted false-match rate, 0..1, on features of any model: two .npz files."""
     require_rate(false_match_rate)

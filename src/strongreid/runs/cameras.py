@@ -7,13 +7,12 @@ their numbers.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from strongreid import build
-from strongreid.config_sections import DataConfig, SetConfig
+from strongreid.config_sections import SetConfig
 from strongreid.data import ReIDData
 
 Integers = npt.NDArray[np.int64]
@@ -35,12 +34,6 @@ class LearnedCameras:
         """Return the network's number of each image's camera, `UNKNOWN` where it has not learned it: int64 [N]."""
         position = np.searchsorted(self.cameras, camera).clip(max=len(self.cameras) - 1)
         return np.where(self.cameras[position] == camera, self.first + position, UNKNOWN)
-
-
-def sets_of(data: DataConfig) -> list[SetConfig]:
-    """Return the sets to train on, the main one first."""
-    main = SetConfig(data.name, data.root or Path(), data.split_seed, layout=data.layout, columns=data.columns)
-    return [main, *data.joined]
 
 
 def learned_cameras(tested: SetConfig, data: ReIDData, learned: Sequence[SetConfig]) -> LearnedCameras | None:

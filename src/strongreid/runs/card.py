@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from strongreid.config import Config
+from strongreid.config_sections import main_set, sets_of
 from strongreid.data import BENCHMARKS, set_name
 from strongreid.data.specs import DRAWN
 from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult, bootstrap_interval
@@ -80,8 +81,7 @@ def write_for_hub(source: str | Path, folder: str | Path) -> None:
 
 
 def _terms(config: Config) -> dict[str, str]:
-    sets = [(config.data.name, config.data.root), *((one.name, one.root) for one in config.data.joined)]
-    names = [name if root is None else set_name(name, root) for name, root in sets]
+    names = [set_name(one.name, one.root) for one in sets_of(config.data)]
     return {name: _terms_of(name) for name in names}
 
 
@@ -104,8 +104,8 @@ def _recipe(config: Config) -> str:
 
 
 def _metrics(config: Config, measured: Measured) -> dict[str, list[str]]:
-    main = config.data
-    name = main.name if main.root is None else set_name(main.name, main.root)
+    main = main_set(config.data)
+    name = set_name(main.name, main.root)
     intervals = {metric: bootstrap_interval(measured.result, metric) for metric in HEADLINE}
     sure = [
         f"{METRICS[metric].label} {METRICS[metric].text(found.value)} (95 % interval {METRICS[metric].text(found.low)} "

@@ -65,6 +65,9 @@ class Protocol:
     """Images or tracks."""
 
 
+USUAL: Final = Protocol()
+
+
 @dataclass(frozen=True)
 class EmbeddedTest:
     """The features of a test set, and how they are compared where nothing else is asked for."""
@@ -91,9 +94,8 @@ class EmbeddedTest:
         query, gallery = map(average_tracks, sides, (self.query_weight, self.gallery_weight))
         return EmbeddedTest(query, gallery, self.metric, self.same_camera, threshold=self.threshold)
 
-    def evaluate(self, console: Console, protocol: Protocol | None = None) -> RetrievalResult:
+    def evaluate(self, console: Console, protocol: Protocol = USUAL) -> RetrievalResult:
         """Rank the gallery for each query, with a progress bar."""
-        protocol = protocol or Protocol()
         if protocol.by == "track":
             tracks = replace(self, metric=protocol.metric or self.metric).by_track()
             result = tracks.evaluate(console, replace(protocol, by="image"))
@@ -120,9 +122,8 @@ class EmbeddedTest:
             self.query, self.gallery, threshold, metric=self.metric, same_camera=self.same_camera
         )
 
-    def doubts(self, protocol: Protocol | None = None) -> list[str]:
+    def doubts(self, protocol: Protocol = USUAL) -> list[str]:
         """Return what makes figures doubtful, though they can be computed, in sentences."""
-        protocol = protocol or Protocol()
         found = []
         if same := self._found_in_gallery(protocol.same_camera or self.same_camera):
             found.append(
@@ -153,7 +154,7 @@ class EmbeddedTest:
             for image, person, camera in zip(wanted.tolist(), query.person.tolist(), query.camera.tolist(), strict=True)
         )
 
-    def warn(self, console: Console, protocol: Protocol | None = None) -> None:
+    def warn(self, console: Console, protocol: Protocol = USUAL) -> None:
         """Say what makes figures doubtful."""
         for doubt in self.doubts(protocol):
             console.say(f"Warning: {doubt}")
@@ -177,9 +178,8 @@ class Evaluation:
         return {name: bootstrap_interval(self.result, name) for name in HEADLINE}
 
 
-def load_test(query: Path, gallery: Path, protocol: Protocol | None = None) -> EmbeddedTest:
+def load_test(query: Path, gallery: Path, protocol: Protocol = USUAL) -> EmbeddedTest:
     """Read features of any model: two .npz files with the arrays features, person and camera, perhaps track, weight."""
-    protocol = protocol or Protocol()
     sides = Embeddings.load(query), Embeddings.load(gallery)
     weights = map(_weights, (query, gallery), sides)
     return EmbeddedTest(*sides, protocol.metric or "cosine", protocol.same_camera or "exclude", *weights)

@@ -32,10 +32,8 @@ class Choices:
     normalisation: Where | None = None
 
 
-def export_source(
-    source: Path, consumer: Consumer, choices: Choices, output: Path | None, console: Console
-) -> list[Path]:
-    """Export the model of a run's folder, a model file or one of the hub, and return the files, the model first.
+def export_source(source: Path, consumer: Consumer, choices: Choices, output: Path | None, console: Console) -> None:
+    """Export the model of a run's folder, a model file or one of the hub.
 
     `output`: the file, for roboflow the folder; by default in the run's folder `export`, beside the model file, or for
     hf:owner/name in the working folder.
@@ -71,7 +69,6 @@ def export_source(
     console.say(f"Files: {', '.join(map(str, files))}")
     first, *more = profile.use(exported)
     console.say(f"Next: {first}", *(f"  or: {line}" for line in more))
-    return files
 
 
 def _target(source: Path, consumer: Consumer, profile: Profile, output: Path | None) -> Path:

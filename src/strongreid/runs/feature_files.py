@@ -23,7 +23,6 @@ from strongreid.evaluation.facts import Floats, Indices
 from strongreid.files import atomic_file, open_regular, parse_json, unreadable
 from strongreid.runs.finding import is_on_hub
 
-SUFFIXES: Final = (".npz", ".parquet")
 BOX: Final = ("x", "y", "w", "h")
 """Columns of a box in a .parquet file, as in tables of pictures."""
 OF_TRACKS: Final = ("track", "weight", "frame")

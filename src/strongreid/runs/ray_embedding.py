@@ -7,7 +7,6 @@ are small, because a stop loses those that are under way, and are returned in wh
 
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
@@ -35,25 +34,19 @@ FETCHES: Final = 32
 """Files that a worker fetches at once: it waits for a network, not for a core."""
 
 
-@dataclass(frozen=True)
-class Workers:
-    """Who works."""
-
-    address: str | None = None
-    """Of a Ray cluster; None: Ray is started on this machine."""
-    count: int | None = None
-    """None: one for each GPU, or for each core."""
-
-
 def embedded_on_ray(
     pictures: Pictures,
     rows: list[int],
     used: UsedModel,
-    workers: Workers,
     thumbnails: bool,
     say: Callable[[str], None],
+    address: str | None = None,
+    workers: int | None = None,
 ) -> Generator[EmbeddedRows]:
     """Embed rows of pictures on Ray, in any order.
+
+    address: of a Ray cluster; None: Ray is started on this machine. workers: how many; None: one for each GPU, or for
+    each core.
 
     Raises `InputError` for addresses that cannot be fetched, a cluster that cannot be joined and workers that fail.
     """
@@ -62,7 +55,7 @@ def embedded_on_ray(
         return
     if isinstance(used.network, ReIDModel):
         used.network.cpu()  # workers may have no GPU, or another one
-    with running(workers.address, workers.count) as cluster:
+    with running(address, workers) as cluster:
         say(cluster.words())
         try:
             for done in _done(cluster, _parts(pictures, rows), (used, len(pictures), thumbnails)):

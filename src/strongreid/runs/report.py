@@ -104,9 +104,7 @@ def run_sections(
     ]
 
 
-def report_features(
-    query: Path, gallery: Path, output: Path | None, console: Console, protocol: Protocol | None = None
-) -> Path:
+def report_features(query: Path, gallery: Path, output: Path | None, console: Console, protocol: Protocol) -> Path:
     """Write the report on features of any model as one HTML page; return its path, by default beside the query file.
 
     query, gallery: .npz files with the arrays features, person and camera, and perhaps `path`: where each image lies,
@@ -119,7 +117,7 @@ def report_features(
     images = _images(query, test.query, console), _images(gallery, test.gallery, console)
     found, _ = retrieval_sections(test, result, *images, console)
     notes = [f"Note: {doubt}" for doubt in test.doubts(protocol)]
-    others = reranked_figures(test, protocol or Protocol(), console)
+    others = reranked_figures(test, protocol, console)
     sections = [results.result_section(result, (len(test.query), len(test.gallery)), others, notes), *found]
     write_page(path, f"{query.name}, {gallery.name}", "Features of any model", sections)
     return path

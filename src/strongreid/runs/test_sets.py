@@ -16,13 +16,13 @@ from torch import Tensor
 
 from strongreid import build
 from strongreid.config import Config
-from strongreid.config_sections import DataConfig
+from strongreid.config_sections import DataConfig, main_set, sets_of
 from strongreid.data import ImageTable, PackedImages, ReIDData, packed_weights, refuse_leaks
 from strongreid.errors import InputError
 from strongreid.evaluation import Embeddings
 from strongreid.models.model_file import Metric
 from strongreid.reports.console import Console
-from strongreid.runs.cameras import LearnedCameras, learned_cameras, sets_of
+from strongreid.runs.cameras import LearnedCameras, learned_cameras
 from strongreid.runs.disk import tell_disk_need
 from strongreid.runs.evaluate_features import EmbeddedTest
 from strongreid.runs.folder import Run
@@ -207,7 +207,7 @@ def _decoded(
     def side(name: str, part: str, table: ImageTable) -> TestImages:
         return TestImages(table, _packed(config, part if len(sets) == 1 else f"{name} {part}", table, console))
 
-    tested = zip([sets_of(config.data)[0], *config.data.tested], sets.values(), strict=True)
+    tested = zip([main_set(config.data), *config.data.tested], sets.values(), strict=True)
     cameras = (learned_cameras(one, data, trained) for one, data in tested)
     return [
         TestSet(name, data, side(name, "query", data.query), side(name, "gallery", data.gallery), known)

@@ -22,8 +22,8 @@ from lightning.fabric import Fabric
 
 from strongreid import build
 from strongreid.config import Config, as_plain
-from strongreid.config_sections import BatchConfig, DataConfig, ModelConfig, SetConfig
-from strongreid.evaluation import HEADLINE, METRICS, RetrievalResult
+from strongreid.config_sections import BatchConfig, DataConfig, ModelConfig, sets_of
+from strongreid.evaluation import HEADLINE, METRICS
 from strongreid.files import atomic_folder, path_part, write_json, write_text
 from strongreid.losses import Objective
 from strongreid.models import ReIDModel
@@ -48,8 +48,7 @@ from strongreid.training.loop import StepReport, fit
 
 def run_folder(config: Config, recipe: str) -> Path:
     """Return the folder of a run: its name, or else recipe, training sets and seed, below the output folder."""
-    main = SetConfig(config.data.name, config.data.root or Path())
-    sets = "+".join(build.set_names([main, *config.data.joined]))
+    sets = "+".join(build.set_names(sets_of(config.data)))
     return config.output / (config.name or path_part(f"{recipe}-{sets}-seed{config.seed}"))
 
 
@@ -215,7 +214,8 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
             report(step.epoch, step.step / step.steps, step.values)
 
         def measure() -> dict[str, float]:
-            metrics = _headline((stop or parts.prepared.tests[0]).embed(parts.judged, console).evaluate(console))
+            result = (stop or parts.prepared.tests[0]).embed(parts.judged, console).evaluate(console)
+            metrics = {name: METRICS[name](result) for name in HEADLINE}
             if last is not None:
                 report(last.epoch, 1.0, {**last.values, **metrics})
             return metrics
@@ -241,7 +241,3 @@ def _train(parts: _Parts, folder: Path, console: Console, checkpoint: Path | Non
         write_outcome(config, parts.prepared, Trained(progress.seconds, *chosen), folder, console)
     fabric.barrier()  # nobody looks for the result before it is there
     return Run(folder)
-
-
-def _headline(result: RetrievalResult) -> dict[str, float]:
-    return {name: METRICS[name](result) for name in HEADLINE}

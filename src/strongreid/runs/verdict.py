@@ -5,7 +5,6 @@ there were enough. Whether the model knew them before it came here, nobody here 
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from strongreid.evaluation import HEADLINE, PairedTest, RetrievalResult, paired_test
@@ -48,15 +47,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values: what the model was, its figures, and for each of `HEADLINE` the difference."""
-        differences = {
-            f"{name}_difference": {
-                "value": test.difference.value,
-                "low": test.difference.low,
-                "high": test.difference.high,
-                "p_value": test.p_value,
-            }
-            for name, test in self.tests.items()
-        }
+        differences = {f"{name}_difference": test.to_json() for name, test in self.tests.items()}
         return {"model": self.model, "better": self.better, **self.before.to_json(), **differences}
 
 
@@ -68,6 +59,6 @@ def judge(model: str, before: RetrievalResult, after: RetrievalResult) -> Verdic
 def verdict_of(run: Run) -> Verdict | None:
     """Return the verdict on a finished run; None where it did not go on from a model, or that was gone by its end."""
     start, before = run.config.model.start, run.folder / BEFORE
-    if start is None or not Path(before).is_file():
+    if start is None or not before.is_file():
         return None
     return judge(start, RetrievalResult.load(before), run.result)

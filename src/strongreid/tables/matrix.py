@@ -7,9 +7,8 @@ they say so.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 
-from strongreid.config_sections import DataConfig, SetConfig
+from strongreid.config_sections import DataConfig, main_set
 from strongreid.reports.page import Table
 from strongreid.tables.outcome import RowOutcome, spread
 from strongreid.tables.plan import Direction, Sweep
@@ -31,7 +30,7 @@ def matrix_directions(sets: Sequence[str], found: Mapping[str, DataConfig]) -> l
         for tested in sets:
             if tested not in chosen and found.keys() >= {*chosen, tested}:
                 first, *more = (found[name] for name in chosen)
-                joined = [_as_set(data, name) for data, name in zip(more, chosen[1:], strict=True)]
+                joined = [replace(main_set(data), label=name) for data, name in zip(more, chosen[1:], strict=True)]
                 label = f"{_plus(chosen)} -> {tested}"
                 train = replace(first, joined=joined)
                 directions.append(Direction(label, train, found[tested], cell=(chosen, tested)))
@@ -73,7 +72,3 @@ def _cell(item: RowOutcome | None, own: bool) -> str:
 
 def _plus(names: Sequence[str]) -> str:
     return " + ".join(names)
-
-
-def _as_set(data: DataConfig, label: str) -> SetConfig:
-    return SetConfig(data.name, data.root or Path(), data.split_seed, label, data.layout, data.columns)

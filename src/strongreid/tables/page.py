@@ -27,8 +27,8 @@ NOT_ITS_OWN = ("name", "output", "seed", "data")
 """Settings that are none of a row's."""
 
 
-def write_sweep_page(sweep: Sweep, found: Sequence[RowOutcome], console: Console) -> Path:
-    """Write report.html and its pictures beside the table, the last training's report included; return the page."""
+def write_sweep_page(sweep: Sweep, found: Sequence[RowOutcome], console: Console) -> None:
+    """Write report.html and its pictures beside the table, the last training's report included."""
     *tables, last_table = _tables(sweep, found, table_cells)
     matrices = matrix_tables(sweep, found)
     sections = [
@@ -52,7 +52,6 @@ def write_sweep_page(sweep: Sweep, found: Sequence[RowOutcome], console: Console
     path = inside(sweep.folder, "report.html")
     seeds = ", ".join(str(seed) for seed in sweep.seeds)
     write_page(path, sweep.table.title, f"{', '.join(d.label for d in sweep.directions)}; seeds {seeds}", sections)
-    return path
 
 
 def _tables(

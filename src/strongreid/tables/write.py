@@ -102,13 +102,6 @@ def explanation(sweep: Sweep, found: Sequence[RowOutcome]) -> str:
 
 def as_json(sweep: Sweep, found: Sequence[RowOutcome]) -> dict[str, Any]:
     """Return everything the table holds as plain values; figures as fractions, the paper's in percent."""
-
-    def difference(test: PairedTest | None) -> dict[str, float] | None:
-        if test is None:
-            return None
-        part = test.difference
-        return {"value": part.value, "low": part.low, "high": part.high, "p_value": test.p_value}
-
     rows = []
     for item in found:
         trainings = [
@@ -121,7 +114,10 @@ def as_json(sweep: Sweep, found: Sequence[RowOutcome]) -> dict[str, Any]:
                 "direction": item.direction.label,
                 **{name: list(values) for name, values in item.values.items()},
                 "above": item.above,
-                **{f"{name}_difference": difference(item.gains.get(name)) for name in HEADLINE},
+                **{
+                    f"{name}_difference": gain.to_json() if (gain := item.gains.get(name)) else None
+                    for name in HEADLINE
+                },
                 "paper": asdict(item.paper) if item.paper else None,
                 "paper_gain": item.paper_gain,
                 "versus_paper": {name: asdict(figure) for name, figure in beside.items()} if beside else None,
