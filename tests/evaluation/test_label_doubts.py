@@ -87,6 +87,20 @@ def mean_distance(pairs: list[tuple[int, int]], features: np.ndarray, camera: np
     return sum(values) / len(values) if values else float("nan")
 
 
+@pytest.mark.parametrize("most", [2**22, 1000])
+def test_the_distance_of_two_people_is_the_median_over_all_pairs_of_people(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("strongreid.evaluation.label_doubts._MOST_MEANS", most)
+    rng = np.random.default_rng(3)
+    features = np.append(rng.normal(size=(256, 8)) + 2, [-np.ones(8)], axis=0)  # the last is far from all others
+    unit = features.astype(np.float32).astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    pairs = [1 - float(unit[one] @ unit[two]) for one, two in combinations(range(257), 2)]
+    doubts = doubt_labels(Embeddings(features, np.arange(257), np.zeros(257, dtype=np.int64)))
+    assert doubts.between == pytest.approx(float(np.median(pairs)), abs=1e-6 if most > 257**2 else 0.02)
+
+
 def expected_same(features: np.ndarray, person: np.ndarray, camera: np.ndarray) -> tuple[set, float, float]:
     """Pairs of ids that the rule doubts, by loops over all pairs of images."""
     people = sorted(set(person.tolist()) - {-1})

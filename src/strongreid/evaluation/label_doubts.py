@@ -30,6 +30,8 @@ FEWEST_PEOPLE: Final = 4
 FEWEST_IMAGES: Final = 2
 """Images of each of two people under one id: a single odd image may be a bad one."""
 _PEOPLE_AT_ONCE: Final = 256
+_MOST_MEANS: Final = 2**22
+"""Mean distances of two people that are kept at once (32 MB): of over 2,048 people, of every so many pairs one."""
 
 _Floats = npt.NDArray[np.float64]
 _Integers = npt.NDArray[np.int64]
@@ -60,7 +62,8 @@ class LabelDoubts:
         same: ids that are probably one person.
         two: ids that are probably two people.
         within: median over people of the mean distance of their own images.
-        between: median over pairs of people of the mean distance of their images.
+        between: median over pairs of people of the mean distance of their images; of over 2,048 people, over some of
+            the pairs, which are taken evenly.
     """
 
     same: tuple[SamePerson, ...] = ()
@@ -147,7 +150,7 @@ def _nearest_people(
     for one in np.unique(camera):
         seen, number_there = np.unique(person[camera == one], return_inverse=True)
         cameras.append((seen, *_grouped(features[camera == one], number_there.reshape(-1), len(seen))))
-    nearest, medians = np.zeros(people, dtype=np.int64), list[float]()
+    nearest, means, step = np.zeros(people, dtype=np.int64), list[_Floats](), -(-people * people // _MOST_MEANS)
     distance, following = np.zeros(people), np.zeros(people)
     for start in range(0, people, _PEOPLE_AT_ONCE):
         block = np.arange(start, min(start + _PEOPLE_AT_ONCE, people))
@@ -161,13 +164,13 @@ def _nearest_people(
         other = across_pairs > 0
         mean = 1 - np.where(other, across / np.maximum(across_pairs, 1), products / pairs)
         mean[np.arange(len(block)), block] = np.inf
-        medians.append(float(np.median(mean[np.isfinite(mean)])))
+        means.append(mean[np.isfinite(mean)][::step].copy())
         two = np.argpartition(mean, 1, axis=1)[:, :2]
         values = np.take_along_axis(mean, two, axis=1)
         order = np.argsort(values, axis=1)
         nearest[block] = np.take_along_axis(two, order, axis=1)[:, 0]
         distance[block], following[block] = np.sort(values, axis=1).T
-    return nearest, distance, following, float(np.median(medians))
+    return nearest, distance, following, float(np.median(np.concatenate(means)))
 
 
 def _grouped(features: _Floats, group: _Integers, groups: int) -> tuple[_Floats, _Floats]:
