@@ -83,12 +83,13 @@ class Confirmations:
 
     def waiting(self) -> list[tuple[str, Shown, Hit]]:
         """Return the matches that need another person and are remembered: search, what it showed, hit; newest first."""
-        found = {
-            match: (search, shown, hit)
-            for search, shown in self._shown.items()
-            for key, hit in shown.hits.items()
-            if 0 < len(self._by.get(match := shown.match(key), ())) < self.needed
-        }
+        found = dict[str, tuple[str, Shown, Hit]]()
+        for search, shown in self._shown.items():
+            for key, hit in shown.hits.items():
+                match = shown.match(key)
+                if 0 < len(self._by.get(match, ())) < self.needed:
+                    found.pop(match, None)  # shown again it is as new as that; a key that stays would keep its place
+                    found[match] = (search, shown, hit)
         return list(found.values())[::-1]
 
 
