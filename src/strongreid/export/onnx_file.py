@@ -53,7 +53,8 @@ def write_onnx(graph: ExportGraph, path: Path, metadata: Mapping[str, str]) -> N
 @contextmanager
 def quiet_tracing(graph: ExportGraph) -> Iterator[None]:
     """Silence what tracers say of themselves in the block; what stops them becomes an `InputError`."""
-    logging.disable(logging.WARNING)
+    disabled = logging.root.manager.disable
+    logging.disable(max(disabled, logging.WARNING))
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
@@ -66,7 +67,7 @@ def quiet_tracing(graph: ExportGraph) -> Iterator[None]:
             "Python, or train another backbone."
         ) from error
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(disabled)
 
 
 def open_session(path: Path, remedy: str = "", threads: int = 0) -> Any:
