@@ -175,6 +175,48 @@ def test_a_track_is_found_once(filled: tuple[Gallery, Crowd]) -> None:
     assert (gallery.search(query, 299, by="track").path[:, -1] == "").all()
 
 
+def test_more_than_a_database_returns_is_refused_and_not_left_out(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery, features = Gallery.open(address), np.ones((62, 4), dtype=np.float32)
+    features[:, 1] = np.arange(62) / 62
+    gallery.add(features, model=MODEL, camera=1, track=[1] * 60 + [2, 3], path=list(map(str, range(62))))
+    unlimited = gallery.search(features[:1], 2, by="track").path.tolist()
+    assert unlimited == [["0", "60"]]
+    for most, tracks in ((40, None), (61, unlimited), (62, unlimited), (64, unlimited)):
+        monkeypatch.setattr(type(gallery.store), "most_found", most)
+        assert gallery.search(features[:1], min(most, 62)).path.tolist() == [list(map(str, range(min(most, 62))))]
+        with pytest.raises(InputError, match=f"from 1 to {most}, all that .* returns"):
+            gallery.search(features[:1], most + 1)
+        if tracks is None:
+            with pytest.raises(InputError, match=r"The 40 nearest rows, .* hold 1 of 2 tracks"):
+                gallery.search(features[:1], 2, by="track")
+        else:
+            assert gallery.search(features[:1], 2, by="track").path.tolist() == tracks
+    assert gallery.search(features[:1], 4, by="track").path.tolist() == [["0", "60", "61", ""]]
+
+
+def test_what_a_gallery_returns_at_most(address: str) -> None:
+    gallery = Gallery.open(address)
+    gallery.add(np.eye(3, 4), model=MODEL)
+    with pytest.raises(
+        InputError, match="16,384, all" if "://" in address or address.endswith(".db") else "1,000,000.$"
+    ):
+        gallery.search(np.eye(1, 4), 1_000_001)
+
+
+def test_features_are_looked_through_once(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, square = list[int](), torch.Tensor.square
+
+    def counted(rows: torch.Tensor) -> torch.Tensor:
+        looked.append(len(rows))
+        return square(rows)
+
+    monkeypatch.setattr(torch.Tensor, "square", counted)
+    Gallery.open(folder).add(np.eye(3, 16), model=MODEL)
+    assert looked == [3]
+
+
 def test_what_is_not_known_stays_unknown(address: str) -> None:
     gallery = Gallery.open(address)
     gallery.add(np.eye(3, 4), model=MODEL, person=[1, None, 2], time=[None, float("nan"), "2026-01-01"])

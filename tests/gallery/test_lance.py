@@ -144,6 +144,33 @@ def test_two_processes_that_add_the_same_rows_leave_one_of_each(tmp_path: Path) 
     assert all(len(set(row)) == 400 for row in hits.key.tolist())
 
 
+def test_a_row_that_racing_writers_have_stored_twice_is_found_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = crowd(1100, 8, seed=6)
+    gallery = Gallery.open(tmp_path / "gallery")
+    gallery.add(people.features, model=MODEL, **people.columns())
+    with monkeypatch.context() as patched:  # in an object store, which has no lock, before the first is done
+        patched.setattr(LanceStore, "_known_rows", lambda store, table: (store._at.state(table), {}))
+        columns = people.columns(slice(1000, 1100)) | {"person": 77}
+        Gallery.open(tmp_path / "gallery").add(people.features[1000:], model=MODEL, **columns)
+    store = gallery.store
+    assert isinstance(store, LanceStore)
+    assert store._at.count() == 1200
+    assert gallery.stats().count == 1100
+    hits = gallery.search(people.features[[7, 1060]], 1200)
+    for row in hits.path.tolist():
+        assert sorted(row) == [""] * 100 + sorted(people.path)
+    assert (hits.path[1, 0], hits.person[1, 0]) == (people.path[1060], 77)  # the later one
+    monkeypatch.setattr(tuning_of_galleries, "QUERIES", 2000)  # all rows
+    tune(gallery, 0.5, from_rows=1)
+    through = gallery.search(people.features[[1060]], 5)
+    assert not through.exact
+    assert through.path[0, 0] == people.path[1060]
+    erased = gallery.erase(person=2).count
+    assert gallery.stats().count == 1100 - erased == 1000 - (people.person[:1000] == 2).sum() + 100
+
+
 def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path) -> None:
     people = crowd(600, 64, seed=7)
     gallery = Gallery.open(tmp_path / "gallery")

@@ -85,7 +85,7 @@ class Gallery:
         Raises `InputError` for what cannot be a row, for another model or width, and where the store cannot be written.
         """
         _require_text(model)
-        vectors = float32_rows(features)
+        vectors = float32_rows(features).cpu().numpy()
         about = self.store.about() or About(model, vectors.shape[1], self._metric or "cosine")
         self._require_same(about, model, vectors.shape[1])
         columns = {"person": person, "camera": camera, "time": time, "track": track, "path": path}
@@ -107,7 +107,8 @@ class Gallery:
 
         Args:
             features: `[q, D]`, of the gallery's model.
-            k: how many; where fewer rows qualify, the rest has an infinite distance, person and camera -1, path "".
+            k: how many, at most 1,000,000 (16,384 in Milvus); where fewer rows qualify, the rest has an infinite
+                distance, person and camera -1, path "".
             where: a condition, such as "camera != 'lobby' and time > 2026-11-01T12:00 and person in (1, 2)"; "camera
                 != query" leaves out the query's own.
             model: fingerprint of the model that made the queries; another one than the gallery's is refused.
@@ -122,8 +123,12 @@ class Gallery:
         about = self.require()
         queries = float32_rows(features).cpu()
         self._require_same(about, model, queries.shape[1])
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= MOST_HITS:
-            raise InputError(f"k is {k!r}; it must be a whole number from 1 to {MOST_HITS:,}.")
+        most = min(MOST_HITS, self.store.most_found)
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= most:
+            limit = (
+                "" if most == MOST_HITS else f", all that {self.address} returns; a gallery in a folder returns more"
+            )
+            raise InputError(f"k is {k!r}; it must be a whole number from 1 to {most:,}{limit}.")
         if by not in ("image", "track"):
             raise InputError(f'by is {by!r}; it must be "image" or "track".')
         condition = parse_where(where) if isinstance(where, str) else where
@@ -144,7 +149,7 @@ class Gallery:
             return self.store.search(queries[rows], count, condition, of_these, exact)
 
         if by == "track":
-            return nearest_tracks(nearest, len(queries), int(k))
+            return nearest_tracks(nearest, len(queries), int(k), most=self.store.most_found)
         return nearest(slice(0, len(queries)), int(k))
 
     def erase(

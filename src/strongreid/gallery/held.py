@@ -88,7 +88,7 @@ class Held:
 def hold(rows: Rows, metric: Metric) -> Held:
     """Hold all rows of a table, given in the order in which it has them."""
     live = live_rows(rows.key, rows.added)
-    ordered = rows if bool((live == np.arange(len(rows))).all()) and len(live) == len(rows) else rows.take(live)
+    ordered = rows if np.array_equal(live, np.arange(len(rows))) else rows.take(live)
     gallery = HeldGallery([torch.from_numpy(ordered.features)], metric) if len(ordered) else None
     columns = {name: getattr(ordered, name) for name in _COLUMNS}
     return Held(rows.key, rows.person, gallery, columns, names_by_number(vars(ordered)))

@@ -5,6 +5,7 @@ Marking rows as deleted, as the library does by itself, would leave their bytes,
 are of which few rows are deleted.
 """
 
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -42,6 +43,11 @@ class LanceStore:
     def proves_erasure(self) -> bool:
         """Whether the files can be listed after an erasure: in a folder."""
         return self._at.folder is not None
+
+    @property
+    def most_found(self) -> int:
+        """No limit: what is found is chosen in memory."""
+        return sys.maxsize
 
     def about(self) -> About | None:
         """Return what all rows share; None where nothing was ever added."""
@@ -108,8 +114,9 @@ class LanceStore:
     def sample(self, count: int) -> tuple[list[str], npt.NDArray[np.float32]]:
         """Return keys and features of some rows, spread over all."""
         held = self._require_held()
-        rows = np.unique(np.linspace(0, len(held.stored) - 1, min(count, len(held.stored))).astype(np.int64))
-        return held.columns["key"][rows].tolist(), held.features(rows)
+        keys = held.columns["key"]
+        rows = np.unique(np.linspace(0, len(keys) - 1, min(count, len(keys))).astype(np.int64))
+        return keys[rows].tolist(), held.features(rows)
 
     def facts(self) -> Facts:
         """Return the columns of all rows."""

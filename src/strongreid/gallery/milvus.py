@@ -30,6 +30,7 @@ _ABOUT: Final = "strongreid_about"
 _COLUMNS: Final = ("key", "features", *NUMBERS, "path", "thumbnail")
 _AT_ONCE: Final = 1000
 _MOST_FOUND: Final = 16_384
+"""Rows that Milvus returns for a query at most."""
 _MORE: Final = 32
 """Rows asked for beyond the wanted ones: of equal distances those that were added first rank first."""
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class MilvusStore:
     """A gallery at `address`: http://host:port or the path of a .db file."""
 
     proves_erasure = False
+    most_found = _MOST_FOUND
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -116,7 +118,7 @@ class MilvusStore:
 
     def thumbnails(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the thumbnails of rows that have one, by key."""
-        found = self._get(keys, ("key", "thumbnail")) if self.about() is not None else []
+        found = self._get(keys, ("key", "thumbnail")) if self.about() is not None else ()
         return {one["key"]: base64.b64decode(one["thumbnail"]) for one in found if one["thumbnail"]}
 
     def erase(self, where: Where) -> None:
@@ -199,7 +201,7 @@ class MilvusStore:
         """Change people, number and name, by keys."""
         keys = list(people)
         for start in range(0, len(keys), _AT_ONCE):
-            whole = self._get(keys[start : start + _AT_ONCE], columns)
+            whole = list(self._get(keys[start : start + _AT_ONCE], columns))
             for one in whole:
                 fields = zip(("person", "person_name"), people[one["key"]], strict=True)
                 one |= {name: value for name, value in fields if name in columns}
@@ -207,20 +209,13 @@ class MilvusStore:
 
     def _known(self, keys: Sequence[str]) -> dict[str, int]:
         """The people of those keys that are there."""
-        found = [
-            one
-            for start in range(0, len(keys), _AT_ONCE)
-            for one in self._get(keys[start : start + _AT_ONCE], ("key", "person"))
-        ]
-        return {one["key"]: one["person"] for one in found}
+        return {one["key"]: one["person"] for one in self._get(keys, ("key", "person"))}
 
-    def _get(self, keys: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
-        if not keys:
-            return []
-        found: list[dict[str, Any]] = self._door(
-            lambda: list(self._client.get(_ROWS, ids=list(keys), output_fields=list(columns)))
-        )
-        return found
+    def _get(self, keys: Sequence[str], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield some columns of those of the rows that are there."""
+        for start in range(0, len(keys), _AT_ONCE):
+            some = list(keys[start : start + _AT_ONCE])
+            yield from self._door(partial(self._client.get, _ROWS, ids=some, output_fields=list(columns)))
 
     def _write(self, entities: list[dict[str, Any]]) -> None:
         self._door(lambda: self._client.upsert(_ROWS, entities))

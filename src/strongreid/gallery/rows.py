@@ -14,11 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from strongreid.errors import InputError
 from strongreid.evaluation.distance import Metric
-from strongreid.evaluation.embeddings import float32_rows
 from strongreid.gallery.labels import NAMED, Integers, Texts, either, labels, whole_numbers
 from strongreid.gallery.times import times
 from strongreid.gallery.where import UNKNOWN
@@ -80,7 +78,7 @@ class Rows:
 
 
 def make_rows(
-    features: Tensor | npt.ArrayLike,
+    features: npt.NDArray[np.float32],
     about: About,
     *,
     person: Any = None,
@@ -93,9 +91,9 @@ def make_rows(
 ) -> Rows:
     """Make rows of what `Gallery.add` was given; of several with the same key the last one stands, its person known.
 
-    Raises `InputError` for what cannot be a row, naming the argument.
+    Features are those of `float32_rows`. Raises `InputError` for what cannot be a row, naming the argument.
     """
-    vectors = np.ascontiguousarray(float32_rows(features).cpu().numpy(), dtype="<f4")
+    vectors = np.ascontiguousarray(features, dtype="<f4")
     count = len(vectors)
     read = {name: labels(name, given, count) for name, given in zip(NAMED, (person, camera, track), strict=True)}
     moment = times(time, count)

@@ -94,6 +94,10 @@ class Store(Protocol):
     def proves_erasure(self) -> bool:
         """Whether `erase` leaves no byte of an erased row, and looks."""
 
+    @property
+    def most_found(self) -> int:
+        """How many rows `search` can return for a query."""
+
     def about(self) -> About | None:
         """Return what all rows share; None where nothing was ever added."""
 
