@@ -1,6 +1,6 @@
 """What an evaluation will cost, before it starts: for large sets, so that nobody waits for what does not fit."""
 
-import time
+import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -83,16 +83,12 @@ def _seconds_a_pair(width: int, device: torch.device) -> tuple[float, float]:
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    best = float("inf")
-    for _ in range(4):  # the first ones warm up
-        _wait(device)
-        start = time.perf_counter()
+    def wait() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    def finished() -> None:
         work()
-        _wait(device)
-        best = min(best, time.perf_counter() - start)
-    return best
+        wait()
 
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    return min(timeit.repeat(finished, wait, repeat=4, number=1))  # the first ones warm up

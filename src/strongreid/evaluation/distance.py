@@ -23,10 +23,9 @@ import torch
 from torch import Tensor
 
 from strongreid.evaluation.lengths import SMALLEST_NORM, Metric, by_length, extremes, squared_lengths
-from strongreid.evaluation.parts import slices, take
-from strongreid.evaluation.workers import Task
+from strongreid.evaluation.workers import Task, slices
 
-__all__ = ["Distance", "FeatureBlock", "KnownLengths", "Metric", "known_lengths", "measure"]
+__all__ = ["Distance", "FeatureBlock", "KnownLengths", "Metric", "known_lengths", "measure", "take"]
 
 _SAMPLED_ROWS: Final = 128
 _CLOSE: Final = 1 / 32  # of both squared lengths: a float32 distance has five digits there
@@ -213,3 +212,14 @@ def _for_tiny(distance: Distance, features: Sequence[Tensor], squares: Sequence[
     return replace(
         distance, float64=True, unit=2.0 ** math.frexp(largest)[1], center=None
     )  # a power of 2 rounds nothing
+
+
+def take(parts: Sequence[Tensor], rows: Tensor) -> Tensor:
+    """The rows of all parts laid one after another."""
+    taken = parts[0].new_empty((len(rows), parts[0].shape[1]))
+    start = 0
+    for part in parts:
+        here = (rows >= start) & (rows < start + len(part))
+        taken[here] = part[rows[here] - start]
+        start += len(part)
+    return taken

@@ -11,10 +11,9 @@ from typing import Final, final
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.distance import FeatureBlock, KnownLengths, Metric, known_lengths, measure
+from strongreid.evaluation.distance import FeatureBlock, KnownLengths, Metric, known_lengths, measure, take
 from strongreid.evaluation.facts import Indices
-from strongreid.evaluation.parts import slices, take
-from strongreid.evaluation.workers import Task
+from strongreid.evaluation.workers import Task, slices
 
 _ROWS_ON_CPU: Final = 1024
 _ROWS_ON_GPU: Final = 4096

@@ -6,7 +6,7 @@ block of queries at a time: with few people they are as many as queries times ga
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, final, get_args
+from typing import Literal, final, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,18 +17,6 @@ from strongreid.evaluation.embeddings import JUNK, Embeddings
 from strongreid.evaluation.facts import Indices
 
 SameCamera = Literal["exclude", "include"]
-
-
-class Labelled(Protocol):
-    """Anything with people and cameras, such as `Embeddings`."""
-
-    @property
-    def person(self) -> Indices:
-        """int64 `[N]`."""
-
-    @property
-    def camera(self) -> Indices:
-        """int64 `[N]`."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +39,7 @@ class Pairs:
 class MatchIndex:
     """Matches of every query: `counts[q]` of them; `valid` lists the queries that have any; `images` in the gallery."""
 
-    def __init__(self, query: Labelled, gallery: Labelled, same_camera: SameCamera) -> None:
+    def __init__(self, query: Embeddings | Labels, gallery: Embeddings | Labels, same_camera: SameCamera) -> None:
         people, gallery_person = np.unique(gallery.person, return_inverse=True)
         cameras, gallery_camera = np.unique(gallery.camera, return_inverse=True)
         query_person, known = _index_of(people, query.person)
@@ -133,7 +121,7 @@ def join(parts: Sequence[Embeddings]) -> Labels:
     return Labels(np.concatenate([part.person for part in parts]), np.concatenate([part.camera for part in parts]))
 
 
-def require_valid(index: MatchIndex, query: Labelled, gallery: Labelled) -> None:
+def require_valid(index: MatchIndex, query: Embeddings | Labels, gallery: Embeddings | Labels) -> None:
     """Raise `InputError` that says why, where no query has a match."""
     if len(index.valid):
         return

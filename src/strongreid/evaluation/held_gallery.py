@@ -18,9 +18,8 @@ from strongreid.evaluation.distance import FeatureBlock, Metric
 from strongreid.evaluation.facts import Indices
 from strongreid.evaluation.gallery_distances import GalleryDistances, know
 from strongreid.evaluation.nearest import NearestImages
-from strongreid.evaluation.parts import slices
 from strongreid.evaluation.search import MOST_QUERIES
-from strongreid.evaluation.workers import Task, full_precision, run
+from strongreid.evaluation.workers import Task, full_precision, run, slices
 
 Allowed = Callable[[slice, Indices], npt.NDArray[np.bool_]]
 """Which rows of a slice of the gallery each query, by its index, may find: `[n, B]`, or `[n, 1]` for all alike."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, cast, get_args, overload
+from typing import Any, Final, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -174,15 +174,9 @@ class Identification:
         for name in ("protocol", "metric"):
             if arrays[name].ndim or arrays[name].dtype.kind != "U":
                 raise InputError(f"{path} holds no searches: its {name} is no text.")
+        texts: dict[str, Any] = {name: str(arrays[name]) for name in ("protocol", "metric")}
         try:
-            return cls(
-                str(arrays["protocol"]),
-                cast(Metric, str(arrays["metric"])),
-                arrays["person"],
-                arrays["enrolled"],
-                arrays["nearest"],
-                arrays["right"],
-            )
+            return cls(**{**arrays, **texts})
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from strongreid.errors import InputError
 from strongreid.evaluation.facts import Floats, Indices
 from strongreid.evaluation.identification_result import Identification, count_within
-from strongreid.evaluation.statistics import Interval, require_resampling
+from strongreid.evaluation.statistics import Interval, difference_sentence, require_resampling
 
 _AT_ONCE: Final = 2**21
 
@@ -34,13 +34,8 @@ class MissDifference:
     @property
     def sentence(self) -> str:
         """The answer in one line, in points (percent)."""
-        value, low, high = (100 * x for x in (self.difference.value, self.difference.low, self.difference.high))
-        real = self.p_value < 1 - self.difference.confidence
-        verdict = "more than chance over these people" if real else "may well be chance"
-        return (
-            f"{value:+.2f} points FNIR at FPIR {100 * self.fpir:g} % ({self.difference.confidence:.0%} interval "
-            f"{low:+.2f} to {high:+.2f}, p = {self.p_value:.2g}): {verdict}."
-        )
+        what = f" points FNIR at FPIR {100 * self.fpir:g} %"
+        return difference_sentence(self.difference, self.p_value, what, "people")
 
 
 def fnir_interval(

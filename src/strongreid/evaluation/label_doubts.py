@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from strongreid.evaluation.embeddings import JUNK, Embeddings
+from strongreid.evaluation.facts import Floats, Indices
 
 SAME_QUANTILE: Final = 0.9
 """Two ids may be one person if their images lie no further apart than those of this share of people..."""
@@ -33,9 +34,6 @@ _PEOPLE_AT_ONCE: Final = 256
 _MOST_MEANS: Final = 2**22
 """Mean distances of two people that are kept at once (32 MB): of over 2,048 people, of every so many pairs one."""
 
-_Floats = npt.NDArray[np.float64]
-_Integers = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class SamePerson:
@@ -50,7 +48,7 @@ class TwoPeople:
     """An id that is probably two people: the rows of each, and the mean distance between them."""
 
     person: int
-    rows: tuple[_Integers, _Integers]
+    rows: tuple[Indices, Indices]
     distance: float
 
 
@@ -127,7 +125,7 @@ def doubt_labels(images: Embeddings) -> LabelDoubts:
     )
 
 
-def _own_distance(features: _Floats, camera: _Integers) -> float:
+def _own_distance(features: Floats, camera: Indices) -> float:
     """Mean distance of one person's images [n, D], of different cameras if there are two; NaN for a single image."""
     total, count = features.sum(axis=0), len(features)
     products, pairs = total @ total, float(count * count)
@@ -140,9 +138,7 @@ def _own_distance(features: _Floats, camera: _Integers) -> float:
     return float(1 - products / pairs) if pairs else float("nan")
 
 
-def _nearest_people(
-    features: _Floats, person: _Integers, camera: _Integers
-) -> tuple[_Integers, _Floats, _Floats, float]:
+def _nearest_people(features: Floats, person: Indices, camera: Indices) -> tuple[Indices, Floats, Floats, float]:
     """Of each of P people the nearest other, its mean distance, that of the next, and the median of all pairs."""
     people = int(person.max()) + 1
     sums, counts = _grouped(features, person, people)
@@ -150,7 +146,7 @@ def _nearest_people(
     for one in np.unique(camera):
         seen, number_there = np.unique(person[camera == one], return_inverse=True)
         cameras.append((seen, *_grouped(features[camera == one], number_there.reshape(-1), len(seen))))
-    nearest, means, step = np.zeros(people, dtype=np.int64), list[_Floats](), -(-people * people // _MOST_MEANS)
+    nearest, means, step = np.zeros(people, dtype=np.int64), list[Floats](), -(-people * people // _MOST_MEANS)
     distance, following = np.zeros(people), np.zeros(people)
     for start in range(0, people, _PEOPLE_AT_ONCE):
         block = np.arange(start, min(start + _PEOPLE_AT_ONCE, people))
@@ -173,14 +169,14 @@ def _nearest_people(
     return nearest, distance, following, float(np.median(np.concatenate(means)))
 
 
-def _grouped(features: _Floats, group: _Integers, groups: int) -> tuple[_Floats, _Floats]:
+def _grouped(features: Floats, group: Indices, groups: int) -> tuple[Floats, Floats]:
     """Sums of the features of each group [groups, D], and their counts [groups]."""
     sums = np.zeros((groups, features.shape[1]))
     np.add.at(sums, group, features)
     return sums, np.bincount(group, minlength=groups).astype(np.float64)
 
 
-def _halves(features: _Floats) -> tuple[float, float, npt.NDArray[np.bool_]] | None:
+def _halves(features: Floats) -> tuple[float, float, npt.NDArray[np.bool_]] | None:
     """One person's images [n, D] in two groups by 2-means: their mean distance, how much further that is than within a
     group, and which images are in the first; None where a group has too few."""
     if len(features) < 2 * FEWEST_IMAGES:
@@ -197,7 +193,7 @@ def _halves(features: _Floats) -> tuple[float, float, npt.NDArray[np.bool_]] | N
     return apart, apart - (_mean_within(one) + _mean_within(two)) / 2, first
 
 
-def _assignments(features: _Floats, centers: _Floats) -> Iterator[npt.NDArray[np.bool_]]:
+def _assignments(features: Floats, centers: Floats) -> Iterator[npt.NDArray[np.bool_]]:
     """Whether each image belongs to the first center, step by step of 2-means, until nothing changes."""
     before = None
     for _ in range(20):
@@ -211,7 +207,7 @@ def _assignments(features: _Floats, centers: _Floats) -> Iterator[npt.NDArray[np
         centers = centers / np.maximum(np.linalg.norm(centers, axis=1, keepdims=True), 1e-12)
 
 
-def _mean_within(features: _Floats) -> float:
+def _mean_within(features: Floats) -> float:
     """Mean distance of all pairs of different images [n, D]."""
     total, count = features.sum(axis=0), len(features)
     return float(1 - (total @ total - (features**2).sum()) / (count * (count - 1)))

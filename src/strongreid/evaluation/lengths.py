@@ -8,8 +8,7 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.parts import slices
-from strongreid.evaluation.workers import Task, run
+from strongreid.evaluation.workers import Task, run, slices
 
 Metric = Literal["cosine", "euclidean"]
 

@@ -17,10 +17,9 @@ from strongreid.evaluation.distance import Metric, measure
 from strongreid.evaluation.embeddings import JUNK, Embeddings, float32_rows
 from strongreid.evaluation.ground_truth import MatchIndex, check, require_count, require_gallery
 from strongreid.evaluation.nearest import nearest_of_block
-from strongreid.evaluation.parts import slices
 from strongreid.evaluation.search import search
 from strongreid.evaluation.topk import find_neighbours
-from strongreid.evaluation.workers import full_precision
+from strongreid.evaluation.workers import full_precision, slices
 
 _ROWS_AT_ONCE: Final = 1024
 _SMALLEST_NORM: Final = 1e-12

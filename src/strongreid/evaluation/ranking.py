@@ -82,7 +82,8 @@ def match_ranks(distances: Tensor, matches: Pairs) -> Indices:
         in_gap += torch.bincount(gap.add_(of_query), minlength=len(in_gap))
 
     in_bin[shared] = 0
-    before = _sum_before(in_bin.view(_BINS, query_count)).view(-1)[match_bins[order]]
+    in_bin = in_bin.view(_BINS, query_count)
+    before = (in_bin.cumsum(0) - in_bin).view(-1)[match_bins[order]]
     in_gap = in_gap.cumsum_(0)
     first = torch.searchsorted(query, torch.arange(query_count, device=device))
     first += torch.arange(query_count, device=device)
@@ -147,11 +148,6 @@ def true_indices(mask: Tensor) -> Tensor:
     if mask.device.type == "cpu":
         return torch.from_numpy(np.flatnonzero(mask.numpy()))
     return mask.nonzero()[:, 0]
-
-
-def _sum_before(counts: Tensor) -> Tensor:
-    """Sum of all earlier entries of each column."""
-    return counts.cumsum(0) - counts
 
 
 def _keys(query: Tensor, distance: Tensor, gallery: Tensor, gallery_bits: int) -> Tensor:

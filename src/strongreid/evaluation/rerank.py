@@ -4,15 +4,14 @@ Needed of all distances are only the nearest neighbours of each image and each r
 sparse; and Jaccard distances are made for a block of queries at a time, on the way into the ranking. float32 and
 float64 throughout (public codes keep encodings in float16 and are up to 5e-3 off).
 
-k-reciprocal encodings as sparse rows (Zhong et al. 2017, section 3).
-
-Row i of the encoding V weighs the images that have i among their nearest as it has them: a few dozen of N. Sets are
-sparse matrices whose pattern is the set, so that "reciprocal" is an intersection with the transpose and "overlap of
-all pairs of sets" is one sparse product.
+Row i of the encoding V (section 3) weighs the images that have i among their nearest as it has them: a few dozen of N.
+Sets are sparse matrices whose pattern is the set, so that "reciprocal" is an intersection with the transpose and
+"overlap of all pairs of sets" is one sparse product.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, final
 
 import numpy as np
@@ -22,11 +21,11 @@ import torch
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.evaluation.distance import Distance, Metric
+from strongreid.evaluation.distance import Distance, Metric, take
 from strongreid.evaluation.facts import Indices
 from strongreid.evaluation.gallery_distances import GalleryDistances
-from strongreid.evaluation.parts import slices, take
 from strongreid.evaluation.topk import find_neighbours
+from strongreid.evaluation.workers import slices
 
 Floats = npt.NDArray[np.float32]
 Sparse = Any  # scipy.sparse.csr_array: scipy ships no types
@@ -90,7 +89,7 @@ class RerankedDistances:
         self._plain, self._settings = plain, settings
         parts = [plain.query, *plain.parts]
         found = find_neighbours(parts, plain.distance, max(settings.k1 + 1, settings.k2), progress)
-        pairs = _PairDistances([part.features for part in parts], plain.distance)
+        pairs = partial(_pair_distances, [part.features for part in parts], plain.distance)
         farthest = found.farthest.cpu().numpy()
         encoding = encode(
             found.index.cpu().numpy(), found.distance.cpu().numpy(), farthest, settings.k1, settings.k2, pairs
@@ -135,22 +134,13 @@ class RerankedDistances:
         return overlapping, (minima / (sums - minima)).astype(np.float32)
 
 
-@final
-class _PairDistances:
+def _pair_distances(parts: Sequence[Tensor], distance: Distance, first: Indices, second: Indices) -> Floats:
     """Distances of given pairs of images, numbered over all parts `[N_i, D]`."""
-
-    def __init__(self, parts: Sequence[Tensor], distance: Distance) -> None:
-        self._parts, self._distance = parts, distance
-
-    def __call__(self, first: Indices, second: Indices) -> Floats:
-        result = np.empty(len(first), dtype=np.float32)
-        for rows in slices(len(first), _PAIRS_AT_ONCE):
-            both = (
-                take(self._parts, torch.from_numpy(images[rows]).to(self._parts[0].device))
-                for images in (first, second)
-            )
-            result[rows] = self._distance.rowwise(*both).cpu().numpy()
-        return result
+    result = np.empty(len(first), dtype=np.float32)
+    for rows in slices(len(first), _PAIRS_AT_ONCE):
+        both = (take(parts, torch.from_numpy(images[rows]).to(parts[0].device)) for images in (first, second))
+        result[rows] = distance.rowwise(*both).cpu().numpy()
+    return result
 
 
 def encode(

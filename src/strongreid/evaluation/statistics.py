@@ -43,13 +43,7 @@ class PairedTest:
     def sentence(self) -> str:
         """The answer in one line; fractions in points (percent)."""
         scale, unit = (100, " points") if self.metric.fraction else (1, "")
-        value, low, high = (scale * x for x in (self.difference.value, self.difference.low, self.difference.high))
-        real = self.p_value < 1 - self.difference.confidence
-        verdict = "more than chance over these queries" if real else "may well be chance"
-        return (
-            f"{value:+.2f}{unit} {self.metric.label} ({self.difference.confidence:.0%} interval "
-            f"{low:+.2f} to {high:+.2f}, p = {self.p_value:.2g}): {verdict}."
-        )
+        return difference_sentence(self.difference, self.p_value, f"{unit} {self.metric.label}", "queries", scale)
 
     def to_json(self) -> dict[str, float]:
         """The difference with its interval, and p, as plain values."""
@@ -107,6 +101,14 @@ def paired_test(
     difference = after - before
     interval = _bootstrap(difference, confidence, resamples, seed)
     return PairedTest(found, interval, _sign_flip(difference, resamples, seed))
+
+
+def difference_sentence(difference: Interval, p_value: float, what: str, over: str, scale: float = 100) -> str:
+    """Return a difference, times `scale`, its interval and what it means, over what was resampled."""
+    value, low, high = (scale * x for x in (difference.value, difference.low, difference.high))
+    verdict = f"more than chance over these {over}" if p_value < 1 - difference.confidence else "may well be chance"
+    interval = f"{difference.confidence:.0%} interval {low:+.2f} to {high:+.2f}"
+    return f"{value:+.2f}{what} ({interval}, p = {p_value:.2g}): {verdict}."
 
 
 def require_resampling(confidence: float, resamples: int) -> None:

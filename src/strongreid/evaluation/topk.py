@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 
 from strongreid.evaluation.distance import Distance, FeatureBlock
-from strongreid.evaluation.parts import slices
 from strongreid.evaluation.ranking import distances_of_bits, ordered_bits, true_indices
-from strongreid.evaluation.workers import Task, run
+from strongreid.evaluation.workers import Task, run, slices
 
 _ROWS_ON_CPU: Final = 1024
 _ROWS_ON_GPU: Final = 4096

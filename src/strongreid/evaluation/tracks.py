@@ -18,8 +18,8 @@ from strongreid.evaluation.facts import Floats, Indices
 from strongreid.evaluation.ground_truth import MatchIndex
 from strongreid.evaluation.identification_result import Identification
 from strongreid.evaluation.nearest import nearest_of_block
-from strongreid.evaluation.parts import slices
 from strongreid.evaluation.search import SearchBlock, search
+from strongreid.evaluation.workers import slices
 
 _ROWS_AT_ONCE: Final = 1024
 

@@ -6,7 +6,7 @@ rates are exact counts at the bins' edges, and only such edges are thresholds.
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -19,8 +19,8 @@ from strongreid.evaluation.distance import Distance, Metric
 from strongreid.evaluation.embeddings import JUNK, Embeddings
 from strongreid.evaluation.facts import Indices
 from strongreid.evaluation.ground_truth import MatchIndex, SameCamera, check, require_valid
-from strongreid.evaluation.parts import slices
 from strongreid.evaluation.search import Progress, SearchBlock, search
+from strongreid.evaluation.workers import slices
 
 _DROPPED_BITS: Final = 10
 _FINITE_BINS: Final = 0x7F800000 >> _DROPPED_BITS
@@ -74,19 +74,6 @@ class Verification:
         """Area under the ROC curve, 0..1."""
         return float(np.trapezoid(self.true_match_rate, self.false_match_rate))
 
-    def to_json(self) -> dict[str, Any]:
-        """The usual figures as plain values for `json.dump`."""
-        return {
-            "metric": self.metric,
-            "equal_error_rate": self.equal_error_rate,
-            "area_under_roc": self.area,
-            "true_match_rate_at_1e-2": self.true_match_rate_at(1e-2),
-            "true_match_rate_at_1e-3": self.true_match_rate_at(1e-3),
-            "true_match_rate_at_1e-4": self.true_match_rate_at(1e-4),
-            "same_pairs": self.same_pairs,
-            "different_pairs": self.different_pairs,
-        }
-
     def _index(self, false_match_rate: float) -> int:
         require_rate(false_match_rate)
         return int(np.searchsorted(self.false_match_rate, false_match_rate, side="right")) - 1
@@ -106,13 +93,7 @@ class Calibration:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values for `json.dump`."""
-        return {
-            "metric": self.metric,
-            "threshold": self.threshold,
-            "wanted_false_match_rate": self.wanted_false_match_rate,
-            "false_match_rate": self.false_match_rate,
-            "true_match_rate": self.true_match_rate,
-        }
+        return asdict(self)
 
 
 def verify(

@@ -25,6 +25,11 @@ _precisions: Final[list[tuple[str, str]]] = []
 """The caller's precisions, for each block of `full_precision` that is running, in any thread."""
 
 
+def slices(stop: int, size: int, start: int = 0) -> Iterator[slice]:
+    """Cut start..stop - 1 into slices of `size`, the last one shorter."""
+    return (slice(first, min(first + size, stop)) for first in range(start, stop, size))
+
+
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
     """No gradients, no autocast, products in full float32; the caller's settings come back afterwards."""

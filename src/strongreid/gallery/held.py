@@ -9,15 +9,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from strongreid.evaluation.distance import Metric
+from strongreid.evaluation.distance import Metric, take
 from strongreid.evaluation.held_gallery import Allowed, HeldGallery
 from strongreid.evaluation.nearest import NearestImages
-from strongreid.evaluation.parts import take
-from strongreid.gallery.labels import NAMED, NAMES, Integers, names_by_number, names_of
+from strongreid.gallery.labels import NAMED, NAMES, names_by_number, names_of
 from strongreid.gallery.rows import Rows
 from strongreid.gallery.store import Found
 from strongreid.gallery.times import NO_TIME
-from strongreid.gallery.where import UNKNOWN, Where, compares_with_query
+from strongreid.gallery.where import UNKNOWN, Integers, Where, compares_with_query
 
 _NUMBERS: Final = {"person": UNKNOWN, "camera": UNKNOWN, "track": UNKNOWN, "time": NO_TIME}
 """Columns of numbers, and what stands in them where there is no row."""
