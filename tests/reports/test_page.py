@@ -18,8 +18,6 @@ from strongreid.reports.page import (
     Tile,
     TileRow,
     Tiles,
-    pictures_section,
-    table_section,
     write_page,
 )
 
@@ -32,9 +30,9 @@ def page_of_everything(text: str) -> list[Section]:
     picture = Picture(PIXEL, text, text, wide=True)
     return [
         Section(text, [Headlines([Headline(text, text, text, (0.1, 0.2, 0.3))]), Text(text)], text),
-        table_section(text, [text, text], [[text, text]] * 2, text, lead=text),
+        Section(text, [Table([text, text], [[text, text]] * 2, text)], text),
         Section(text, [Table([text, text], [[text, text]], text, "text", folded=text, title=text)]),
-        pictures_section(text, [picture, picture], lead=text),
+        Section(text, [Pictures([picture, picture])], text),
         Section(text, [Pictures([picture]), Tiles([TileRow(text, text, [Tile(picture, "right", text)] * 30)], text)]),
         Section(text, [Tiles([TileRow(text, text, [Tile(picture, "left_out", text)])], text, compact=True)]),
         Section(text, [Tiles([TileRow(text, text, [Tile(text, "wrong", text), Tile(text, "query", text)])], text)]),
@@ -108,5 +106,5 @@ def test_a_page_that_cannot_be_made_leaves_the_one_before(tmp_path: Path) -> Non
 
 
 def test_a_table_without_a_head_has_none(tmp_path: Path) -> None:
-    write_page(tmp_path / "page.html", "t", "s", [table_section("x", ["", ""], [["a", "b"]])])
+    write_page(tmp_path / "page.html", "t", "s", [Section("x", [Table(["", ""], [["a", "b"]])])])
     assert "<thead>" not in (tmp_path / "page.html").read_text()

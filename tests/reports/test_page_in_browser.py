@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from strongreid.reports.page import Picture, Pictures, Section, Text, Tile, TileRow, Tiles, table_section, write_page
+from strongreid.reports.page import Picture, Pictures, Section, Table, Text, Tile, TileRow, Tiles, write_page
 from tests.reports.browser import DESKTOP, PHONE, Browser
 from tests.reports.contrast import TEXT, contrast
 from tests.reports.test_page import HOSTILE, PIXEL, page_of_everything
@@ -66,7 +66,7 @@ def long_page(filling: int) -> list[Section]:
             Section(f"HEADING {number} single", [Pictures(single)], "LEAD " + "of some words " * 20),
             Section(f"HEADING {number} tiles", [Tiles([TileRow("NAME", "NOTE", tiles)] * 3, "SUBHEADING")], "LEAD"),
             Section(f"HEADING {number} compact", [Tiles([TileRow("", "NOTE", tiles[:2])] * 8, "SUBHEADING", True)]),
-            table_section(f"HEADING {number} table", ["COLUMN", "COLUMN"], [["cell", "cell"]] * 30, lead="LEAD"),
+            Section(f"HEADING {number} table", [Table(["COLUMN", "COLUMN"], [["cell", "cell"]] * 30)], "LEAD"),
         ]
     return sections
 

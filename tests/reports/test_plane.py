@@ -3,7 +3,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from strongreid.evaluation import Embeddings
-from strongreid.reports.plane import MOST_IMAGES_OF_PERSON, as_compared, images_of, principal_plane, some_people
+from strongreid.reports.plane import MOST_IMAGES_OF_PERSON, images_of, principal_plane, some_people
 
 
 def test_the_plane_is_that_of_principal_component_analysis() -> None:
@@ -41,9 +41,3 @@ def test_of_each_person_a_few_images_are_taken() -> None:
     assert len(rows) == 5 + MOST_IMAGES_OF_PERSON
     assert rows[5] == 0
     assert rows[-1] == 199
-
-
-def test_cosine_sees_directions_and_euclidean_all() -> None:
-    side = Embeddings([[3.0, 4.0]], [0], [0])
-    assert as_compared(side.features, "cosine").tolist() == [[pytest.approx(0.6), pytest.approx(0.8)]]
-    assert as_compared(side.features, "euclidean").tolist() == [[3.0, 4.0]]

@@ -56,15 +56,14 @@ class ImageFiles:
 
     Args:
         paths: N files.
-        size: height and width to which they are resized.
     """
 
-    def __init__(self, paths: Sequence[str], size: tuple[int, int] = SHOWN_SIZE) -> None:
-        self._paths, self._size = paths, size
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = paths
 
     def __getitem__(self, indices: npt.NDArray[np.int64]) -> torch.Tensor:
         """Return the images at int64 [n], uint8 [n, 3, H, W]. Raises `InputError` for a file that cannot be read."""
-        return torch.from_numpy(np.stack([read_image(self._paths[row], self._size) for row in indices.tolist()]))
+        return torch.from_numpy(np.stack([read_image(self._paths[row], SHOWN_SIZE) for row in indices.tolist()]))
 
 
 def _uri(kind: str, content: bytes) -> str:

@@ -5,14 +5,13 @@ from typing import Final
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from strongreid.evaluation import Identification, Interval
 from strongreid.reports.console import in_percent
 from strongreid.reports.drawing import add_legend, color_of, dashes_of, new_figure
 from strongreid.reports.images import figure_picture
 from strongreid.reports.page import Block, Headline, Headlines, Pictures, Section, Text
-from strongreid.reports.plots import PERCENT
+from strongreid.reports.plots import rate_over_rate
 
 TITLE: Final = "Strangers"
 """Title of the section."""
@@ -79,13 +78,9 @@ def open_set_figure(sizes: Mapping[int, Identification]) -> Figure:
             drawstyle="steps-post",
         )
         names.append(f"{people:,} enrolled")
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(PERCENT)
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(PERCENT)
     axes.set_xlabel("strangers with an answer (FPIR)")
     axes.set_ylabel("missed (FNIR)")
-    axes.set_ylim(-0.02, 1.02)
+    rate_over_rate(axes)
     if len(lines) > 1:
         add_legend(axes, lines, names)
     return figure

@@ -144,24 +144,6 @@ class Section:
     lead: str = ""
 
 
-def table_section(
-    title: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    note: str = "",
-    *,
-    lead: str = "",
-    align: Literal["numbers", "text"] = "numbers",
-) -> Section:
-    """Return a section that is one table."""
-    return Section(title, [Table(columns, rows, note, align)], lead)
-
-
-def pictures_section(title: str, pictures: Sequence[Picture], *, lead: str = "") -> Section:
-    """Return a section of pictures; `strongreid.reports.images.figure_picture` makes them of figures."""
-    return Section(title, [Pictures(pictures)], lead)
-
-
 def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section]) -> None:
     """Write the page atomically. What UTF-8 cannot say (file names of other systems) is spelt out."""
     html = (

@@ -9,13 +9,10 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from strongreid.evaluation import Embeddings
-from strongreid.evaluation.distance import Metric
 from strongreid.evaluation.embeddings import JUNK
 from strongreid.reports.drawing import INK, SOFT, WIDTH, new_figure
 
@@ -56,12 +53,6 @@ def images_of(side: Embeddings, people: list[int]) -> npt.NDArray[np.int64]:
         few = np.linspace(0, len(own) - 1, min(len(own), MOST_IMAGES_OF_PERSON)).round().astype(np.int64)
         rows.append(own[few])
     return np.concatenate(rows).astype(np.int64)
-
-
-def as_compared(features: torch.Tensor, metric: Metric) -> npt.NDArray[np.float32]:
-    """Return features as the metric sees them, float32 [N, D]: for cosine, which knows directions only, of length 1."""
-    compared = F.normalize(features) if metric == "cosine" else features
-    return np.asarray(compared.cpu().numpy(), dtype=np.float32)
 
 
 def embedding_figure(

@@ -113,7 +113,6 @@ def gains_figure(
     high: Sequence[float],
     *,
     paper: Sequence[float | None] | None = None,
-    label: str = "difference in mAP, points",
 ) -> Figure:
     """Draw differences as horizontal bars with their intervals, the first at the top.
 
@@ -123,7 +122,6 @@ def gains_figure(
         low: lower ends of their intervals, in points.
         high: upper ends.
         paper: the paper's differences, drawn as hollow diamonds; None where it has none.
-        label: what the level axis says.
     """
     rows = np.arange(len(names))
     width = WIDTH if max(map(len, names)) <= LONGEST_NAME_BESIDE_BARS else 5.6
@@ -134,7 +132,7 @@ def gains_figure(
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(rows, labels=[shortened(name, LONGEST_NAME) for name in names], parse_math=False)
     axes.invert_yaxis()
-    axes.set_xlabel(label)
+    axes.set_xlabel("difference in mAP, points")
     axes.grid(visible=False, axis="y")
     if paper is not None:
         known = [(value, row) for row, value in enumerate(paper) if value is not None]
@@ -230,13 +228,18 @@ def roc_figure(curves: Mapping[str, Verification]) -> Figure:
         axes.plot(points, [found.true_match_rate_at(r) for r in points], "o", color=color_of(line))
         error = found.equal_error_rate
         axes.plot([error], [1 - error], "D", color="white", markeredgecolor=color_of(line), markersize=7)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(PERCENT)
-    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("false-positive rate (FPR)")
     axes.set_ylabel("true-positive rate (TPR)")
-    axes.yaxis.set_major_formatter(PERCENT)
-    axes.set_ylim(-0.02, 1.02)
+    rate_over_rate(axes)
     if len(curves) > 1:
         add_legend(axes, lines, list(curves))
     return figure
+
+
+def rate_over_rate(axes: Axes) -> None:
+    """Write both axes in percent: all of the upright one, the level one logarithmic."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(PERCENT)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(PERCENT)
+    axes.set_ylim(-0.02, 1.02)

@@ -2,24 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib
 import numpy as np
+import numpy.typing as npt
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from strongreid.evaluation import Embeddings
+from strongreid.evaluation import Embeddings, normalised
 from strongreid.evaluation.distance import Metric
 from strongreid.models import ReIDModel
-from strongreid.reports.activation import activation_maps, overlaid
+from strongreid.pixels import normalise
 from strongreid.reports.confusions import Confusions, Pair
 from strongreid.reports.images import figure_picture, pixels_uri
 from strongreid.reports.page import Block, Frame, Picture, Pictures, Section, Text, Tile, TileRow, Tiles
-from strongreid.reports.plane import (
-    as_compared,
-    embedding_figure,
-    images_of,
-    person_colors,
-    principal_plane,
-    some_people,
-)
+from strongreid.reports.plane import embedding_figure, images_of, person_colors, principal_plane, some_people
 from strongreid.reports.ranked import ImageGallery, RankedList, strip
 
 PEOPLE_ON_MAP = 12
@@ -87,13 +84,47 @@ def activation_section(
     return Section("Where it looks", [Tiles(rows, compact=True)], lead)
 
 
+@torch.no_grad()
+def activation_maps(model: ReIDModel, images: Tensor) -> Tensor:
+    """Return how strongly each cell of a network's last feature map responds: float32 [N, h, w] on the CPU.
+
+    The map is the norm over channels. Its mean over cells is what the pooled feature is made of, so a bright cell has
+    much say in the feature; it says nothing of whether that was right. (Zagoruyko and Komodakis 2017 call such maps
+    activation-based attention.)
+
+    `images`: uint8 [N, 3, H, W] at the model's own size, few enough for one batch. The model is in eval mode, as
+    `ReIDModel.load` gives it.
+    """
+    images = images.to(model.classifier.weight.device)
+    feature_map = model.feature_map(normalise(images, normalisation=model.normalisation))
+    response: Tensor = torch.linalg.vector_norm(feature_map.float(), dim=1).cpu()
+    return response
+
+
+def overlaid(image: npt.NDArray[np.uint8], activation: Tensor) -> npt.NDArray[np.uint8]:
+    """Lay a map [h, w] over its picture, uint8 [3, H, W], turned grey: bright where the response is strongest.
+
+    Each map is stretched from its own weakest to its own strongest cell.
+    """
+    low, high = activation.min(), activation.max()
+    heat = (activation - low) / (high - low).clamp_min(1e-12)
+    size = (image.shape[1], image.shape[2])
+    smooth = F.interpolate(heat[None, None], size, mode="bilinear", align_corners=False)[0, 0].numpy()
+    colors = matplotlib.colormaps["inferno"](smooth)[..., :3].transpose(2, 0, 1)
+    grey = (image.astype(np.float32) / 255).mean(axis=0, keepdims=True)
+    share = 0.35 + 0.4 * smooth
+    return np.asarray(np.clip(255 * ((1 - share) * grey + share * colors), 0, 255), dtype=np.uint8)
+
+
 def plane_section(query: Embeddings, gallery: Embeddings, images: ImageGallery, metric: Metric) -> Section:
     """Return a map of some people's embeddings; `images` are those of the gallery."""
     people = some_people(query, gallery, PEOPLE_ON_MAP)
     if not people:
         return Section("Map of people", [Text("Nobody is among both queries and gallery, so there is no map.")])
     sides = [(side, images_of(side, people)) for side in (query, gallery)]
-    features = np.concatenate([as_compared(side.take(rows).features, metric) for side, rows in sides])
+    shown = [side.take(rows) for side, rows in sides]
+    compared = [normalised(some) for some in shown] if metric == "cosine" else shown  # which knows directions only
+    features = np.concatenate([some.features.cpu().numpy() for some in compared])
     person = np.concatenate([side.person[rows] for side, rows in sides])
     camera = np.concatenate([side.camera[rows] for side, rows in sides])
     points, share = principal_plane(features)

@@ -25,7 +25,7 @@ from strongreid.recipes import read_config, recipe_path
 from strongreid.recipes.values import with_values
 from strongreid.reports.console import Console
 from strongreid.reports.images import figure_picture
-from strongreid.reports.page import Pictures, Section, Table, Text, pictures_section, write_page
+from strongreid.reports.page import Pictures, Section, Table, Text, write_page
 from strongreid.reports.plots import cmc_figure, curves_figure, loss_names
 from strongreid.reports.results import better_worse_section, duration
 from strongreid.reports.strips import QueryRow, Strip, draw_strips, strips_figure
@@ -188,7 +188,7 @@ def _write_page(
         Section("Result", [Table(*_table(rows)), *map(Text, _sentences(rows))], WHAT_IT_IS),
         better_worse_section(before.name, before.result, after.name, after.result),
         Section("What each network finds", [Pictures([picture])]),
-        pictures_section("Curves", curves),
+        Section("Curves", [Pictures(curves)]),
     ]
     page = inside(output, "report.html")
     write_page(page, "strongreid demo", "drawn people", sections)

@@ -13,7 +13,7 @@ from strongreid.losses.objective import TOTAL
 from strongreid.reports.console import Console
 from strongreid.reports.drawing import WIDTH, save
 from strongreid.reports.images import figure_picture
-from strongreid.reports.page import Picture, Section, Table, pictures_section, table_section, write_page
+from strongreid.reports.page import Picture, Pictures, Section, Table, write_page
 from strongreid.reports.plots import cmc_figure, curves_figure, gains_figure, loss_names
 from strongreid.runs.compare import differences
 from strongreid.runs.folder import Run
@@ -36,7 +36,7 @@ def write_sweep_page(sweep: Sweep, found: Sequence[RowOutcome], console: Console
         Section("Table", [*tables, replace(last_table, note=explanation(sweep, found))]),
         *_gains(sweep, found),
         *_curves(sweep, found),
-        table_section("What each row changes", ("", "beside the row above"), _changes(sweep), align="text"),
+        Section("What each row changes", [Table(("", "beside the row above"), _changes(sweep), align="text")]),
         Section(
             "What each row cost", _tables(sweep, found, cost_cells), "Means over seeds; rows can share a training."
         ),
@@ -106,7 +106,7 @@ def _gains(sweep: Sweep, found: Sequence[RowOutcome]) -> list[Section]:
     lead = "mAP of each row minus that of the row above, with 95 % intervals over queries."
     if _paper_has_gains(found):
         lead += " Diamonds: the paper's, on its own data sets at its own size."
-    return [pictures_section("What each row brings", pictures, lead=lead)] if pictures else []
+    return [Section("What each row brings", [Pictures(pictures)], lead)] if pictures else []
 
 
 def _paper_has_gains(found: Sequence[RowOutcome]) -> bool:
@@ -128,7 +128,7 @@ def _curves(sweep: Sweep, found: Sequence[RowOutcome]) -> list[Section]:
             figure, title = curves_figure(logs, (loss,), label=f"{loss} loss"), f"{loss.capitalize()} loss"
             alt, caption = f"{title}: {', '.join(logs)}", f"{title}, which all trainings have."
             pictures.append(_picture(sweep, direction, "curves", figure, alt, caption))
-    return [pictures_section("Curves", pictures, lead="Means over seeds.")] if pictures else []
+    return [Section("Curves", [Pictures(pictures)], "Means over seeds.")] if pictures else []
 
 
 def _comparable_loss(logs: Iterable[Sequence[Mapping[str, float]]]) -> str:

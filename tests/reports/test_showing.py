@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from strongreid.models import ReIDModel
 from strongreid.pixels import normalise
-from strongreid.reports.activation import activation_maps, overlaid
+from strongreid.reports.showing import activation_maps, overlaid
 
 
 class Quarters(nn.Module):
