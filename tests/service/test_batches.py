@@ -8,7 +8,7 @@ import torch
 from strongreid.pixels import read_image
 from strongreid.service.batches import MOST, Batches
 from strongreid.service.metrics import Meter
-from strongreid.service.searching import Asked, Searcher
+from strongreid.service.searching import Asked, answer
 from tests.service.conftest import Room
 
 
@@ -49,14 +49,14 @@ def test_closing_answers_what_was_asked_and_an_error_is_that_of_all() -> None:
 
 
 def test_a_batch_finds_what_each_query_alone_finds(room: Room) -> None:
-    searcher = Searcher(room.served, Meter())
+    meter = Meter()
     asked = [
         Asked(read_image(path, (64, 32)), 5 + row % 2, None, "track" if row % 3 else "image")
         for row, path in enumerate(room.paths[:9])
     ]
-    together = searcher.answer(asked)
+    together = answer(room.served, meter, asked)
     for one, hits in zip(asked, together, strict=True):
-        (alone,) = searcher.answer([one])
+        (alone,) = answer(room.served, meter, [one])
         assert isinstance(hits, list)
         assert isinstance(alone, list)
         assert [hit.key for hit in hits] == [hit.key for hit in alone]
@@ -66,7 +66,7 @@ def test_a_batch_finds_what_each_query_alone_finds(room: Room) -> None:
 
 def test_a_query_that_cannot_be_answered_spoils_no_other(room: Room) -> None:
     pixels = read_image(room.paths[0], (64, 32))
-    good, bad = Searcher(room.served, Meter()).answer([Asked(pixels, 3, None), Asked(pixels, 0, None)])
+    good, bad = answer(room.served, Meter(), [Asked(pixels, 3, None), Asked(pixels, 0, None)])
     assert isinstance(good, list)
     assert isinstance(bad, Exception)
     assert torch.equal(torch.tensor([hit.rank for hit in good]), torch.arange(1, 4))

@@ -1,7 +1,7 @@
 import pytest
 
 from strongreid.errors import InputError
-from strongreid.service.users import Users, new_token, parse_users
+from strongreid.service.users import parse_users
 
 ONE, TWO = "0123456789abcdef", "another token".replace(" ", "-") + "-more"
 
@@ -37,9 +37,3 @@ def test_what_is_no_list_of_users_is_refused_without_saying_a_token(text: str, s
         parse_users(text, "users.txt")
     assert ONE not in str(refused.value)
     assert "short" not in str(refused.value)
-
-
-def test_new_tokens_are_long_and_different() -> None:
-    made = {new_token() for _ in range(20)}
-    assert len(made) == 20
-    assert all(Users({"anna": one}).who(one) == "anna" for one in made)

@@ -1,6 +1,7 @@
 """Serving: model and gallery brought together, users and audit log found, then the service until it is to stop."""
 
 import os
+import secrets
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from strongreid.service.app import create_app
 from strongreid.service.gate import Limits
 from strongreid.service.searching import Served
 from strongreid.service.server import listen, run_server
-from strongreid.service.users import ALONE, Users, new_token, parse_users
+from strongreid.service.users import ALONE, Users, parse_users
 
 TOKENS: Final = "STRONGREID_TOKEN"
 """The variable of the environment that may hold the users' tokens."""
@@ -86,7 +87,7 @@ def _users(choices: Choices, console: Console) -> tuple[Users, str | None]:
     elif given:
         users, token = parse_users(given, f"The variable {TOKENS}"), None
     elif _is_this_machine(choices.host):
-        token = new_token()
+        token = secrets.token_urlsafe()
         users = Users({ALONE: token})
     else:
         raise InputError(

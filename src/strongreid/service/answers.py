@@ -28,7 +28,7 @@ from strongreid.service.confirmations import CONFIRM, Confirmations, Shown
 from strongreid.service.gate import Limits
 from strongreid.service.metrics import CONTENT_TYPE, Meter
 from strongreid.service.refusals import Refused
-from strongreid.service.searching import Asked, Counted, Hit, Searcher, Served, count
+from strongreid.service.searching import Asked, Counted, Hit, Served, answer, count
 from strongreid.service.thumbnails import thumbnail_of
 from strongreid.service.uploads import Upload, decode, read_upload, small_jpeg
 
@@ -57,7 +57,7 @@ class Answers:
         self._served, self._audit, self._limits, self._meter = served, audit, limits, meter
         self._confirmations = Confirmations(needed)
         self._confirmations.replay(read_log(audit.path), served.address)
-        self._batches = Batches(Searcher(served, meter).answer)
+        self._batches = Batches(partial(answer, served, meter))
         self._decoders = ThreadPoolExecutor(DECODERS, "decoding")
         self._confirming = asyncio.Lock()
         self._calibration = forms.calibration(served.calibrated, served.network.metric)
@@ -156,13 +156,8 @@ class Answers:
         """List the matches that one person has confirmed and another must still look at."""
         matches = [
             forms.WaitingMatch(
+                **vars(hit),
                 search=search,
-                key=hit.key,
-                rank=hit.rank,
-                distance=hit.distance,
-                camera=hit.camera,
-                camera_name=hit.camera_name,
-                time=hit.time,
                 query=f"query/{search}",
                 thumbnail=f"thumbnail/{hit.key}",
                 confirmed_by=list(self._confirmations.by(shown.match(hit.key))),
@@ -200,16 +195,7 @@ class Answers:
         known = self._served.calibrated
         verdict = "not sure" if known is None else "same person" if hit.distance < known.threshold else "no match"
         return forms.HitAnswer(
-            rank=hit.rank,
-            key=hit.key,
-            distance=hit.distance,
-            person=hit.person,
-            camera=hit.camera,
-            time=hit.time,
-            track=hit.track,
-            person_name=hit.person_name,
-            camera_name=hit.camera_name,
-            track_name=hit.track_name,
+            **vars(hit),
             name=PurePath(split_box(hit.path)[0]).name,
             thumbnail=f"thumbnail/{hit.key}",
             verdict=verdict,

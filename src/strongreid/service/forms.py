@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial, reduce
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -78,10 +79,7 @@ class Choice(BaseModel):
             parts.append(Compare("time", ">=", (microseconds(self.after),)))
         if self.before is not None:
             parts.append(Compare("time", "<", (microseconds(self.before),)))
-        joined = None if not parts else parts[0]
-        for part in parts[1:]:
-            joined = Joined("and", joined, part) if joined is not None else part
-        return joined
+        return reduce(partial(Joined, "and"), parts) if parts else None
 
 
 def _numbers(given: Sequence[int | str]) -> tuple[int, ...]:
@@ -124,16 +122,7 @@ class Calibration(BaseModel):
 
 def calibration(known: Calibrated | None, metric: str) -> Calibration | None:
     """Return what a model was measured to do, as it is answered; `metric`: by which its features are compared."""
-    if known is None:
-        return None
-    return Calibration(
-        threshold=known.threshold,
-        false_match_rate=known.false_match_rate,
-        true_match_rate=known.true_match_rate,
-        measured_on=known.measured_on,
-        words=known.words(metric),
-        rates=list(known.rates),
-    )
+    return None if known is None else Calibration(**vars(known), words=known.words(metric))
 
 
 class SearchAnswer(BaseModel):

@@ -109,33 +109,25 @@ class Hit:
     """Empty where it has none."""
 
 
-class Searcher:
-    """Answers batches of queries; for one thread."""
-
-    def __init__(self, served: Served, meter: Meter) -> None:
-        self._served, self._meter = served, meter
-
-    def answer(self, queries: Sequence[Asked]) -> list[list[Hit] | Exception]:
-        """Return the hits of each query, or why there are none."""
-        self._meter.batch.observe(len(queries))
-        features = self._served.network.embed(torch.from_numpy(np.stack([query.pixels for query in queries])))
-        answers: list[list[Hit] | Exception] = [[] for _ in queries]
-        for rows in _alike(queries):
-            try:
-                found = self._search(features[rows], queries[rows[0]])
-            except Exception as error:  # noqa: BLE001 - it is raised where the answer is waited for
-                for row in rows:
-                    answers[row] = error
-            else:
-                for row, hits in zip(rows, found, strict=True):
-                    answers[row] = hits
-        return answers
-
-    def _search(self, features: Tensor, query: Asked) -> list[list[Hit]]:
-        found = self._served.gallery.search(
-            features, query.count, where=query.where, model=self._served.model, by=query.by
-        )
-        return [_hits(found, row) for row in range(len(features))]
+def answer(served: Served, meter: Meter, queries: Sequence[Asked]) -> list[list[Hit] | Exception]:
+    """Return the hits of each query, or why there are none; for one thread."""
+    meter.batch.observe(len(queries))
+    features = served.network.embed(torch.from_numpy(np.stack([query.pixels for query in queries])))
+    answers: list[list[Hit] | Exception] = [[] for _ in queries]
+    for rows in _alike(queries):
+        query = queries[rows[0]]
+        try:
+            nearest = served.gallery.search(
+                features[rows], query.count, where=query.where, model=served.model, by=query.by
+            )
+            found = [_hits(nearest, row) for row in range(len(rows))]
+        except Exception as error:  # noqa: BLE001 - it is raised where the answer is waited for
+            for row in rows:
+                answers[row] = error
+        else:
+            for row, hits in zip(rows, found, strict=True):
+                answers[row] = hits
+    return answers
 
 
 def _alike(queries: Sequence[Asked]) -> list[list[int]]:

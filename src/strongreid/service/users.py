@@ -7,7 +7,6 @@ Only their hashes are kept, and all of them are compared, in a time that does no
 import hashlib
 import hmac
 import re
-import secrets
 from collections.abc import Mapping
 from typing import Final
 
@@ -64,11 +63,6 @@ def parse_users(text: str, source: str) -> Users:
     if not tokens:
         raise InputError(f"{source} holds no token. Write NAME:TOKEN, one user a line. {HOW_TO_MAKE}")
     return Users(tokens)
-
-
-def new_token() -> str:
-    """Return a token that nobody can guess."""
-    return secrets.token_urlsafe()
 
 
 def _hash(token: str) -> bytes:
