@@ -13,7 +13,7 @@ import pytest
 
 from strongreid.cli import main
 from strongreid.evaluation import RetrievalResult
-from strongreid.export.extras import PACKAGES
+from strongreid.export.onnx_file import PACKAGES
 from strongreid.models import Calibrated, ReIDModel, write_calibrated
 
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"

@@ -9,21 +9,39 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from types import ModuleType
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from strongreid.errors import InputError
-from strongreid.export.extras import require
 from strongreid.export.graph import INPUT, OUTPUT, ExportGraph
 from strongreid.export.profile import Format, Infer
 
 OPSET: Final = 18
+Extra = Literal["onnx", "openvino"]
+PACKAGES: Final[Mapping[str, str]] = {
+    "onnx": "onnx onnxruntime onnxscript",
+    "openvino": "openvino onnx onnxruntime onnxscript",
+}
+"""What the libraries of an extra are: imported when a command runs that needs them."""
 LARGEST_BYTES: Final = 2**31 - 1
 """Most bytes of one ONNX file: protobuf's limit."""
+
+
+def require(name: str, extra: Extra) -> ModuleType:
+    """Import a library of an extra; `InputError` with the command that installs it where it is missing."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f"This needs the library {name}, which cannot be imported ({error}). Install it: "
+            f"pip install {PACKAGES[extra]}"
+        ) from error
 
 
 def write_onnx(graph: ExportGraph, path: Path, metadata: Mapping[str, str]) -> None:

@@ -13,9 +13,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from strongreid.export.extras import require
 from strongreid.export.graph import ExportGraph
-from strongreid.export.onnx_file import write_onnx
+from strongreid.export.onnx_file import require, write_onnx
 from strongreid.export.profile import Format, Infer
 
 

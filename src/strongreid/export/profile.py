@@ -53,21 +53,6 @@ class Exported:
     half: bool
     """Whether the backbone computes in float16."""
 
-    @property
-    def full_path(self) -> str:
-        """Where the file lies, as it is found from any working folder."""
-        return str(self.path.absolute())
-
-
-def nothing(exported: Exported) -> dict[str, str]:
-    """No side files, no metadata."""
-    return {}
-
-
-def nothing_to_say(exported: Exported) -> list[str]:
-    """No doubts."""
-    return []
-
 
 @dataclass(frozen=True)
 class Profile:
@@ -92,11 +77,11 @@ class Profile:
     """How many images it feeds at once; None: any number, on an axis named `batch`."""
     l2: bool = False
     """Whether features leave the graph with the length 1."""
-    metadata: Callable[[Exported], dict[str, str]] = nothing
+    metadata: Callable[[Exported], dict[str, str]] = lambda exported: {}
     """Entries that it looks for in the file's metadata, by its own names."""
-    sides: Callable[[Exported], dict[str, str]] = nothing
+    sides: Callable[[Exported], dict[str, str]] = lambda exported: {}
     """Texts by the names of the files beside it."""
-    doubts: Callable[[Exported], list[str]] = nothing_to_say
+    doubts: Callable[[Exported], list[str]] = lambda exported: []
     """What its user should know of this very file, in sentences."""
     otherwise: Callable[[Path], str] = lambda source: ""
     """What to do, in sentences, where the file would not be the model (`source`)."""

@@ -114,7 +114,8 @@ def _written(
         proof = prove(infer, model, settings, otherwise)
         report(2, STEPS)
         for name in profile.format.names_beside(path):
-            _copy(partial.with_name(name), inside(path.parent, name))
+            with atomic_file(inside(path.parent, name)) as copy:
+                copy.write_bytes(partial.with_name(name).read_bytes())
         for name, text in profile.sides(exported).items():
             write_text(inside(path.parent, name), text)
         write_text(
@@ -162,8 +163,3 @@ def _metadata(
         **known,
     }
     return {PREFIX + key: value for key, value in said.items()}
-
-
-def _copy(source: Path, target: Path) -> None:
-    with atomic_file(target) as partial:
-        partial.write_bytes(source.read_bytes())

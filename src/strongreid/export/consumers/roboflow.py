@@ -73,13 +73,11 @@ def _differences(graph: ExportGraph) -> str:
         "its pooling is not the average": arguments.get("pooling") != "average",
         "float16, a fixed batch or --l2": settings.precision != "float32" or settings.batch is not None or settings.l2,
         "mean and deviation are not outside": not graph.plain,
-        "its loader would cut names of its weights": any(map(_is_cut, model.backbone.state_dict())),
+        "its loader would cut names of its weights": any(
+            name.startswith(STRIPPED) for name in model.backbone.state_dict()
+        ),
     }
     return "; ".join(reason for reason, holds in wrong.items() if holds)
-
-
-def _is_cut(name: str) -> bool:
-    return name.startswith(STRIPPED)
 
 
 def _otherwise(source: Path) -> str:

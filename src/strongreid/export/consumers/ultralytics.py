@@ -43,7 +43,7 @@ def _sides(exported: Exported) -> dict[str, str]:
                 "proximity_thresh: 0.5",
                 f"appearance_thresh: {threshold}  # {origin}",
                 "with_reid: True",
-                f"model: {json.dumps(exported.full_path)}",
+                f"model: {json.dumps(str(exported.path.absolute()))}",
                 "",
             ]
         )
