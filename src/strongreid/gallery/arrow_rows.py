@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,8 @@ import pyarrow as pa
 from strongreid.evaluation.distance import Metric
 from strongreid.files import parse_json, unreadable
 from strongreid.gallery.labels import NAMED, NAMES
-from strongreid.gallery.rows import About, Rows
+from strongreid.gallery.rows import NUMBERS, About, Rows
 
-FACTS: Final = ("person", "camera", "track", "time", "added")
-"""Columns of whole numbers."""
 METADATA: Final = b"strongreid"
 """Key of what a schema says of all rows."""
 _PLAIN: Final = {b"lance-encoding:compression": b"none"}
@@ -32,7 +30,7 @@ def schema_of(about: About) -> pa.Schema:
         [
             pa.field("key", pa.string(), nullable=False),
             pa.field("features", pa.list_(pa.float32(), about.width), nullable=False, metadata=_PLAIN),
-            *(pa.field(name, pa.int64(), nullable=False) for name in FACTS),
+            *(pa.field(name, pa.int64(), nullable=False) for name in NUMBERS),
             pa.field("path", pa.string(), nullable=False),
             pa.field("thumbnail", pa.large_binary()),
             *NAME_FIELDS,
@@ -48,15 +46,14 @@ def about_rows(schema: pa.Schema, address: str) -> About:
     known = isinstance(model, str) and isinstance(width, int) and metric in ("cosine", "euclidean")
     if not known or pa.types.is_fixed_size_list(schema.field("features").type) is False:
         raise unreadable(Path(address), "it is no gallery that strongreid made", "Name another one.")
-    chosen: Metric = "euclidean" if metric == "euclidean" else "cosine"
-    return About(str(model), int(str(width)), chosen)
+    return About(cast(str, model), cast(int, width), cast(Metric, metric))
 
 
 def arrow_rows(rows: Rows, schema: pa.Schema) -> pa.Table:
     """Return rows as a table of that schema."""
     width = rows.features.shape[1]
     features = pa.FixedSizeListArray.from_arrays(pa.array(rows.features.reshape(-1)), width)
-    columns: dict[str, Any] = {name: getattr(rows, name) for name in ("key", *FACTS, "path", "thumbnail")}
+    columns: dict[str, Any] = {name: getattr(rows, name) for name in ("key", *NUMBERS, "path", "thumbnail")}
     columns["features"] = features
     columns |= {name: pa.array(getattr(rows, name), pa.string(), mask=getattr(rows, name) == "") for name in NAMES}
     return pa.table({name: pa.array(columns[name], schema.field(name).type) for name in schema.names}, schema=schema)
@@ -65,7 +62,7 @@ def arrow_rows(rows: Rows, schema: pa.Schema) -> pa.Table:
 def rows_of_batches(batches: Iterable[pa.RecordBatch], width: int, count: int) -> Rows:
     """Return `count` rows of batches; they may lack thumbnails and names. Features are copied once."""
     features = np.empty((count, width), dtype=np.float32)
-    parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ("key", *FACTS, "path", "thumbnail", *NAMES)}
+    parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ("key", *NUMBERS, "path", "thumbnail", *NAMES)}
     start = 0
     for batch in batches:
         stop = start + batch.num_rows
@@ -73,7 +70,7 @@ def rows_of_batches(batches: Iterable[pa.RecordBatch], width: int, count: int) -
         for name, values in parts.items():
             values.append(_column(batch, name))
         start = stop
-    empty = {name: np.int64 if name in FACTS else np.object_ for name in parts}
+    empty = {name: np.int64 if name in NUMBERS else np.object_ for name in parts}
     joined = {name: np.concatenate([np.empty(0, empty[name]), *values]) for name, values in parts.items()}
     return Rows(features=features[:start], **joined)
 

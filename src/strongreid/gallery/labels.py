@@ -17,10 +17,9 @@ import numpy.typing as npt
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.gallery.where import UNKNOWN
+from strongreid.gallery.where import UNKNOWN, Integers
 from strongreid.names import FIRST_OF_NAMES, number_of_name
 
-Integers = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.object_]
 NAMED: Final = ("person", "camera", "track")
 """Columns of numbers that may have names."""

@@ -16,14 +16,14 @@ import numpy.typing as npt
 from torch import Tensor
 
 from strongreid.errors import InputError
-from strongreid.gallery.arrow_rows import FACTS, about_rows, arrow_rows, names_in, rows_of_batches
+from strongreid.gallery.arrow_rows import about_rows, arrow_rows, names_in, rows_of_batches
 from strongreid.gallery.held import Held, extended, hold, joined, live_rows
-from strongreid.gallery.labels import NAMES, Integers, Labels
+from strongreid.gallery.labels import NAMES, Labels
 from strongreid.gallery.lance_index import LEAST_ROWS, build_index, candidates, keep_tuned, tuned_of
 from strongreid.gallery.lance_table import NO_STATE, ROWS_AT_ONCE, LanceTable, State, read_rows, reader, scan
-from strongreid.gallery.rows import About, Rows
+from strongreid.gallery.rows import NUMBERS, About, Rows
 from strongreid.gallery.store import Added, Facts, Found, KnownPath, Tuned
-from strongreid.gallery.where import UNKNOWN, Not, Where
+from strongreid.gallery.where import UNKNOWN, Integers, Not, Where
 
 
 @final
@@ -122,10 +122,10 @@ class LanceStore:
         """Return the columns of all rows."""
         table = self._at.open()
         if table is None:
-            return Facts(**{name: np.empty(0, dtype=np.int64) for name in FACTS}, names={})
-        found = self._at.read(lambda: scan(table, ["key", *FACTS, *NAMES]))
+            return Facts(**{name: np.empty(0, dtype=np.int64) for name in NUMBERS}, names={})
+        found = self._at.read(lambda: scan(table, ["key", *NUMBERS, *NAMES]))
         live = live_rows(found["key"].to_numpy(zero_copy_only=False), found["added"].to_numpy())
-        return Facts(**{name: found[name].to_numpy()[live] for name in FACTS}, names=names_in(found))
+        return Facts(**{name: found[name].to_numpy()[live] for name in NUMBERS}, names=names_in(found))
 
     def known_paths(self) -> dict[str, KnownPath]:
         """Return the rows that have a path, by it."""
@@ -154,10 +154,7 @@ class LanceStore:
     def erase(self, where: Where) -> None:
         """Erase the rows for which a condition holds, and every file from before that."""
         with self._at.alone():
-            table = self._at.open()
-            if table is None:
-                return
-            files = self._at.files()
+            table, files = self._at.require(), self._at.files()
             kept = Not(where).text("()", UNKNOWN)
             count = self._at.door(lambda: table.count_rows(where.text("()", UNKNOWN)))
             anew = bool(count) or self._at.marks_rows_as_deleted()  # such as those that had another person
@@ -196,9 +193,7 @@ class LanceStore:
     def compact(self) -> None:
         """Bring rows into few files, and remove those of earlier versions."""
         with self._at.alone():
-            table = self._at.open()
-            if table is not None:
-                self._at.purge()
+            self._at.purge()
 
     def batches(self) -> Iterator[Rows]:
         """Yield all rows, some thousand at a time."""

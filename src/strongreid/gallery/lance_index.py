@@ -26,17 +26,12 @@ _METADATA: Final = "strongreid_index"
 _FEATURES: Final = "features"
 
 
-def groups_for(rows: int) -> int:
-    """How many groups so many rows are put into."""
-    return max(1, round(math.sqrt(rows)))
-
-
 def build_index(table: Any, metric: Metric, rows: int) -> None:
     """Build the index, in place of an earlier one."""
     if rows < LEAST_ROWS:
         raise InputError(f"An index needs {LEAST_ROWS:,} rows; there are {rows:,}, which exact search does at once.")
     distance: Literal["l2", "cosine"] = "l2" if metric == "euclidean" else "cosine"
-    table.create_index(_FEATURES, config=IvfSq(distance_type=distance, num_partitions=groups_for(rows)))
+    table.create_index(_FEATURES, config=IvfSq(distance_type=distance, num_partitions=round(math.sqrt(rows))))
 
 
 def keep_tuned(table: Any, tuned: Tuned) -> None:

@@ -93,8 +93,7 @@ class LanceTable:
                     f"{self.address} holds other things, such as {strange[0]}, and no gallery. Name a new folder."
                 )
             killed = f"{TABLE}.lance" in names  # a writer, before its first commit
-        self._opened = self.replaced(schema_of(about), None, "overwrite" if killed else "create")
-        return self._opened
+        return self.replaced(schema_of(about), None, "overwrite" if killed else "create")
 
     def replaced(self, schema: pa.Schema, rows: pa.RecordBatchReader | None, mode: str = "overwrite") -> Any:
         """Make the table of other rows in one commit, and return it; use while `alone`."""

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from strongreid.errors import InputError
 from strongreid.gallery.held import hold, joined
-from strongreid.gallery.labels import LONGEST_NAME, NAMED, NAMES, Integers, Labels, Texts
-from strongreid.gallery.milvus_rows import LONGEST_TEXT, NUMBERS, entities_of, rows_of
-from strongreid.gallery.rows import About, Rows
+from strongreid.gallery.labels import LONGEST_NAME, NAMED, NAMES, Labels, Texts
+from strongreid.gallery.milvus_rows import LONGEST_TEXT, entities_of, rows_of
+from strongreid.gallery.rows import NUMBERS, About, Rows
 from strongreid.gallery.store import Added, Facts, Found, KnownPath
-from strongreid.gallery.where import UNKNOWN, Where
+from strongreid.gallery.where import UNKNOWN, Integers, Where
 
 _ROWS: Final = "strongreid_gallery"
 _ABOUT: Final = "strongreid_about"

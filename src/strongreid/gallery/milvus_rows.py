@@ -8,9 +8,8 @@ import numpy as np
 
 from strongreid.errors import InputError
 from strongreid.gallery.labels import NAMES
-from strongreid.gallery.rows import Rows
+from strongreid.gallery.rows import NUMBERS, Rows
 
-NUMBERS: Final = ("person", "camera", "track", "time", "added")
 LONGEST_TEXT: Final = 65_535
 """Most bytes of a text."""
 

@@ -17,10 +17,12 @@ import numpy.typing as npt
 
 from strongreid.errors import InputError
 from strongreid.evaluation.distance import Metric
-from strongreid.gallery.labels import NAMED, Integers, Texts, either, labels, whole_numbers
+from strongreid.gallery.labels import NAMED, Texts, either, labels, whole_numbers
 from strongreid.gallery.times import times
-from strongreid.gallery.where import UNKNOWN
+from strongreid.gallery.where import UNKNOWN, Integers
 
+NUMBERS: Final = ("person", "camera", "track", "time", "added")
+"""Columns of whole numbers."""
 LONGEST_PATH: Final = 4096
 """Most bytes of a path, as on Linux."""
 LARGEST_THUMBNAIL: Final = 2**20

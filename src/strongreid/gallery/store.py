@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from strongreid.gallery.labels import Integers, Labels, Texts
+from strongreid.gallery.labels import Labels, Texts
 from strongreid.gallery.rows import About, Rows
-from strongreid.gallery.where import Where
+from strongreid.gallery.where import Integers, Where
 
 
 @dataclass(frozen=True)
