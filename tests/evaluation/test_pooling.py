@@ -173,7 +173,7 @@ def test_single_shot_comes_to_the_mean_over_all_galleries_that_can_be_drawn() ->
     found = evaluate_single_shot(query, gallery, draws=800, seed=3, metric="euclidean")
     assert found.rank(1) == pytest.approx((first == 1).mean(), abs=0.04)
     assert found.mean_ap == pytest.approx((1 / first).mean(), abs=0.03)
-    assert found.spread("mean_ap") == pytest.approx((1 / first).mean(axis=1).std(), abs=0.03)
+    assert found.mean_ap_spread == pytest.approx((1 / first).mean(axis=1).std(), abs=0.03)
 
 
 @pytest.mark.parametrize("count", [0, -1])

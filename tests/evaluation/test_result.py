@@ -230,10 +230,9 @@ def test_repeated_results_give_mean_and_spread_and_refuse_a_mixture() -> None:
     assert repeated.rank(1) == pytest.approx(0.5)
     assert repeated.rank_spread(1) == pytest.approx(np.std([0.5, 1, 0], ddof=1))
     assert repeated.mean_ap == pytest.approx((0.75 + 1 + 0.5) / 3)
-    assert repeated.spread("mean_ap") == pytest.approx(0.25)
-    assert repeated.mean_inp == repeated.mean_ap
-    assert repeated.spread("mean_inp") == repeated.spread("mean_ap")
-    assert RepeatedResult((result([1]),)).spread("mean_ap") == 0
+    assert repeated.mean_ap_spread == pytest.approx(0.25)
+    assert (repeated.mean_inp, repeated.mean_inp_spread) == (repeated.mean_ap, repeated.mean_ap_spread)
+    assert RepeatedResult((result([1]),)).mean_ap_spread == 0
     value: dict[str, Any] = json.loads(json.dumps(repeated.to_json()))
     assert value["protocol"] == "test, mean of 3 draws"
     assert (value["draws"], value["rank_1"], value["mean_inp"]) == (3, repeated.rank(1), repeated.mean_inp)

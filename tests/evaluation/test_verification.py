@@ -71,7 +71,7 @@ def test_the_equal_error_rate_is_where_both_errors_meet() -> None:
     assert found.area == pytest.approx(15 / 16)
     assert 3 < found.calibrate(0).threshold <= 3.5
     assert 4 < found.calibrate(0.25).threshold <= 5
-    json.dumps(found.calibrate(0.1).to_json(), allow_nan=False)
+    json.dumps([found.to_json(), found.calibrate(0.1).to_json()], allow_nan=False)
 
 
 def test_perfect_and_hopeless_features() -> None:

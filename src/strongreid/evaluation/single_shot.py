@@ -49,9 +49,19 @@ class RepeatedResult:
         return self.mean("mean_ap")
 
     @property
+    def mean_ap_spread(self) -> float:
+        """Standard deviation over the draws."""
+        return self.spread("mean_ap")
+
+    @property
     def mean_inp(self) -> float:
         """Mean over the draws of the mean inverse negative penalty."""
         return self.mean("mean_inp")
+
+    @property
+    def mean_inp_spread(self) -> float:
+        """Standard deviation over the draws."""
+        return self.spread("mean_inp")
 
     def rank(self, k: int) -> float:
         """Mean over the draws of rank-k, k from 1 on."""

@@ -74,6 +74,19 @@ class Verification:
         """Area under the ROC curve, 0..1."""
         return float(np.trapezoid(self.true_match_rate, self.false_match_rate))
 
+    def to_json(self) -> dict[str, Any]:
+        """The usual figures as plain values for `json.dump`."""
+        return {
+            "metric": self.metric,
+            "equal_error_rate": self.equal_error_rate,
+            "area_under_roc": self.area,
+            "true_match_rate_at_1e-2": self.true_match_rate_at(1e-2),
+            "true_match_rate_at_1e-3": self.true_match_rate_at(1e-3),
+            "true_match_rate_at_1e-4": self.true_match_rate_at(1e-4),
+            "same_pairs": self.same_pairs,
+            "different_pairs": self.different_pairs,
+        }
+
     def _index(self, false_match_rate: float) -> int:
         require_rate(false_match_rate)
         return int(np.searchsorted(self.false_match_rate, false_match_rate, side="right")) - 1
