@@ -167,6 +167,8 @@ def test_data_check_says_ready_or_what_to_fix(
     assert f"{counts['images']} of {counts['images']}" in said  # found beside expected
     with Image.open(sheet) as picture:
         assert picture.size[0] > 100
+    wrong = tmp_path / "sheet.psd"
+    refused(["data", "check", "market1501", str(drawn), f"--sheet={wrong}"], capsys, "sheet.psd", ".png or .jpg")
     removed = sorted((broken / "bounding_box_train").glob("*.jpg"))[0]
     removed.unlink()
     removed.with_name("0000_c1s1_000001_00.jpg").write_bytes(b"no image")

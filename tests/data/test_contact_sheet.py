@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from strongreid.data.contact_sheet import MARGIN, contact_sheet
+from strongreid.data.contact_sheet import MARGIN, contact_sheet, sheet_format
 from strongreid.data.table import ImageTable
 from strongreid.errors import InputError
 
@@ -54,6 +54,23 @@ def test_nobody_to_show_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nobody"):
         contact_sheet(plain_images(tmp_path, {}), tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()
+
+
+@pytest.mark.parametrize("ending", [".psd", ".PSD", ".mpg", ".msp"])
+def test_an_ending_that_cannot_be_written_is_refused_first(tmp_path: Path, ending: str) -> None:
+    table, sheet = plain_images(tmp_path, {(1, 1, 1): (200, 9, 9)}), tmp_path / f"sheet{ending}"
+    for refuse in (sheet_format, lambda path: contact_sheet(table, path)):
+        with pytest.raises(InputError, match=rf"sheet{ending} ends in {ending}, but .* Name it \.png or \.jpg"):
+            refuse(sheet)
+    assert not sheet.exists()
+
+
+def test_an_ending_names_the_format(tmp_path: Path) -> None:
+    table = plain_images(tmp_path, {(1, 1, 1): (200, 9, 9)})
+    for name, kind in (("a.JPG", "JPEG"), ("a.png", "PNG"), ("a.webp", "WEBP"), ("a", "PNG"), ("a.people", "PNG")):
+        contact_sheet(table, tmp_path / name)
+        with Image.open(tmp_path / name) as image:
+            assert image.format == kind
 
 
 def test_an_image_that_cannot_be_read_leaves_its_place_empty(tmp_path: Path) -> None:

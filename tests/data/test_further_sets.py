@@ -197,6 +197,12 @@ def test_mars_gives_frames_with_their_tracks(tmp_path: Path, put: Callable[[Path
         InputError, match=r"train_name\.txt: line 1 is '\.\./\.\./etc/passwd', but track 1 is of person 1"
     ):
         load_benchmark("mars", tmp_path)
+    for digits in (20, 5000):  # more than a column holds, and than Python reads
+        write_list(tmp_path / "info" / "train_name.txt", [f"0001C1T0001F{'9' * digits}.jpg", *names[1:]])
+        with pytest.raises(
+            InputError, match=r"train_name\.txt: line 1 is '0001C1T0001F99999.*, but track 1 is of person 1"
+        ):
+            load_benchmark("mars", tmp_path)
     write_list(tmp_path / "info" / "train_name.txt", names[:-1])
     with pytest.raises(InputError, match=r"track 4 is of the lines 10 to 10, which are not there"):
         load_benchmark("mars", tmp_path)
@@ -235,6 +241,11 @@ def test_ilids_vid_brings_its_splits(tmp_path: Path, put: Callable[[Path], None]
         assert len(np.unique(data.train.track)) == 6
     with pytest.raises(InputError, match="comes with the splits 0 to 1"):
         load_benchmark("ilids_vid", tmp_path, split_seed=2)
+    odd = tmp_path / "i-LIDS-VID" / "sequences" / "cam1" / "person001" / f"cam1_person001_{'9' * 20}.png"
+    put(odd)
+    with pytest.raises(InputError, match=r"9999\.png: the name is not like cam1_person001_00317\.png"):
+        load_benchmark("ilids_vid", tmp_path)
+    odd.unlink()
     shutil.rmtree(tmp_path / "i-LIDS-VID" / "sequences" / "cam2" / "person005")
     with pytest.raises(InputError, match="person005: the other camera shows this person, but here is no folder"):
         load_benchmark("ilids_vid", tmp_path)

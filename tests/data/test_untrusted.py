@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,19 @@ def test_numbers_may_be_stored_as_floats_and_in_a_row(tmp_path: Path) -> None:
     found = load_benchmark("cuhk03_detected", tmp_path)
     for one, other in ((found.train, wanted.train), (found.query, wanted.query), (found.gallery, wanted.gallery)):
         assert (one.path, one.person.tolist()) == (other.path, other.person.tolist())
+
+
+def test_a_matrix_without_dimensions_is_no_column(tmp_path: Path) -> None:
+    file = tmp_path / "cuhk03_new_protocol_config_detected.mat"
+    scipy.io.savemat(file, protocol_of(tmp_path) | {"train_idx": np.array([[1]])})
+    content = file.read_bytes()
+    name = content.index(b"train_idx")  # before it: the matrix's tag and size, its flags, the dimensions and their size
+    (size,) = struct.unpack_from("<I", content, name - 44)
+    shorter = (content[: name - 44], struct.pack("<I", size - 8), content[name - 40 : name - 20], bytes(4))
+    file.write_bytes(b"".join((*shorter, content[name - 8 :])))
+    assert np.shape(read_matrices(file, "")["train_idx"]) == ()
+    with pytest.raises(InputError, match="`train_idx` must be a column of whole numbers from 1 on"):
+        load_benchmark("cuhk03_detected", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../../secret.png", "/etc/1_001_1_01.png", "1_001_1_01.png/../x", "a\0b"])

@@ -230,6 +230,16 @@ def test_files_that_are_no_model_are_clear_errors(tmp_path):
         ('{"format": 1, "arguments": 3}', "damaged"),
         ('{"format": 1, "arguments": {"backbone": "resnet18", "people": 2}, "objects": 3}', "damaged"),
         ('{"format": 1, "arguments": {"backbone": "resnet18", "people": 2}, "objects": ["head"]}', "unknown .* head"),
+        ('{"format": 1, "arguments": {"backbone": "resnet18", "people": 2}, "objects": [5]}', "objects cannot be"),
+        (
+            '{"format": 1, "arguments": {"backbone": "resnet18", "people": 2}, "objects": ["a", []]}',
+            "objects cannot be",
+        ),
+        (
+            '{"format": 1, "arguments": {"backbone": "resnet18", "people": 2}, "objects": "pooling"}',
+            "objects cannot be",
+        ),
+        ('{"format": 1, "arguments": {"backbone": [5], "people": 2}, "objects": ["backbone"]}', "backbone cannot be"),
     ],
 )
 def test_a_foreign_header_is_a_clear_error(tmp_path, header, message):

@@ -1,5 +1,6 @@
 """A contact sheet: some people of a set, a row each, so that wrong labels show before a training."""
 
+import io
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,21 @@ LABEL = 14
 """Height in pixels of the line above each image."""
 
 
+def sheet_format(path: Path) -> str:
+    """Return the format that a sheet's ending names, PNG for one that names none.
+
+    Raises `InputError` for a format that is only read, or holds no colours: asked before images are looked at.
+    """
+    kind = Image.registered_extensions().get(path.suffix.lower(), "PNG")
+    try:
+        Image.new("RGB", (1, 1)).save(io.BytesIO(), format=kind)
+    except (KeyError, OSError, ValueError) as error:
+        raise InputError(
+            f"{path} ends in {path.suffix}, but a contact sheet cannot be written as that. Name it .png or .jpg."
+        ) from error
+    return kind
+
+
 def contact_sheet(
     table: ImageTable,
     path: Path,
@@ -30,8 +46,10 @@ def contact_sheet(
     """Write a picture of `people` people, drawn with `seed`, to `path` (its ending names the format).
 
     A row is a person: up to `images` images of `size` (height, width), as many cameras as possible first, each below
-    its camera's number; one that cannot be read leaves its cell empty. Raises `InputError` for an empty table.
+    its camera's number; one that cannot be read leaves its cell empty. Raises `InputError` for an empty table, and as
+    `sheet_format`.
     """
+    kind = sheet_format(path)
     if not len(table):
         raise InputError("There is nobody to show: the table is empty.")
     rng = np.random.Generator(np.random.Philox(key=[seed, 0]))
@@ -52,7 +70,7 @@ def contact_sheet(
                 sheet.paste(Image.fromarray(np.ascontiguousarray(pixels)), (corner[0], corner[1] + LABEL))
     with atomic_file(path) as partial:
         try:
-            sheet.save(partial, format=Image.registered_extensions().get(path.suffix.lower(), "PNG"))
+            sheet.save(partial, format=kind)
         except OSError as error:
             raise InputError(f"The contact sheet {path} cannot be written ({error}).") from error
 

@@ -87,7 +87,7 @@ def _scan_protocol(config: Path, images: Path) -> dict[str, Part]:
 
 def _whole_numbers(config: Path, name: str, value: Matrix, least: int) -> _Integers:
     """A column of whole numbers from `least` on, which MATLAB may store as floats."""
-    if isinstance(value, np.ndarray) and 0 < value.size == max(value.shape):
+    if isinstance(value, np.ndarray) and 0 < value.size == max(value.shape, default=0):
         column = value.ravel()
         if np.all((column >= least) & (column < 2**31)) and np.all(column == np.floor(column)):
             return column.astype(np.int64)

@@ -23,8 +23,8 @@ LARGEST_LIST = 2**28
 SPLITS = "train-test people splits"
 """The folder of iLIDS-VID's splits."""
 _REMEDY = "Take it from the data set's archive again."
-_MARS_NAME = re.compile(r"(?P<folder>\d{4}|00-1)C(?P<camera>\d)T(?P<track>\d{4})F(?P<frame>\d{3,})\.jpg")
-_ILIDS_NAME = re.compile(r"cam(?P<camera>[12])_(?P<person>person\d+)_(?P<frame>\d+)\.png")
+_MARS_NAME = re.compile(r"(?P<folder>\d{4}|00-1)C(?P<camera>\d)T(?P<track>\d{4})F(?P<frame>\d{3,18})\.jpg")
+_ILIDS_NAME = re.compile(r"cam(?P<camera>[12])_(?P<person>person\d+)_(?P<frame>\d{1,18})\.png")
 _JUNK = -1
 
 

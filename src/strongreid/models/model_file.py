@@ -125,7 +125,7 @@ def read_arguments(file: Path) -> tuple[Arguments, frozenset[str]]:
     text = read_header(file)[HEADER_KEY]
     try:
         header = json.loads(text)
-        version, arguments, own = header["format"], header["arguments"], frozenset(header.get("objects", ()))
+        version, arguments, objects = header["format"], header["arguments"], header.get("objects", [])
         if version == FORMAT:
             arguments = {name: tuple(value) if type(value) is list else value for name, value in arguments.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -136,11 +136,12 @@ def read_arguments(file: Path) -> tuple[Arguments, frozenset[str]]:
             "that wrote it, or train again."
         )
     kinds = get_type_hints(Arguments)
-    wrong = {
-        name for name, value in arguments.items() if name in kinds and name not in own and not _is_a(kinds[name], value)
-    }
+    wrong = {name for name, value in arguments.items() if name in kinds and not _is_a(kinds[name], value)}
+    if type(objects) is not list or not all(type(name) is str for name in objects):
+        wrong.add("objects")
     if wrong:
         raise InputError(f"The header of the model file {file} is damaged: {_listed(wrong)} cannot be. Copy it again.")
+    own = frozenset(objects)
     lacking = Arguments.__required_keys__ - set(arguments)
     unknown = (set(arguments) | own) - Arguments.__required_keys__ - Arguments.__optional_keys__
     if lacking or unknown:

@@ -9,7 +9,7 @@ from strongreid import build
 from strongreid.config_sections import SetConfig
 from strongreid.data import BENCHMARKS, NOT_READ, PackedImages, bytes_to_pack, is_split_by_seed
 from strongreid.data.check import CheckReport, PartReport, check_data
-from strongreid.data.contact_sheet import contact_sheet
+from strongreid.data.contact_sheet import contact_sheet, sheet_format
 from strongreid.data.cuhk03 import extract_cuhk03
 from strongreid.data.layouts import Counts, Cuhk03
 from strongreid.data.listing import Finding
@@ -61,6 +61,8 @@ def check(
 
     `used` judges the labels; `page` is written with what pictures have to settle.
     """
+    if sheet is not None:
+        sheet_format(sheet)
     with console.bar("Looking at images") as report:
         found = check_data(
             one.name, one.root, split_seed=one.split_seed, layout=one.layout, columns=one.columns, progress=report

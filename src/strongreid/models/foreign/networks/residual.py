@@ -1,7 +1,7 @@
 """ResNets of other codebases, with what timm's have not: IBN-a, non-local blocks, other stems and poolings.
 
 Every detail that the weights do not show is an argument; what they show (depth, IBN, non-local blocks) is read off them
-by `shape_of`. Names of modules are those of the files.
+by `residual_network`. Names of modules are those of the files.
 """
 
 from collections.abc import Mapping
