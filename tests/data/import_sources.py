@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from strongreid.data.importing.choices import Choices, import_source
-from strongreid.data.importing.sightings import Imported
+from strongreid.data.importing.choices import import_source
+from strongreid.data.importing.sightings import Choices, Imported
 from strongreid.errors import InputError
 from strongreid.pixels import read_image
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from strongreid.data.importing.choices import Choices, import_source
+from strongreid.data.importing.choices import import_source
 from strongreid.data.importing.pattern import Field, Pattern, parse_pattern
+from strongreid.data.importing.sightings import Choices
 from strongreid.errors import InputError
 
 

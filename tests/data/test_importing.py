@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from strongreid.data.decoding import decode_row
-from strongreid.data.importing.choices import Choices, import_source
-from strongreid.data.importing.sightings import Imported, Sighting, in_frames, thinned, wrong_name
+from strongreid.data.importing.choices import import_source
+from strongreid.data.importing.sightings import Choices, Imported, Sighting, in_frames, thinned, wrong_name
 from strongreid.data.importing.written import write_table
 from strongreid.data.own_table import read_own_table
 from strongreid.data.pictures import read_pictures

@@ -10,7 +10,7 @@ from strongreid.cli.command import Command, parser_of
 from strongreid.errors import InputError
 
 Format = Literal["mot", "coco", "names", "folders"]
-"""Those of `data.importing.choices`, which PyTorch would have to be loaded for."""
+"""Those of `data.importing.sightings`, which PyTorch would have to be loaded for."""
 Ids = Literal["shared", "per_sequence"]
 
 
@@ -61,7 +61,7 @@ def data_import(
     if output is not None and output.suffix.lower() != ".csv":
         raise InputError(f"--output {output} must end in .csv.")
 
-    from strongreid.data.importing.choices import Choices
+    from strongreid.data.importing.sightings import Choices
     from strongreid.reports.console import Console
     from strongreid.runs.importing import import_people
 

@@ -38,7 +38,7 @@ from strongreid.data.pairs import scan_pairs
 from strongreid.data.reading import Reading, usable
 from strongreid.data.specs import BENCHMARKS, DRAWN, NAMES, OWN_NAMES
 from strongreid.data.splitting import own_reading
-from strongreid.data.table import ImageTable, ReIDData
+from strongreid.data.table import ImageTable, ReIDData, stacked
 from strongreid.data.tracklets import scan_ilids_vid, scan_mars
 from strongreid.data.vehicles import scan_vehicle_id, scan_veri_wild
 from strongreid.errors import InputError, did_you_mean
@@ -177,15 +177,7 @@ def _scan_folders(spec: Benchmark, layout: Folders, root: Path) -> dict[str, Par
 
 
 def _with_distractors(gallery: Part, more: Part) -> Part:
-    first, second = gallery.table, more.table
-    assert first.frame is not None
-    assert second.frame is not None
-    table = ImageTable(
-        first.path + second.path,
-        np.concatenate((first.person, np.zeros(len(second), dtype=np.int64))),
-        np.concatenate((first.camera, second.camera)),
-        frame=np.concatenate((first.frame, second.frame)),
-    )
+    table = stacked((gallery.table, replace(more.table, person=np.zeros_like(more.table.person))))
     source = f"{gallery.source} and {more.source}"
     unread = Counter(gallery.unread) + Counter(more.unread)
     return Part(source, table, gallery.junk + more.junk, gallery.findings + more.findings, unread)

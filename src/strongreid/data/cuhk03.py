@@ -25,11 +25,11 @@ from PIL import Image
 from strongreid.data.layouts import Names
 from strongreid.data.listing import Finding, Part, Row, find_root, scan_folder, table_of
 from strongreid.data.matlab import Matrix, read_matrices
+from strongreid.data.table import Integers
 from strongreid.errors import InputError
 from strongreid.files import atomic_folder, open_regular
 
 Boxes = Literal["detected", "labeled"]
-_Integers = npt.NDArray[np.int64]
 _NP_FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 _NP_NAMES = Names(r"(?P<person>\d+)_c(?P<camera>\d+)_.*(?i:\.png|\.jpg)", "0003_c1_21.png")
 _NAME = re.compile(r"(?P<pair>\d)_(?P<number>\d{3})_(?P<camera>[12])_(?P<frame>\d{2})(?i:\.png|\.jpg)")
@@ -85,7 +85,7 @@ def _scan_protocol(config: Path, images: Path) -> dict[str, Part]:
     }
 
 
-def _whole_numbers(config: Path, name: str, value: Matrix, least: int) -> _Integers:
+def _whole_numbers(config: Path, name: str, value: Matrix, least: int) -> Integers:
     """A column of whole numbers from `least` on, which MATLAB may store as floats."""
     if isinstance(value, np.ndarray) and 0 < value.size == max(value.shape, default=0):
         column = value.ravel()
@@ -94,7 +94,7 @@ def _whole_numbers(config: Path, name: str, value: Matrix, least: int) -> _Integ
     raise InputError(f"{config}: `{name}` must be a column of whole numbers from {least} on.")
 
 
-def _scan_rows(config: Path, images: Path, files: list[str], people: _Integers, numbers: _Integers) -> Part:
+def _scan_rows(config: Path, images: Path, files: list[str], people: Integers, numbers: Integers) -> Part:
     found: list[Row] = []
     findings: list[Finding] = []
     for number in numbers.tolist():

@@ -7,16 +7,13 @@ people of a set become up to four groups: learned from, stopped by, reported on,
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from strongreid.data.splitting import query_rows
-from strongreid.data.table import ImageTable, ReIDData
+from strongreid.data.table import ImageTable, Integers, ReIDData
 from strongreid.errors import InputError
 
 HELD_OUT_STREAM = 0x0E8
 """Second word of the generator's key: keeps these draws apart from others with the same seed."""
-
-_Integers = npt.NDArray[np.int64]
 
 
 def hold_out(data: ReIDData, *, stop_share: float = 0.0, threshold_share: float = 0.0, seed: int = 0) -> ReIDData:
@@ -55,7 +52,7 @@ def _count(people: int, share: float, name: str) -> int:
     return count
 
 
-def _without_stop(data: ReIDData, people: _Integers, rng: np.random.Generator) -> ReIDData:
+def _without_stop(data: ReIDData, people: Integers, rng: np.random.Generator) -> ReIDData:
     held, train = _divided(data.train, people)
     camera = held.camera if data.same_camera == "exclude" else None
     query = query_rows(np.arange(len(held)), held.person, camera, rng)
@@ -69,7 +66,7 @@ def _without_stop(data: ReIDData, people: _Integers, rng: np.random.Generator) -
     return replace(data, train=train, stop=_part(data, held.select(query), held.select(gallery), "training"))
 
 
-def _without_threshold(data: ReIDData, people: _Integers) -> ReIDData:
+def _without_threshold(data: ReIDData, people: Integers) -> ReIDData:
     query, left_query = _divided(data.query, people)
     gallery, left_gallery = _divided(data.gallery, people)
     more = None if data.multi_query is None else _divided(data.multi_query, people)[1]
@@ -77,7 +74,7 @@ def _without_threshold(data: ReIDData, people: _Integers) -> ReIDData:
     return replace(data, query=left_query, gallery=left_gallery, multi_query=more, threshold=threshold)
 
 
-def _divided(table: ImageTable, people: _Integers) -> tuple[ImageTable, ImageTable]:
+def _divided(table: ImageTable, people: Integers) -> tuple[ImageTable, ImageTable]:
     """The images of some people, and the others."""
     theirs = np.isin(table.person, people)
     return table.select(theirs), table.select(~theirs)

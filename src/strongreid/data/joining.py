@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from strongreid.data.sampler import PKBatchSampler
-from strongreid.data.table import Domain, ImageTable, ReIDData
+from strongreid.data.table import Domain, ImageTable, ReIDData, stacked
 from strongreid.errors import InputError
 
 WHOLE_IMAGE = (0, 0, 2**31 - 1, 2**31 - 1)
@@ -30,18 +30,14 @@ def join_tables(tables: Sequence[ImageTable]) -> ImageTable:
     if len(tables) == 1:
         return tables[0]
     boxed = any(table.box is not None for table in tables)
-    framed = all(table.frame is not None for table in tables)
     tracks = [table.track for table in tables if table.track is not None]
-    confidence = [table.confidence for table in tables if table.confidence is not None]
-    return ImageTable(
-        tuple(path for table in tables for path in table.path),
-        _apart([table.person for table in tables]),
-        _apart([table.camera for table in tables]),
-        frame=np.concatenate([table.frame for table in tables if table.frame is not None]) if framed else None,
+    return replace(
+        stacked(tables),
+        person=_apart([table.person for table in tables]),
+        camera=_apart([table.camera for table in tables]),
         box=np.concatenate([_boxes(table) for table in tables]) if boxed else None,
         domain=_apart([np.zeros(len(t), dtype=np.int64) if t.domain is None else t.domain for t in tables]),
         track=_apart(tracks) if len(tracks) == len(tables) else None,
-        confidence=np.concatenate(confidence) if len(confidence) == len(tables) else None,
     )
 
 

@@ -23,6 +23,8 @@ from strongreid.pixels import image_suffixes
 
 LARGEST = 2**63 - 1
 """The largest number of a person, a camera or a frame: columns are int64."""
+FARTHEST = 2**31
+"""Boxes lie nearer than this many pixels."""
 SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 """Files that Windows leaves in folders of images; what begins with a dot is a program's too. An import counts them."""
 LEVELS = 2

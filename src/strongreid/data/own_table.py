@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from strongreid.data.listing import Finding, Part
+from strongreid.data.listing import FARTHEST, Finding, Part
 from strongreid.data.own import JUNK, doubts, named, numbers_of, people_numbers
 from strongreid.data.reading import Reading
 from strongreid.data.splitting import ROLES, drawn_split, own_reading, part_of, queries_of, uses_of
@@ -22,8 +22,6 @@ from strongreid.data.tabular import Columns, column_names, read_columns
 from strongreid.errors import InputError
 from strongreid.files import local_path, scheme_of
 
-FARTHEST = 2**31
-"""Boxes lie nearer than this many pixels."""
 LARGEST_SHARE = 1.5
 """A box whose numbers are all smaller is one of shares of the image, which may reach a little beyond it."""
 

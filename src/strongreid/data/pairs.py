@@ -7,7 +7,7 @@ import numpy as np
 
 from strongreid.data.layouts import Benchmark, Pairs
 from strongreid.data.listing import Finding, Part, find_root, scan_folder
-from strongreid.data.table import ImageTable
+from strongreid.data.table import ImageTable, stacked
 
 SPLIT_STREAM = 0x2CA
 """Second word of the generator's key: keeps the split apart from other draws with the same seed."""
@@ -49,8 +49,6 @@ def _of_camera(part: Part, camera: int) -> Part:
 
 
 def _joined(query: Part, gallery: Part, people: np.ndarray) -> ImageTable:
-    """The images of some people in both folders."""
-    one, two = (part.table.select(np.isin(part.table.person, people)) for part in (query, gallery))
-    return ImageTable(
-        one.path + two.path, np.concatenate((one.person, two.person)), np.concatenate((one.camera, two.camera))
-    )
+    """The images of some people in both folders, without the numbers of frames."""
+    tables = [part.table.select(np.isin(part.table.person, people)) for part in (query, gallery)]
+    return replace(stacked(tables), frame=None)

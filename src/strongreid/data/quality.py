@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from strongreid.data.looking import Decoded, boxes_of, sizes_of
 from strongreid.data.reading import Reading
-from strongreid.data.table import ImageTable
+from strongreid.data.table import ImageTable, stacked
 
 TINY = (48, 20)
 """Height and width in pixels below which little of a person can be seen."""
@@ -68,20 +68,7 @@ class Quality:
 
 def all_images(reading: Reading) -> ImageTable:
     """The images of a set that train or test, in one table, with the columns that all parts have."""
-    tables = [reading.parts[name].table for name in ("train", "query", "gallery")]
-
-    def joined(name: str) -> npt.NDArray[np.int64] | None:
-        columns = [getattr(table, name) for table in tables]
-        return None if any(column is None for column in columns) else np.concatenate(columns)
-
-    return ImageTable(
-        tuple(path for table in tables for path in table.path),
-        np.concatenate([table.person for table in tables]),
-        np.concatenate([table.camera for table in tables]),
-        frame=joined("frame"),
-        box=joined("box"),
-        track=joined("track"),
-    )
+    return stacked([reading.parts[name].table for name in ("train", "query", "gallery")])
 
 
 def people_of_one_camera(reading: Reading, images: ImageTable) -> tuple[int, ...]:

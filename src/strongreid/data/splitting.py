@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from strongreid.data.listing import Finding, Part
 from strongreid.data.reading import Reading
+from strongreid.data.table import Integers
 
 ROLES = {
     "train": "train",
@@ -28,11 +28,9 @@ ROLES = {
 }
 """Names of the parts of a split, in small letters, and what they mean."""
 TEST_SHARE = 0.5
-"""Share of the people that test, where no split is given: half, as in the benchmarks."""
+"""Share of the people that test, where no split is given, at least one on either side: half, as in the benchmarks."""
 SPLIT_STREAM = 0x0E7
 """Second word of the generator's key: keeps the split apart from other draws with the same seed."""
-
-_Integers = npt.NDArray[np.int64]
 
 
 def uses_of(roles: Iterable[str]) -> dict[str, str]:
@@ -62,7 +60,7 @@ def own_reading(name: str, title: str, parts: dict[str, Part], how: str, *, know
     return Reading(name, title, parts, {}, f"{title}: {how}; {counted}", same_camera)
 
 
-def part_of(whole: Part, rows: _Integers) -> Part:
+def part_of(whole: Part, rows: Integers) -> Part:
     """Some rows (int64 [N]) of a part, without what is wrong with the whole."""
     return Part(whole.source, whole.table.select(rows), lines=None if whole.lines is None else whole.lines[rows])
 
@@ -100,9 +98,7 @@ def _explained(parts: dict[str, Part], known_cameras: bool) -> dict[str, Part]:
     return parts | {"query": replace(query, findings=(Finding(query.source, problem),))}
 
 
-def split_rows(
-    person: _Integers, camera: _Integers | None, seed: int, test_share: float = TEST_SHARE
-) -> dict[str, _Integers]:
+def split_rows(person: Integers, camera: Integers | None, seed: int) -> dict[str, Integers]:
     """Split rows so that no person is in both training and test: rows of "train", "query" and "gallery".
 
     Of each test person one image for each camera becomes a query and the others the gallery; without cameras one
@@ -113,11 +109,10 @@ def split_rows(
         person: int64 [N].
         camera: int64 [N], or None where it is not known.
         seed: at least 0.
-        test_share: share of the people that test, rounded; both sides get at least one.
     """
     rng = _rng(seed)
     people = rng.permutation(np.unique(person))
-    tested = people[: min(max(round(len(people) * test_share), 1), len(people) - 1)]
+    tested = people[: min(max(round(len(people) * TEST_SHARE), 1), len(people) - 1)]
     test = np.flatnonzero(np.isin(person, tested))
     query = query_rows(test, person, camera, rng)
     return {
@@ -131,7 +126,7 @@ def _rng(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[seed, SPLIT_STREAM]))
 
 
-def query_rows(test: _Integers, person: _Integers, camera: _Integers | None, rng: np.random.Generator) -> _Integers:
+def query_rows(test: Integers, person: Integers, camera: Integers | None, rng: np.random.Generator) -> Integers:
     """Draw the rows, of those to test with, that become queries: one a person and camera that can be found, rising [Q].
 
     test: int64 [M], rows of `person` and `camera`, int64 [N]; camera None where it is not known, then one a person.
@@ -142,7 +137,7 @@ def query_rows(test: _Integers, person: _Integers, camera: _Integers | None, rng
     return _findable(candidates, np.setdiff1d(test, candidates), person, camera)
 
 
-def _findable(candidates: _Integers, gallery: _Integers, person: _Integers, camera: _Integers | None) -> _Integers:
+def _findable(candidates: Integers, gallery: Integers, person: Integers, camera: Integers | None) -> Integers:
     """The candidates that have something to find; each of the others joins the gallery, where the next may find it."""
     seen: dict[int, set[int]] = {}  # the cameras that show a person in the gallery
     for row in gallery.tolist():

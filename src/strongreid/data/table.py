@@ -18,6 +18,8 @@ import numpy.typing as npt
 from strongreid.errors import InputError
 
 Integers = npt.NDArray[np.int64]
+_INTEGERS = ("person", "camera", "frame", "box", "domain", "track")
+_COLUMNS = (*_INTEGERS, "confidence")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ class ImageTable:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", tuple(os.fspath(path) for path in self.path))
-        for name in ("person", "camera", "frame", "box", "domain", "track"):
+        for name in _INTEGERS:
             column = getattr(self, name)
             if column is not None:
                 shape = (len(self.path), 4) if name == "box" else (len(self.path),)
@@ -103,16 +105,8 @@ class ImageTable:
                 raise InputError(f"A mask of shape {chosen.shape} cannot select from a table of {len(self)} images.")
             chosen = np.flatnonzero(chosen)
         chosen = chosen.astype(np.int64)
-        return ImageTable(
-            tuple(self.path[row] for row in chosen.tolist()),
-            self.person[chosen],
-            self.camera[chosen],
-            frame=None if self.frame is None else self.frame[chosen],
-            box=None if self.box is None else self.box[chosen],
-            domain=None if self.domain is None else self.domain[chosen],
-            track=None if self.track is None else self.track[chosen],
-            confidence=None if self.confidence is None else self.confidence[chosen],
-        )
+        columns = {name: column[chosen] for name in _COLUMNS if (column := getattr(self, name)) is not None}
+        return ImageTable(tuple(self.path[row] for row in chosen.tolist()), **columns)
 
     def relative_path(self) -> tuple[str, ...]:
         """Each path relative to the folder that all images (of its domain) share, with `/` on every system."""
@@ -135,12 +129,10 @@ class ImageTable:
         digest = hashlib.sha256(b"strongreid image table 1\0")
         digest.update("\0".join(self.relative_path()).encode("utf-8", "surrogateescape"))
         sizes = np.array([entry.st_size for entry in status or self.file_status()], dtype=np.int64)
-        for name in ("person", "camera", "frame", "box", "domain", "track"):
-            column = getattr(self, name)
-            if column is not None:
-                digest.update(f"\0{name}\0".encode() + column.astype("<i8").tobytes())
-        if self.confidence is not None:
-            digest.update(b"\0confidence\0" + self.confidence.astype("<f8").tobytes())
+        for name in _COLUMNS:
+            if (column := getattr(self, name)) is not None:
+                kind = "<f8" if name == "confidence" else "<i8"
+                digest.update(f"\0{name}\0".encode() + column.astype(kind).tobytes())
         digest.update(b"\0size\0" + sizes.astype("<i8").tobytes())
         return digest.hexdigest()
 
@@ -152,6 +144,13 @@ class ImageTable:
             raise InputError(
                 f"The image {error.filename} cannot be found ({error.strerror}). Is the data set complete?"
             ) from error
+
+
+def stacked(tables: Sequence[ImageTable]) -> ImageTable:
+    """The images of several tables (one at least), a table after another, with the columns that all of them have."""
+    shared = [name for name in _COLUMNS if all(getattr(table, name) is not None for table in tables)]
+    columns = {name: np.concatenate([getattr(table, name) for table in tables]) for name in shared}
+    return ImageTable(tuple(path for table in tables for path in table.path), **columns)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from strongreid.data.layouts import Benchmark
 from strongreid.data.listing import Finding, Part, contents, find_root
 from strongreid.data.matlab import read_matrices
-from strongreid.data.table import ImageTable
+from strongreid.data.table import ImageTable, stacked
 from strongreid.errors import InputError
 from strongreid.files import read_text, unreadable
 
@@ -107,7 +107,7 @@ def scan_ilids_vid(spec: Benchmark, root: Path, split_seed: int) -> dict[str, Pa
     return {
         "train": Part(
             f"{first.source} and {second.source}",
-            _table([*_frames_of(first.table), *_frames_of(second.table)]),
+            stacked((first.table, second.table)),
             findings=first.findings + second.findings,
         ),
         "query": _ilids_part(cameras[0], 1, test),
@@ -131,13 +131,6 @@ def _ilids_part(folder: Path, camera: int, people: dict[str, int]) -> Part:
             else:
                 frames.append(_Frame(path, person, camera, int(match["frame"]), 2 * person + camera))
     return Part(str(folder), _table(frames), findings=tuple(findings), unread=unread)
-
-
-def _frames_of(table: ImageTable) -> list[_Frame]:
-    assert table.frame is not None
-    assert table.track is not None
-    columns = (table.person.tolist(), table.camera.tolist(), table.frame.tolist(), table.track.tolist())
-    return [_Frame(*row) for row in zip(table.path, *columns, strict=True)]
 
 
 def _table(frames: list[_Frame]) -> ImageTable:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from strongreid.data.importing.choices import Choices, import_source
-from strongreid.data.importing.sightings import Imported, Sighting
+from strongreid.data.importing.choices import import_source
+from strongreid.data.importing.sightings import Choices, Imported, Sighting
 from strongreid.data.importing.written import SEEN_BY, table_columns, write_table
 from strongreid.errors import InputError
 from strongreid.reports.console import Console

@@ -1,20 +1,26 @@
 """What a source is, where its user does not say it, and the one way to read any of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from strongreid.data.importing.coco import CocoChoices, read_coco
-from strongreid.data.importing.mot import PEDESTRIAN, Ids, MotChoices, read_mot
+from strongreid.data.importing.coco import read_coco
+from strongreid.data.importing.mot import read_mot
 from strongreid.data.importing.mot_sequences import looks_like_mot
 from strongreid.data.importing.names import read_names, read_people_folders
-from strongreid.data.importing.sightings import Imported, Progress, in_frames, in_words, thinned, wrong_name
+from strongreid.data.importing.sightings import (
+    Choices,
+    Format,
+    Imported,
+    Progress,
+    in_frames,
+    in_words,
+    thinned,
+    wrong_name,
+)
 from strongreid.data.listing import contents
 from strongreid.errors import InputError
 
-Format = Literal["mot", "coco", "names", "folders"]
-"""MOT's sequences, a COCO file, crops whose names say it, a folder for each person."""
 OPTIONS: Final[dict[Format, tuple[str, ...]]] = {
     "mot": ("frames", "ids", "classes", "first_pixel"),
     "coco": ("frames", "person_key", "camera_key", "category"),
@@ -22,23 +28,6 @@ OPTIONS: Final[dict[Format, tuple[str, ...]]] = {
     "folders": (),
 }
 """Which choices concern which format; `camera` and `every` concern all."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """How a source is read; what is left at its default is told by the source, or does not matter to it."""
-
-    format: Format | None = None
-    frames: Path | None = None
-    ids: Ids | None = None
-    classes: Sequence[int] = (PEDESTRIAN,)
-    first_pixel: int | None = None
-    person_key: str = ""
-    camera_key: str = ""
-    category: str = ""
-    pattern: str = ""
-    camera: str = ""
-    every: int = 1
 
 
 def import_source(source: Path, choices: Choices, progress: Progress | None = None) -> Imported:
@@ -103,11 +92,9 @@ def _read(source: Path, kind: Format, choices: Choices) -> Imported:
         raise InputError(f"`camera` is {choices.camera!r}, which {wrong}. Give it another name.")
     match kind:
         case "mot":
-            mot = MotChoices(choices.frames, choices.ids, choices.camera, choices.classes, choices.first_pixel)
-            return read_mot(source, mot)
+            return read_mot(source, choices)
         case "coco":
-            fields = (choices.person_key, choices.camera_key, choices.category)
-            return read_coco(source, CocoChoices(choices.frames, *fields, choices.camera))
+            return read_coco(source, choices)
         case "names":
             return read_names(source, choices.pattern, choices.camera)
         case "folders":

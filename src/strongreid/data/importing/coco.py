@@ -23,7 +23,8 @@ from strongreid.data.importing.coco_values import (
     stays_inside,
     whole,
 )
-from strongreid.data.importing.sightings import FARTHEST, Imported, Sighting, wrong_name
+from strongreid.data.importing.sightings import Choices, Imported, Sighting, wrong_name
+from strongreid.data.listing import FARTHEST
 from strongreid.errors import InputError
 from strongreid.files import read_json, unreadable
 
@@ -39,29 +40,13 @@ PEOPLE: Final = ("person", "pedestrian")
 
 
 @dataclass(frozen=True)
-class CocoChoices:
-    """How a COCO file is read."""
-
-    frames: Path | None = None
-    """The folder that its file names start at; None: where they are found, near the file."""
-    person_key: str = ""
-    """The annotation's field that says whom it shows, such as `attributes.name`; empty: the first of `PERSON_KEYS`."""
-    camera_key: str = ""
-    """The image's field that names its camera; empty: the first of `CAMERA_KEYS`, else its folder."""
-    category: str = ""
-    """The category of people; empty: the first of `PEOPLE`, or the only one."""
-    camera: str = ""
-    """The camera that took all."""
-
-
-@dataclass(frozen=True)
 class _Image:
     path: str
     camera: str
     frame: int | None
 
 
-def read_coco(path: Path, choices: CocoChoices) -> Imported:
+def read_coco(path: Path, choices: Choices) -> Imported:
     """Read a COCO file. Raises `InputError` for what is none; what is wrong with one annotation is a problem."""
     content = read_json(path, limit=LARGEST_JSON, remedy="It must be a COCO file.")
     images = _objects(content, "images", path)
@@ -125,7 +110,7 @@ def _sighting(one: JsonObject, where: str, images: Mapping[object, _Image | str]
 
 
 def _images(
-    images: Sequence[JsonObject], content: JsonObject, choices: CocoChoices, path: Path
+    images: Sequence[JsonObject], content: JsonObject, choices: Choices, path: Path
 ) -> tuple[dict[object, _Image | str], str]:
     """Images by their id, or what is wrong with them; and where their cameras are from, for people."""
     home = choices.frames or _home(images, path)
@@ -150,7 +135,7 @@ def _images(
 
 
 def _camera_reader(
-    images: Sequence[JsonObject], content: JsonObject, choices: CocoChoices, path: Path
+    images: Sequence[JsonObject], content: JsonObject, choices: Choices, path: Path
 ) -> tuple[Callable[[JsonObject], str], str]:
     """What tells an image's camera, and where it is from, for people."""
     if choices.camera:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from strongreid.data.importing.sightings import FARTHEST, Box
-from strongreid.data.listing import LARGEST
+from strongreid.data.importing.sightings import Box
+from strongreid.data.listing import FARTHEST, LARGEST
 
 JsonObject = Mapping[str, Any]
 

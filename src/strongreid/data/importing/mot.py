@@ -10,38 +10,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from strongreid.data.importing.mot_sequences import SequenceFiles, find_sequences, frames_by_number
-from strongreid.data.importing.sightings import FARTHEST, Box, Imported, Sighting, wrong_name
-from strongreid.data.listing import LARGEST
+from strongreid.data.importing.sightings import Box, Choices, Imported, Sighting, wrong_name
+from strongreid.data.listing import FARTHEST, LARGEST
 from strongreid.errors import InputError
 from strongreid.files import read_text
 
-Ids = Literal["shared", "per_sequence"]
-"""Whether an id means one person in all sequences, or each sequence has ids of its own."""
 LARGEST_TEXT: Final = 2**30
 """Bytes of a file of boxes at most: some ten million. It is held in memory."""
-PEDESTRIAN: Final = 1
-"""The class of people in MOT16, MOT17 and MOT20."""
 _COLUMNS: Final = (6, 7, 8, 9, 10)
 _WITH_CLASS: Final = (8, 9)
-
-
-@dataclass(frozen=True)
-class MotChoices:
-    """How a source in MOT's format is read."""
-
-    frames: Path | None = None
-    """Where the frames lie, if not beside the boxes."""
-    ids: Ids | None = None
-    """None: refuse ids that stand in two sequences."""
-    camera: str = ""
-    """The camera that took all sequences, or of some: `seq1=lobby,seq2=lobby`; the others are cameras of their own."""
-    classes: Sequence[int] = (PEDESTRIAN,)
-    """Classes that are people, where lines have a class."""
-    first_pixel: int | None = None
-    """x and y of the frame's first pixel; None: 0 if the smallest of all is 0, else 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +49,7 @@ class _Tally:
     left_alone: Counter[str] = field(default_factory=Counter)
 
 
-def read_mot(source: Path, choices: MotChoices) -> Imported:
+def read_mot(source: Path, choices: Choices) -> Imported:
     """Read a sequence's folder, a folder of such, or the .txt of a tracker with the frames that `choices` names.
 
     Raises `InputError`, with file and line, for what is no such text, and where it must be asked whom ids mean.

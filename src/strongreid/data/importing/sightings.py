@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from PIL import ExifTags, Image
 
@@ -16,8 +16,12 @@ from strongreid.data.decoding import available_cores
 from strongreid.errors import InputError
 from strongreid.pixels import decoded_formats, read_image
 
-FARTHEST = 2**31
-"""Boxes lie nearer than this many pixels."""
+Format = Literal["mot", "coco", "names", "folders"]
+"""MOT's sequences, a COCO file, crops whose names say it, a folder for each person."""
+Ids = Literal["shared", "per_sequence"]
+"""Whether an id means one person in all sequences, or each sequence has ids of its own."""
+PEDESTRIAN: Final = 1
+"""The class of people in MOT16, MOT17 and MOT20."""
 FRAMES_AT_ONCE = 256
 """Frames whose sizes are asked for at a time, so that progress shows."""
 _FORMULA = ("=", "+", "-", "@")
@@ -27,6 +31,34 @@ Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 Box = tuple[float, float, float, float]
 """x, y, width, height in pixels; x and y of the frame's first pixel are 0."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How a source is read; what is left at its default is told by the source, or does not matter to it."""
+
+    format: Format | None = None
+    frames: Path | None = None
+    """Where the frames lie, if not beside the boxes; the folder that a COCO file's names start at."""
+    ids: Ids | None = None
+    """MOT; None: refuse ids that stand in two sequences."""
+    classes: Sequence[int] = (PEDESTRIAN,)
+    """MOT: classes that are people, where lines have a class."""
+    first_pixel: int | None = None
+    """MOT: x and y of the frame's first pixel; None: 0 if the smallest of all is 0, else 1."""
+    person_key: str = ""
+    """COCO: the annotation's field that says whom it shows, such as `attributes.name`; empty: the first of
+    `coco.PERSON_KEYS`."""
+    camera_key: str = ""
+    """COCO: the image's field that names its camera; empty: the first of `coco.CAMERA_KEYS`, else its folder."""
+    category: str = ""
+    """COCO: the category of people; empty: the first of `coco.PEOPLE`, or the only one."""
+    pattern: str = ""
+    """Names: how they read, as `pattern` says."""
+    camera: str = ""
+    """The camera that took all; of MOT's sequences also of some, `seq1=lobby,seq2=lobby`, others are their own."""
+    every: int = 1
+    """Which image of each track is kept, as in `thinned`."""
 
 
 class Sighting(NamedTuple):
