@@ -16,7 +16,7 @@ from typing import IO, BinaryIO, Final
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -38,6 +38,8 @@ _NUMPY: Final = (
     np._core.multiarray.scalar,  # type: ignore[attr-defined]
 )
 """What arrays and numbers of NumPy are made with; older trainers write them beside, or in place of, tensors."""
+_DAMAGED: Final = (SafetensorError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError)
+"""What readers raise for files that are cut short or changed."""
 
 
 def read_checkpoint(path: Path) -> object:
@@ -47,25 +49,25 @@ def read_checkpoint(path: Path) -> object:
     pickled module), or that claims to be larger than it is.
     """
     with open_regular(path, "Give the path of a .safetensors or .pth file.") as stream:
-        if path.suffix == ".safetensors":
-            return _read_safetensors(path)
         size = path.stat().st_size
         try:
+            if path.suffix == ".safetensors":
+                return load_file(path)  # which compares all that the header claims with the file's size first
             _refuse_claims(stream, size)
             content = _load(path)
         except pickle.UnpicklingError as error:
             raise _refusal(path, error) from error
-        except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        except _DAMAGED as error:
             raise _unreadable(path, error) from error
     _refuse_large_tensors(path, content, size)
     return content
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)  # which compares all that the header claims with the file's size first
-    except (SafetensorError, RuntimeError, OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a .safetensors file. Raises `SafetensorError` or `OSError` for what is none."""
+    with safe_open(path, framework="pt") as stream:
+        metadata: dict[str, str] = stream.metadata() or {}
+    return metadata
 
 
 def _load(path: Path) -> object:

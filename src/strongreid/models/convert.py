@@ -8,9 +8,10 @@ from strongreid.errors import InputError
 from strongreid.models.assemble import assemble
 from strongreid.models.checkpoint import read_checkpoint
 from strongreid.models.foreign.layout import Foreign, Options
-from strongreid.models.foreign.recognise import LAYOUTS, find_layout, recognise, unwrap
+from strongreid.models.foreign.recognise import LAYOUTS, find_layout, recognise, state_dict_in
 from strongreid.models.model import ReIDModel
 from strongreid.models.start import own_model
+from strongreid.models.weights import described
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,12 @@ def convert(source: str | Path | Mapping[str, object], options: Options) -> Conv
             raise InputError(f"{name} is a model of strongreid already: ReIDModel.load reads it.")
         content = read_checkpoint(Path(source))
     try:
-        state = unwrap(content)
+        state = state_dict_in(content)
+        if state is None:
+            raise InputError(
+                f"There is no state dict: it holds {described(content)}, not all of it tensors. Save the network's "
+                "state_dict()."
+            )
         layout = find_layout(state)
         if layout is None:
             known = ", ".join(one.codebase for one in LAYOUTS)

@@ -12,11 +12,12 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final, Literal, NotRequired, TypedDict, get_args, get_origin, get_type_hints
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from strongreid.errors import InputError
 from strongreid.files import open_regular, unreadable, why
 from strongreid.models.backbones import LastStride
+from strongreid.models.checkpoint import read_metadata
 from strongreid.models.neck import Neck
 from strongreid.models.pooling import Pooling
 from strongreid.pixels import Colour, Interpolation
@@ -103,8 +104,7 @@ def read_header(path: str | Path) -> dict[str, str]:
     file = model_file(path)
     open_regular(file).close()  # which says why it cannot be opened
     try:
-        with safe_open(file, framework="pt") as stream:
-            metadata: dict[str, str] = stream.metadata() or {}
+        metadata = read_metadata(file)
     except (SafetensorError, OSError) as error:
         raise InputError(
             f"The model file {file} cannot be read ({error}). It is cut short or no safetensors file: copy it again."

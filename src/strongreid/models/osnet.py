@@ -9,6 +9,8 @@ InstanceNorm: OSNet-IBN has one in the stem and after the additions of the first
 a search put it, in the branch before the addition, in place of the branch's BatchNorm (Zhou et al., TPAMI 2021).
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import torch
@@ -48,7 +50,7 @@ class ConvNorm(nn.Module):
         outputs: int,
         size: int = 1,
         *,
-        norm: type[nn.Module] | None = nn.BatchNorm2d,
+        norm: Callable[[int], nn.Module] | None = nn.BatchNorm2d,
         relu: bool = True,
     ) -> None:
         super().__init__()
@@ -62,11 +64,8 @@ class ConvNorm(nn.Module):
         return result
 
 
-class _InstanceNorm(nn.InstanceNorm2d):
-    """InstanceNorm with a weight and a bias a channel, and without running statistics."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, affine=True)
+_InstanceNorm = partial(nn.InstanceNorm2d, affine=True)
+"""InstanceNorm with a weight and a bias a channel, and without running statistics."""
 
 
 class _LightConv(nn.Module):

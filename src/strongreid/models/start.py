@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
 from strongreid.models.backbones import LastStride, create_backbone, timms_normalisation
-from strongreid.models.checkpoint import read_checkpoint
+from strongreid.models.checkpoint import read_checkpoint, read_metadata
 from strongreid.models.foreign.imagenet import IMAGENET as BARE
 from strongreid.models.foreign.keys import under
 from strongreid.models.foreign.layout import Options
@@ -114,8 +114,7 @@ def own_model(path: Path) -> Path | None:
     """
     file = model_file(path) if path.is_dir() else path
     try:
-        with safe_open(file, framework="pt") as stream:
-            return file if HEADER_KEY in (stream.metadata() or {}) else None
+        return file if HEADER_KEY in read_metadata(file) else None
     except (SafetensorError, OSError):
         return None  # whoever reads it as weights says what is wrong
 
@@ -142,4 +141,4 @@ def read_backbone_weights(file: Path, backbone: str, *, stem_relu: bool) -> dict
     weights = read_weights(file)
     verify_weights(file, weights)
     prefix = "backbone.network." if arguments.get("cameras") else "backbone."  # other images have other cameras
-    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    return under(weights, prefix)

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import huggingface_hub
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from strongreid.errors import InputError
 from strongreid.files import atomic_file
-from strongreid.models.checkpoint import read_checkpoint
+from strongreid.models.checkpoint import read_checkpoint, read_metadata
 
 SECONDS_TO_ANSWER = 4.0
 """How long a host may take to answer before it counts as out of reach."""
@@ -49,31 +49,28 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(
             f"The weight file {path} holds no state dict (a flat table of tensors) but "
-            f"{_described(state)}. Save the network's state_dict() alone."
+            f"{described(state)}. Save the network's state_dict() alone."
         )
     return dict(state)
 
 
-def save_weights(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> str:
-    """Write a .safetensors file atomically, with its checksum beside the caller's `metadata`; return the checksum.
+def save_weights(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a .safetensors file atomically, with its checksum beside the caller's `metadata`.
 
     Raises `InputError` or `OSError` where it cannot be written.
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    checksum = _checksum(plain, metadata)
+    said = {**metadata, CHECKSUM_KEY: _checksum(plain, metadata)}
     with atomic_file(path) as partial:
         try:
-            save_file(plain, partial, metadata={**metadata, CHECKSUM_KEY: checksum})
+            save_file(plain, partial, metadata=said)
         except SafetensorError as error:
             raise InputError(f"The weights {path} cannot be written ({error}).") from error
-    return checksum
 
 
 def recorded_checksum(path: Path) -> str | None:
     """Return the checksum that a .safetensors file carries, without comparing it; None where it carries none."""
-    with safe_open(path, framework="pt") as stream:
-        metadata: dict[str, str] = stream.metadata() or {}
-    return metadata.get(CHECKSUM_KEY)
+    return read_metadata(path).get(CHECKSUM_KEY)
 
 
 def verify_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -81,8 +78,7 @@ def verify_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
     Files without a checksum pass. It takes about a second for 1.5 GB of weights.
     """
-    with safe_open(path, framework="pt") as stream:
-        metadata: dict[str, str] = stream.metadata() or {}
+    metadata = read_metadata(path)
     checksum = metadata.pop(CHECKSUM_KEY, None)
     if checksum is not None and checksum != _checksum(tensors, metadata):
         raise InputError(
@@ -127,8 +123,8 @@ def refuse_misfits(
     ]
     if missing or unexpected or misshapen:
         raise InputError(
-            f"The weights of {source} are of another architecture. Missing: {_listed(missing)}. "
-            f"Unexpected: {_listed(unexpected)}. Of another shape: {_listed(misshapen)}."
+            f"The weights of {source} are of another architecture. Missing: {listed(missing)}. "
+            f"Unexpected: {listed(unexpected)}. Of another shape: {listed(misshapen)}."
         )
 
 
@@ -190,14 +186,14 @@ def answers(url: str) -> bool:
     return answered.is_set()
 
 
-def _listed(names: list[str]) -> str:
-    if not names:
-        return "none"
+def described(content: object) -> str:
+    """What a checkpoint holds in place of a state dict, for errors."""
+    if isinstance(content, Mapping):
+        return f"a table with {listed([str(name) for name in content])}" if content else "an empty table"
+    return f"a {type(content).__name__}"
+
+
+def listed(names: list[str]) -> str:
+    """The first of some names, for errors."""
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return ", ".join(names[:6]) + more
-
-
-def _described(value: object) -> str:
-    if isinstance(value, Mapping):
-        return f"a table with {_listed([str(key) for key in value])}"
-    return f"a {type(value).__name__}"
+    return ", ".join(names[:6]) + more or "none"

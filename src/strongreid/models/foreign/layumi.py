@@ -4,13 +4,14 @@ The feature is the output of `add_block`, summed over the image and its mirror i
 class weights. Strides are not in the file but in opts.yaml beside it.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
 from strongreid.errors import InputError
 from strongreid.files import read_yaml
 from strongreid.models.foreign.imagenet import residual_name
-from strongreid.models.foreign.keys import Shapes, under
+from strongreid.models.foreign.keys import Shapes
 from strongreid.models.foreign.layout import IMAGENET_COLOURS, Foreign, Layout, Options, refuse_network
 
 
@@ -23,7 +24,7 @@ def _read(shapes: Shapes, options: Options) -> Foreign:
         return _swin(shapes, options)
     if "model.layer4.0.conv1.weight" not in shapes:
         raise refuse_network("layumi's", "another backbone than ResNet and Swin")
-    parts = len({name.split(".")[0] for name in under_numbered(shapes)})
+    parts = len({name.split(".")[0] for name in shapes if re.match(r"classifier\d", name)})  # of PCB
     name = residual_name(shapes, "model.")
     stride = options.last_stride or (1 if parts else 2)
     trunk = {"family": "residual", "last_stride": stride, "stem_relu": True, "pool": "padded"}
@@ -50,16 +51,11 @@ def _read(shapes: Shapes, options: Options) -> Foreign:
 _HEAD = {"classifier.add_block.": "backbone.feature.", "classifier.classifier.": None}
 
 
-def under_numbered(shapes: Shapes) -> list[str]:
-    """Return the names of PCB's classifiers, `classifier0.` and on."""
-    return [name for name in shapes if name.startswith("classifier") and name[len("classifier") :][:1].isdigit()]
-
-
 def _swin(shapes: Shapes, options: Options) -> Foreign:
     # Files of older timm have the downsampling at the end of a stage, and buffers that follow from the sizes.
     old = "model.layers.0.downsample.reduction.weight" in shapes
     moved = {f"model.layers.{n}.downsample.": f"backbone.trunk.layers.{n + 1}.downsample." for n in range(3)}
-    buffers = {name: None for name in under(shapes, "") if name.endswith((".relative_position_index", ".attn_mask"))}
+    buffers = {name: None for name in shapes if name.endswith((".relative_position_index", ".attn_mask"))}
     return Foreign(
         name="layumi's baseline, swin",
         rules={"model.": "backbone.trunk.", **(moved if old else {}), **buffers, **_HEAD},

@@ -21,6 +21,7 @@ from strongreid.models.foreign.solider import SOLIDER
 from strongreid.models.foreign.strong_baseline import STRONG_BASELINE
 from strongreid.models.foreign.torchreid import TORCHREID
 from strongreid.models.foreign.transreid import TRANSREID
+from strongreid.models.weights import listed
 
 LAYOUTS: tuple[Layout, ...] = (
     FAST_REID,
@@ -53,22 +54,11 @@ class Recognised(NamedTuple):
     """What each of `weights` is called in the file."""
 
 
-def unwrap(content: object) -> dict[str, Tensor]:
+def state_dict_in(content: object) -> dict[str, Tensor] | None:
     """Find the state dict in what a file holds, and take from its names what wrappers put before them.
 
-    Raises `InputError` where there is none, and for values in it that are no tensors.
+    None where there is none, and for values in it that are no tensors.
     """
-    state = state_dict_in(content)
-    if state is None:
-        raise InputError(
-            f"There is no state dict: it holds {_described(content)}, not all of it tensors. Save the network's "
-            "state_dict()."
-        )
-    return state
-
-
-def state_dict_in(content: object) -> dict[str, Tensor] | None:
-    """Do the same as `unwrap`, but return None where there is no state dict."""
     for _ in _WRAPPERS:
         inside = [content[name] for name in _WRAPPERS if name in content] if isinstance(content, Mapping) else []
         if not inside or not isinstance(inside[0], Mapping):
@@ -116,7 +106,7 @@ def recognise(state: Mapping[str, Tensor], layout: Layout, options: Options) -> 
     renamed, dropped, unknown = rename(state, foreign.rules)
     if unknown:
         raise InputError(
-            f"The weights are of {foreign.name}, but {len(unknown)} names are not known there: {_listed(unknown)}."
+            f"The weights are of {foreign.name}, but {len(unknown)} names are not known there: {listed(unknown)}."
         )
     weights = {ours: state[theirs] for theirs, ours in renamed.items()}
     weights |= {ours: torch.tensor([value]) for ours, value in foreign.constants.items()}
@@ -130,14 +120,3 @@ def _with_colours(foreign: Foreign, state: Mapping[str, Tensor]) -> Foreign:
         return foreign
     mean, std = (tuple((state[name].double().flatten() / 255).tolist()) for name in foreign.colours)
     return replace(foreign, arguments={**foreign.arguments, "mean": mean, "std": std})
-
-
-def _described(content: object) -> str:
-    if isinstance(content, Mapping):
-        return f"a table with {_listed([str(name) for name in content])}" if content else "an empty table"
-    return f"a {type(content).__name__}"
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return ", ".join(names[:6]) + more

@@ -28,6 +28,10 @@ class Reduction(nn.Module):
         return found
 
 
+def _block(inputs: int, outputs: int) -> OSBlock:
+    return OSBlock(inputs, outputs, "plain", instance_norm=False)
+
+
 def _transition(channels: int) -> nn.Sequential:
     return nn.Sequential(ConvNorm(channels, channels), nn.AvgPool2d(2))
 
@@ -35,9 +39,9 @@ def _transition(channels: int) -> nn.Sequential:
 def _branch(channels: tuple[int, ...]) -> nn.Sequential:
     """Build the rest of OSNet after the first block of its second stage."""
     _, _, second, third = channels
-    stage = {"1": OSBlock(second, second, "plain", instance_norm=False), "2": _transition(second)}
-    last = (OSBlock(second, third, "plain", instance_norm=False), OSBlock(third, third, "plain", instance_norm=False))
-    return nn.Sequential(nn.Sequential(OrderedDict(stage)), nn.Sequential(*last), ConvNorm(third, third))
+    stage = {"1": _block(second, second), "2": _transition(second)}
+    last = nn.Sequential(_block(second, third), _block(third, third))
+    return nn.Sequential(nn.Sequential(OrderedDict(stage)), last, ConvNorm(third, third))
 
 
 class LightMultiBranch(Mirrored):
@@ -47,25 +51,15 @@ class LightMultiBranch(Mirrored):
         """Build it; `channels`: of OSNet's stem and stages, `width`: of one feature."""
         super().__init__(mirror)
         stem, first, second, third = channels
-        stage = (
-            OSBlock(stem, first, "plain", instance_norm=False),
-            OSBlock(first, first, "plain", instance_norm=False),
-            _transition(first),
-        )
-        self.backone = nn.Sequential(
-            ConvNorm(3, stem, 7),
-            nn.MaxPool2d(3, 2, 1),
-            nn.Sequential(*stage),
-            OSBlock(first, second, "plain", instance_norm=False),
-        )
+        stage = nn.Sequential(_block(stem, first), _block(first, first), _transition(first))
+        self.backone = nn.Sequential(ConvNorm(3, stem, 7), nn.MaxPool2d(3, 2, 1), stage, _block(first, second))
         self.global_branch, self.partial_branch, self.channel_branch = (_branch(channels) for _ in range(3))
         self.reduction_0, self.reduction_1, self.reduction_2, self.reduction_3, self.reduction_4 = (
             Reduction(third, width) for _ in range(5)
         )
         self.shared = nn.Sequential(nn.Conv2d(third // 2, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
         self.reduction_ch_0, self.reduction_ch_1 = (Reduction(width, width, reduces=False) for _ in range(2))
-        last = OSBlock(third, third, "plain", instance_norm=False)
-        self.batch_drop_block = nn.ModuleDict({"drop_batch_bottleneck": last})
+        self.batch_drop_block = nn.ModuleDict({"drop_batch_bottleneck": _block(third, third)})
 
     def features(self, images: Tensor) -> Tensor:
         """Map images [B, 3, H, W] to the features of one view [B, D, 7]."""
