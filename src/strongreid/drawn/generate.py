@@ -110,14 +110,10 @@ def _draw_all(
         for sheet in plan
     ]
     # Closed at once when `progress` raises, so that no process still writes into a folder that is being removed.
-    with closing(_draw_here(jobs) if workers == 1 else _draw_in_processes(jobs, workers)) as files:
+    with closing((draw_file(job) for job in jobs) if workers == 1 else _draw_in_processes(jobs, workers)) as files:
         for done, _ in enumerate(files, start=1):
             if progress is not None:
                 progress(done, len(plan))
-
-
-def _draw_here(jobs: list[Job]) -> Generator[str, None, None]:
-    yield from map(draw_file, jobs)
 
 
 def _draw_in_processes(jobs: list[Job], workers: int) -> Generator[str, None, None]:

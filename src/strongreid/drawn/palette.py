@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from .canvas import Colour, shade
+from .difficulty import DIFFICULTY
 
 SKIN: tuple[Colour, ...] = (
     (255, 222, 196),
@@ -78,12 +79,13 @@ class Palette:
     bottoms: tuple[Colour, ...]
     shoes: tuple[Colour, ...]
 
-    def pick(self, colours: tuple[Colour, ...], rng: np.random.Generator, shared: float) -> Colour:
-        """One of `colours` with probability `shared`, the common ones more often; else any colour at all."""
-        if rng.random() < shared:
-            # The square prefers the first: the commonest is worn about four times as often as the last.
-            return colours[int(len(colours) * rng.random() ** 1.4)]
-        return any_colour(rng)
+
+def pick(colours: tuple[Colour, ...], rng: np.random.Generator) -> Colour:
+    """One of `colours`, the common ones more often, or now and then (`shared_clothes`) any colour at all."""
+    if rng.random() < DIFFICULTY.shared_clothes:
+        # The power prefers the first: the commonest is worn about four times as often as the last.
+        return colours[int(len(colours) * rng.random() ** 1.4)]
+    return any_colour(rng)
 
 
 def any_colour(rng: np.random.Generator) -> Colour:

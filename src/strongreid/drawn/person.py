@@ -12,7 +12,7 @@ import numpy as np
 
 from .canvas import Colour, mix, shade
 from .difficulty import DIFFICULTY
-from .palette import HAIR, SKIN, Palette, any_colour, palette
+from .palette import HAIR, SKIN, Palette, any_colour, palette, pick
 
 Hair = Literal["bald", "short", "crop", "bob", "long", "ponytail", "bun", "afro"]
 Headwear = Literal["none", "cap", "beanie", "hat"]
@@ -77,7 +77,7 @@ def make_person(seed: int, domain: int, number: int) -> Person:
     womanly = curve > 0.5
     skin = SKIN[int(rng.integers(len(SKIN)))]
     top, bottom = _clothes(rng, womanly)
-    top_colour = colours.pick(colours.tops, rng, DIFFICULTY.shared_clothes)
+    top_colour = pick(colours.tops, rng)
     hair_choice = _LONG_HAIR if womanly else _SHORT_HAIR
     carries = rng.random() < DIFFICULTY.accessories
     covered = rng.random() < DIFFICULTY.accessories / 2
@@ -91,7 +91,7 @@ def make_person(seed: int, domain: int, number: int) -> Person:
         beard=not womanly and bool(rng.random() < 0.3),
         glasses=bool(rng.random() < 0.18),
         headwear=_HEADWEAR[int(rng.integers(len(_HEADWEAR)))] if covered else "none",
-        headwear_colour=colours.pick(colours.tops, rng, DIFFICULTY.shared_clothes),
+        headwear_colour=pick(colours.tops, rng),
         top=top,
         top_colour=top_colour,
         accent=_accent(rng, colours, top_colour),
@@ -101,12 +101,12 @@ def make_person(seed: int, domain: int, number: int) -> Person:
         shirt=_accent(rng, colours, top_colour),
         open=bool(rng.random() < 0.65),
         bottom=bottom,
-        bottom_colour=colours.pick(colours.bottoms, rng, DIFFICULTY.shared_clothes),
-        shoes=colours.pick(colours.shoes, rng, DIFFICULTY.shared_clothes),
+        bottom_colour=pick(colours.bottoms, rng),
+        shoes=pick(colours.shoes, rng),
         sole=(236, 236, 232) if rng.random() < 0.6 else (40, 38, 38),
         boots=bool(rng.random() < 0.18),
         bag=_BAGS[int(rng.integers(len(_BAGS)))] if carries else "none",
-        bag_colour=colours.pick(colours.tops, rng, DIFFICULTY.shared_clothes),
+        bag_colour=pick(colours.tops, rng),
         bag_side=1 if rng.random() < 0.5 else -1,
         stride=float(rng.uniform(0.32, 0.52)),
     )
@@ -139,7 +139,7 @@ def _pattern(rng: np.random.Generator, top: Top) -> Pattern:
 def _accent(rng: np.random.Generator, colours: Palette, base: Colour) -> Colour:
     """A second colour which can be told from the first by its brightness or by its tint."""
     for _ in range(20):
-        other = colours.pick(colours.tops, rng, DIFFICULTY.shared_clothes)
+        other = pick(colours.tops, rng)
         if sum(abs(a - b) for a, b in zip(base, other, strict=True)) > 160:
             return other
     return shade(base, 0.4) if sum(base) > 380 else shade(base, 1.7)

@@ -133,21 +133,6 @@ class Tube:
         under = [centre + sine * sin + cosine * cos for sin, cos in turns[-2:0:-1]]
         return up + over + down + under
 
-    def outline(self, left: float = -1.0, right: float = 1.0, top: float = 0.0, bottom: float = 1.0) -> list[complex]:
-        """The outline between two fractions of the half-width as seen (-1 left rim, 1 right rim)."""
-        return self._quad(self.facing + math.asin(left), self.facing + math.asin(right), top, bottom)
-
-    def patch(self, start: float, end: float, top: float, bottom: float) -> list[list[complex]]:
-        """The visible pieces of the surface between two angles and two levels; empty if hidden."""
-        start, end = start - self.facing, end - self.facing
-        pieces = []
-        # The same angles one turn away: a patch that reaches round the back shows at both rims.
-        for turn in (-2 * math.pi, 0.0, 2 * math.pi):
-            low, high = max(start + turn, -math.pi / 2), min(end + turn, math.pi / 2)
-            if high - low > 0.02:
-                pieces.append(self._quad(self.facing + low, self.facing + high, top, bottom))
-        return pieces
-
     def cap(self, border: Callable[[float], float], pole: float) -> list[complex]:
         """The visible surface between a pole (level 0 or 1) and a border: from the angle, in -pi..pi, to its level."""
         steps = 20
@@ -158,14 +143,18 @@ class Tube:
 
     def paint(self, canvas: Canvas, colour: Colour) -> None:
         """Fill the whole outline with one colour."""
-        canvas.polygon(self.outline(), colour)
+        canvas.polygon(self._quad(self.facing - math.pi / 2, self.facing + math.pi / 2, 0.0, 1.0), colour)
 
     def paint_patch(
         self, canvas: Canvas, angles: tuple[float, float], levels: tuple[float, float], colour: Colour, alpha: float = 1
     ) -> None:
-        """Fill the visible part of a patch."""
-        for piece in self.patch(*angles, *levels):
-            canvas.polygon(piece, colour, alpha)
+        """Fill the visible pieces, if any, of the surface between two angles and two levels."""
+        start, end = angles[0] - self.facing, angles[1] - self.facing
+        # The same angles one turn away: a patch that reaches round the back shows at both rims.
+        for turn in (-2 * math.pi, 0.0, 2 * math.pi):
+            low, high = max(start + turn, -math.pi / 2), min(end + turn, math.pi / 2)
+            if high - low > 0.02:
+                canvas.polygon(self._quad(self.facing + low, self.facing + high, *levels), colour, alpha)
 
     def paint_line(self, canvas: Canvas, corners: Sequence[tuple[float, float]], colour: Colour, width: float) -> None:
         """Draw the visible part of a line on the surface through (angle, level) points; `width` in canvas pixels."""
