@@ -9,7 +9,7 @@ is on the disk. What a checkpoint claims is believed only as far as it fits its 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +57,8 @@ def save_checkpoint(folder: Path, learner: Learner, progress: Progress, record: 
     inside(folder.parent, folder.name)
     state = {
         "format": FORMAT,
-        "epoch": progress.epoch,
-        "step": progress.step,
-        "total_steps": progress.total_steps,
-        "log_bytes": progress.log_bytes,
-        "seconds": progress.seconds,
+        **asdict(progress),
         "threads": torch.get_num_threads(),
-        "metrics": progress.metrics,
         "objective": list(learner.objective.names),
         **record,
     }
@@ -170,14 +165,8 @@ def restore_checkpoint(checkpoint: Path, learner: Learner) -> Progress:
             f"{checkpoint} cannot be restored: it is damaged, or the run's config.yaml was changed ({error}). "
             "To change a setting, start a new run."
         ) from error
-    return Progress(
-        epoch=state["epoch"],
-        step=state["step"],
-        total_steps=state["total_steps"],
-        log_bytes=state["log_bytes"],
-        seconds=state.get("seconds", 0.0),  # not in the first checkpoints of this format
-        metrics=state["metrics"],
-    )
+    # The first checkpoints of this format have no `seconds`.
+    return Progress(**{one.name: state[one.name] for one in fields(Progress) if one.name in state})
 
 
 def _checkpoints(folder: Path) -> list[Path]:
