@@ -334,11 +334,16 @@ def test_non_local_blocks_by_plain_loops():
 
 def test_a_header_that_asks_for_another_network_or_more_than_the_file_holds_is_refused(tmp_path):
     model = load_foreign(state_of("layumi_pcb"))
+    trunk = model.arguments["network"]["trunk"]
     for change, said in (
         ({"network": {"family": "unheard"}}, "no family unheard"),
         ({"network": {"family": "stripes", "trunk": {"family": "residual"}, "stripes": 6, "mirror": True}}, "residual"),
         ({"network": {**model.arguments["network"], "stripes": 10**9}}, "of another architecture"),
         ({"network": {**model.arguments["network"], "code": "import os"}}, "cannot be made of these weights"),
+        *(
+            ({"network": {**model.arguments["network"], "trunk": {**trunk, "last_stride": stride}}}, "cannot be run")
+            for stride in ("2", None, 1.5, {"a": 1}, 0, 10**30)
+        ),
         ({"people": 10**12}, "the classifier is for 1 people"),
         ({"image_size": [60000, 60000]}, "of 1 to 4096 pixels"),
         ({"network": [1]}, "network cannot be"),

@@ -34,7 +34,13 @@ def assemble(
     if network is not None:
         with torch.device("meta"):  # shapes without values
             arguments["backbone"] = build_network(network, under(shapes_of(weights), "backbone."))
-            model = make(**arguments)
+            try:
+                model = make(**arguments)
+            except (ArithmeticError, AttributeError, LookupError, TypeError) as error:  # when one image is sent through
+                reason = f"{type(error).__name__}: {error}".split("\n", maxsplit=1)[0]
+                raise InputError(
+                    f"The network that {source} describes cannot be run ({reason}). Copy it again."
+                ) from error
     else:
         with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: leave no trace
             model = make(**arguments)
