@@ -30,6 +30,8 @@ from strongreid.gallery.where import UNKNOWN, Integers, Not, Where
 class LanceStore:
     """A gallery in `address`: a folder that need not exist yet, or s3://..., gs://..., az://..."""
 
+    most_found = sys.maxsize
+
     def __init__(self, address: str) -> None:
         self._at = LanceTable(address)
         self._known: tuple[State, dict[str, int]] = (NO_STATE, {})
@@ -43,11 +45,6 @@ class LanceStore:
     def proves_erasure(self) -> bool:
         """Whether the files can be listed after an erasure: in a folder."""
         return self._at.folder is not None
-
-    @property
-    def most_found(self) -> int:
-        """No limit: what is found is chosen in memory."""
-        return sys.maxsize
 
     def about(self) -> About | None:
         """Return what all rows share; None where nothing was ever added."""
