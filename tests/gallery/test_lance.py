@@ -169,6 +169,9 @@ def test_a_row_that_racing_writers_have_stored_twice_is_found_once(
     assert through.path[0, 0] == people.path[1060]
     erased = gallery.erase(person=2).count
     assert gallery.stats().count == 1100 - erased == 1000 - (people.person[:1000] == 2).sum() + 100
+    assert gallery.erase(person=77).count == 100
+    assert gallery.stats().count == 1000 - erased  # none comes back as the person that its other copy shows
+    assert store._at.count() == 1000 - erased
 
 
 def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """One state of a gallery in memory: its vectors, measured for searching, and the columns that conditions read."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -13,7 +14,7 @@ from strongreid.evaluation.distance import Metric, take
 from strongreid.evaluation.held_gallery import Allowed, HeldGallery
 from strongreid.evaluation.nearest import NearestImages
 from strongreid.gallery.labels import NAMED, NAMES, names_by_number, names_of
-from strongreid.gallery.rows import Rows
+from strongreid.gallery.rows import NUMBERS, Rows
 from strongreid.gallery.store import Found
 from strongreid.gallery.times import NO_TIME
 from strongreid.gallery.where import UNKNOWN, Integers, Where, compares_with_query
@@ -116,6 +117,20 @@ def live_rows(keys: npt.NDArray[np.object_], added: Integers) -> Integers:
     rows = np.arange(len(keys)) if len(last) == len(keys) else np.array(sorted(last.values()), dtype=np.int64)
     order: Integers = rows[np.argsort(added[rows], kind="stable")]
     return order
+
+
+def stored_again(rows: Any, where: Where) -> list[str]:
+    """Keys, quoted, of rows for which a condition holds and of which races left earlier copies, that it may miss.
+
+    `rows`: keys and numbers of all rows, an Arrow table in stored order.
+    """
+    keys, numbers = rows["key"].to_numpy(zero_copy_only=False), {name: rows[name].to_numpy() for name in NUMBERS}
+    live = live_rows(keys, numbers["added"])
+    if len(live) == len(keys):
+        return []
+    chosen = keys[live][where.mask({name: column[live] for name, column in numbers.items()}, None)]
+    stored = Counter(keys.tolist())
+    return [f"'{key}'" for key in chosen.tolist() if stored[key] > 1]
 
 
 def joined(found: Sequence[Found], count: int, *, exact: bool) -> Found:

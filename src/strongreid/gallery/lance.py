@@ -17,7 +17,7 @@ from torch import Tensor
 
 from strongreid.errors import InputError
 from strongreid.gallery.arrow_rows import about_rows, arrow_rows, names_in, rows_of_batches
-from strongreid.gallery.held import Held, extended, hold, joined, live_rows
+from strongreid.gallery.held import Held, extended, hold, joined, live_rows, stored_again
 from strongreid.gallery.labels import NAMES, Labels
 from strongreid.gallery.lance_index import LEAST_ROWS, build_index, candidates, keep_tuned, tuned_of
 from strongreid.gallery.lance_table import NO_STATE, ROWS_AT_ONCE, LanceTable, State, read_rows, reader, scan
@@ -152,7 +152,8 @@ class LanceStore:
         """Erase the rows for which a condition holds, and every file from before that."""
         with self._at.alone():
             table, files = self._at.require(), self._at.files()
-            kept = Not(where).text("()", UNKNOWN)
+            copies = stored_again(self._at.read(lambda: scan(table, ["key", *NUMBERS])), where)
+            kept = Not(where).text("()", UNKNOWN) + (f" and key not in ({', '.join(copies)})" if copies else "")
             count = self._at.door(lambda: table.count_rows(where.text("()", UNKNOWN)))
             anew = bool(count) or self._at.marks_rows_as_deleted()  # such as those that had another person
             if anew:
