@@ -19,7 +19,7 @@ from strongreid.models import Calibrated, CalibratedOn, write_calibrated
 from strongreid.reports.console import Console
 from strongreid.runs.card import write_run_card
 from strongreid.runs.evaluate import prepare_other
-from strongreid.runs.evaluate_features import EmbeddedTest, Protocol, announce, load_test
+from strongreid.runs.evaluate_features import USUAL, EmbeddedTest, Protocol, announce, load_test
 from strongreid.runs.folder import Run
 from strongreid.runs.test_sets import TestSet, prepare_own_tests, prepare_threshold_test
 from strongreid.runs.used_model import load_model
@@ -86,7 +86,7 @@ def calibrate_file(file: Path, people: SetConfig, false_match_rate: float, conso
 
 
 def calibrate_features(
-    query: Path, gallery: Path, false_match_rate: float, console: Console, protocol: Protocol
+    query: Path, gallery: Path, false_match_rate: float, console: Console, protocol: Protocol = USUAL
 ) -> Found:
     """Choose the threshold for a wanted false-match rate, 0..1, on features of any model: two .npz files."""
     require_rate(false_match_rate)

@@ -22,7 +22,7 @@ from strongreid.reports.console import Console
 from strongreid.reports.images import ImageFiles
 from strongreid.reports.page import Section, Text, write_page
 from strongreid.reports.ranked import ImageGallery, RankedList, pick_queries, ranked_lists
-from strongreid.runs.evaluate_features import EmbeddedTest, Protocol, load_test
+from strongreid.runs.evaluate_features import USUAL, EmbeddedTest, Protocol, load_test
 from strongreid.runs.folder import Run, finished_run
 from strongreid.runs.open_set import remarks, usual_open_set
 from strongreid.runs.test_sets import prepare_main_test, prepare_own_tests
@@ -104,7 +104,9 @@ def run_sections(
     ]
 
 
-def report_features(query: Path, gallery: Path, output: Path | None, console: Console, protocol: Protocol) -> Path:
+def report_features(
+    query: Path, gallery: Path, output: Path | None, console: Console, protocol: Protocol = USUAL
+) -> Path:
     """Write the report on features of any model as one HTML page; return its path, by default beside the query file.
 
     query, gallery: .npz files with the arrays features, person and camera, and perhaps `path`: where each image lies,
