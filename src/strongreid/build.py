@@ -36,7 +36,7 @@ from strongreid.training.images import TrainingImages
 from strongreid.training.loop import Plan
 from strongreid.training.optimizer import paper_optimizers
 from strongreid.training.processes import share_batch_statistics
-from strongreid.training.schedule import warmup_multistep
+from strongreid.training.schedule import by_epoch, warmup_multistep
 
 
 def build_data(config: Config) -> ReIDData:
@@ -204,7 +204,7 @@ def build_plan(config: Config) -> Plan:
     )
     return Plan(
         epochs=config.schedule.epochs,
-        rate=lambda epoch, share: rate(epoch),
+        rate=by_epoch(rate),
         seed=config.seed,
         log_every=config.runtime.log_every,
         checkpoint_every=config.runtime.checkpoint_every,

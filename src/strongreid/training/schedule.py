@@ -12,6 +12,11 @@ Schedule = Callable[[int, float], float]
 """The learning rate in an epoch, counted from 1, of which a share (0 to below 1) is done. Asked before every step."""
 
 
+def by_epoch(rate: Callable[[int], float]) -> Schedule:
+    """Turn a rate that is the same for a whole epoch, such as `warmup_multistep`, into a schedule."""
+    return lambda epoch, share: rate(epoch)
+
+
 def warmup_multistep(
     epoch: int,
     base: float,
