@@ -96,9 +96,10 @@ class RerankedDistances:
         )
         self._farthest = torch.from_numpy(np.where(farthest > 0, farthest, 1)[: len(query)]).to(query.device)
         self._queries = len(query)
+        del found  # now memory is at its fullest
         self._sums = encoding.sum(axis=1)
         self._encoded_query, by_row = encoding[: len(query)], encoding[len(query) :]
-        del encoding, found  # the encoding is all that is large: two of it at a time are enough
+        del encoding  # both sides are copies: never three of it
         by_column = by_row.tocsc()
         self._columns = by_column.indptr.astype(np.int64), by_column.indices, by_column.data
 
